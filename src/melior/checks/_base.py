@@ -1,0 +1,92 @@
+"""What a check is, and what it may ask of its context."""
+
+from abc import ABC, abstractmethod
+from functools import cache
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from melior.data.table import Floats, Rows, Table
+from melior.findings import Finding
+from melior.recipe import Recipe
+from melior.registry import discover, snake
+
+Cost = Literal["instant", "pass", "model"]
+
+
+class Context(Protocol):
+    """The rows a check looks at, and everything expensive, each computed once for all checks.
+
+    table   the rows: all that may be looked at (sealed rows are not among them)
+    other   the rows of a second part (the test file, or the sealed part), for overlap only; None where there is none
+    """
+
+    table: Table
+    other: Table | None
+    recipe: Recipe
+    seed: int
+
+    @property
+    def has_target(self) -> bool: ...
+
+    def numbers(self) -> tuple[NDArray[np.float64], list[str]]:
+        """The number columns (rows, columns), missing as nan, and their names."""
+
+    def embedding(self) -> NDArray[np.float64]:
+        """(rows, dimensions) every feature column as robustly scaled numbers: numbers, categories, texts in a few
+        fitted dimensions. For neighbours, not for models."""
+
+    def neighbours(self, k: int) -> tuple[Floats, Rows]:
+        """Distances and positions (rows, k) of the nearest other rows in `embedding`."""
+
+    def out_of_fold(self) -> Floats:
+        """(rows, classes) probabilities of every row by a suitable model that did not see the row. Rows without a
+        label are scored by the average of the folds' models."""
+
+    def in_sample(self) -> Floats:
+        """(rows, classes) probabilities of the same model for rows that it was fitted on."""
+
+    def metric_value(self, scores: Floats, which: Rows | None = None) -> float:
+        """The recipe's metric of such scores, on all labelled rows or on these positions."""
+
+    def score_without(self, columns: tuple[str, ...]) -> Floats:
+        """`out_of_fold` without these columns."""
+
+    def score_of_column(self, column: str) -> Floats:
+        """(rows, classes) out-of-fold probabilities from this column alone, by a small model that takes any kind."""
+
+    def score_under(self, kind: Literal["group", "time"], column: str) -> tuple[Floats, Rows]:
+        """Out-of-fold probabilities when the folds are split by this column, and the positions that were scored."""
+
+
+class Check(ABC):
+    """Measures one family of symptoms.
+
+    symptoms  what it can find
+    reads     column kinds that it reads; empty means that it needs no particular kind
+    cost      instant (counts), pass (a few passes over the rows), model (needs fitted models)
+    """
+
+    name: ClassVar[str]
+    symptoms: ClassVar[frozenset[str]]
+    reads: ClassVar[frozenset[str]] = frozenset()
+    cost: ClassVar[Cost] = "instant"
+    needs_target: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = snake(cls.__name__)
+
+    @abstractmethod
+    def measure(self, context: Context) -> list[Finding]:
+        """The findings; an empty list where nothing is wrong."""
+
+
+@cache
+def checks() -> dict[str, type[Check]]:
+    """Every check there is, cheapest first."""
+    found: dict[str, type[Check]] = discover("checks", Check)
+    rank = {"instant": 0, "pass": 1, "model": 2}
+    return dict(sorted(found.items(), key=lambda item: (rank[item[1].cost], item[0])))

@@ -1,0 +1,255 @@
+"""The Table: rows with typed columns, a target, row numbers, weights, and the file that each row came from."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from melior.errors import UserError
+
+Rows = NDArray[np.int64]
+Labels = NDArray[np.int32]
+Floats = NDArray[np.float64]
+
+KINDS = ("number", "category", "text", "image", "time", "id", "language", "ignore")
+FEATURE_KINDS = frozenset({"number", "category", "text", "time", "language"})
+STORED_AS: dict[str, Any] = {
+    "number": pl.Float64,
+    "category": pl.String,
+    "text": pl.String,
+    "image": pl.String,
+    "id": pl.String,
+    "language": pl.String,
+    "ignore": pl.String,
+    "time": pl.Datetime("us"),
+}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a predictor must know of a table to read new rows: the columns with their kinds, target, classes.
+
+    kinds    column -> kind, in file order, the target left out
+    target   the target's name, None where there is none
+    classes  the labels as text, sorted (numbers by value), the order in which scores are given
+    """
+
+    kinds: Mapping[str, str]
+    target: str | None = None
+    classes: tuple[str, ...] = ()
+
+    def of_kind(self, *kinds: str) -> list[str]:
+        return [name for name, kind in self.kinds.items() if kind in kinds]
+
+    def features(self) -> list[str]:
+        """The columns that a model may read."""
+        return [name for name, kind in self.kinds.items() if kind in FEATURE_KINDS]
+
+    def without(self, columns: Sequence[str]) -> "Schema":
+        """The same with these columns ignored: they stay in the file, no model reads them."""
+        return replace(self, kinds={n: "ignore" if n in columns else k for n, k in self.kinds.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kinds": dict(self.kinds), "target": self.target, "classes": list(self.classes)}
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> "Schema":
+        return cls(given["kinds"], given["target"], tuple(given["classes"]))
+
+
+class Root:
+    """The rows as they were read, shared by every table cut out of them.
+
+    What is computed from a row alone (its words, say) is computed once for all rows here and shared by all folds
+    and trials; what is fitted is never kept here. `once` is the only door.
+    """
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self.frame = frame
+        self._kept: dict[Any, Any] = {}
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows with typed columns. Immutable: every change is a new table that shares what it can.
+
+    frame      all columns but the target, each stored as its kind says (STORED_AS); null is missing
+    schema     kinds, target, classes
+    labels     (rows,) class numbers into schema.classes, -1 where the target is missing; None without a target
+    row_ids    (rows,) the row's number in its file, from 0
+    weights    (rows,) how much each row counts in training; None means 1 each
+    origin     (rows,) 0 for the main file, 1 for the test file
+    root       the rows as they were read, and positions (rows,) where in it each row of this table stands. None as
+               soon as a row's values were changed or made up.
+    unparsed   column -> {row id: the text found where a number or a time was expected}
+    name       what messages call the table, usually the file's name
+    """
+
+    frame: pl.DataFrame
+    schema: Schema
+    labels: Labels | None
+    row_ids: Rows
+    weights: Floats | None = None
+    origin: NDArray[np.int8] | None = None
+    root: Root | None = field(default=None, repr=False, compare=False)
+    positions: Rows | None = field(default=None, repr=False, compare=False)
+    unparsed: Mapping[str, Mapping[int, str]] = field(default_factory=dict, repr=False)
+    name: str = "table"
+
+    @classmethod
+    def make(
+        cls,
+        frame: pl.DataFrame,
+        schema: Schema,
+        labels: Labels | None = None,
+        *,
+        unparsed: Mapping[str, Mapping[int, str]] | None = None,
+        name: str = "table",
+        row_ids: Rows | None = None,
+    ) -> "Table":
+        """A table of freshly read rows: numbered from 0, its own root."""
+        rows = np.arange(frame.height, dtype=np.int64)
+        return cls(
+            frame=frame,
+            schema=schema,
+            labels=labels,
+            row_ids=rows if row_ids is None else row_ids,
+            origin=np.zeros(frame.height, dtype=np.int8),
+            root=Root(frame),
+            positions=rows,
+            unparsed=unparsed or {},
+            name=name,
+        )
+
+    # ---- looking
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def rows(self) -> int:
+        return self.frame.height
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.schema.classes
+
+    @property
+    def target(self) -> str | None:
+        return self.schema.target
+
+    def of_kind(self, *kinds: str) -> list[str]:
+        return self.schema.of_kind(*kinds)
+
+    def features(self) -> list[str]:
+        return self.schema.features()
+
+    def column(self, name: str) -> pl.Series:
+        return self.frame.get_column(name)
+
+    def numbers(self, name: str) -> Floats:
+        """A number column, missing as nan."""
+        return np.asarray(self.frame.get_column(name).fill_null(float("nan")).to_numpy(), dtype=np.float64)
+
+    def given_labels(self) -> Labels:
+        """The labels; a sentence when there is no target."""
+        if self.labels is None:
+            raise UserError(f"{self.name}: no target was named; say which column to predict with --target.")
+        return self.labels
+
+    def target_counts(self) -> dict[str, int]:
+        """Class -> rows, in the order of the classes."""
+        labels = self.given_labels()
+        counts = np.bincount(labels[labels >= 0], minlength=len(self.classes))
+        return {label: int(count) for label, count in zip(self.classes, counts, strict=True)}
+
+    def row_weights(self) -> Floats:
+        return np.ones(self.rows) if self.weights is None else self.weights
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        yield from self.frame.iter_rows(named=True)
+
+    # ---- changing
+
+    def take(self, which: NDArray[Any]) -> "Table":
+        """The rows at these positions (or where a mask is true), in that order, repeats allowed."""
+        which = np.flatnonzero(which) if which.dtype == bool else which.astype(np.int64)
+        return replace(
+            self,
+            frame=self.frame[which],
+            labels=None if self.labels is None else self.labels[which],
+            row_ids=self.row_ids[which],
+            weights=None if self.weights is None else self.weights[which],
+            origin=None if self.origin is None else self.origin[which],
+            positions=None if self.positions is None else self.positions[which],
+        )
+
+    def with_labels(self, labels: Labels) -> "Table":
+        return replace(self, labels=labels.astype(np.int32))
+
+    def with_weights(self, weights: Floats | None) -> "Table":
+        return replace(self, weights=weights)
+
+    def with_schema(self, schema: Schema) -> "Table":
+        return replace(self, schema=schema)
+
+    def without_columns(self, columns: Sequence[str]) -> "Table":
+        return replace(self, schema=self.schema.without(columns))
+
+    def with_frame(self, frame: pl.DataFrame) -> "Table":
+        """The same rows with changed values: what was computed from the old values is forgotten."""
+        return replace(self, frame=frame, root=None, positions=None)
+
+    def joined(self, other: "Table") -> "Table":
+        """The rows of both, this one's first. Kinds and classes are this table's."""
+        weights = None
+        if self.weights is not None or other.weights is not None:
+            weights = np.concatenate([self.row_weights(), other.row_weights()])
+        same_root = self.root is not None and self.root is other.root
+        labels = None
+        if self.labels is not None and other.labels is not None:
+            labels = np.concatenate([self.labels, other.labels])
+        origin = None
+        if self.origin is not None and other.origin is not None:
+            origin = np.concatenate([self.origin, other.origin])
+        positions = None
+        if same_root and self.positions is not None and other.positions is not None:
+            positions = np.concatenate([self.positions, other.positions])
+        return replace(
+            self,
+            frame=pl.concat([self.frame, other.frame.select(self.frame.columns)]),
+            labels=labels,
+            row_ids=np.concatenate([self.row_ids, other.row_ids]),
+            weights=weights,
+            origin=origin,
+            root=self.root if same_root else None,
+            positions=positions,
+        )
+
+    # ---- showing itself
+
+    def __repr__(self) -> str:
+        kinds: dict[str, int] = {}
+        for kind in self.schema.kinds.values():
+            kinds[kind] = kinds.get(kind, 0) + 1
+        said = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        target = f"; target {self.target!r} with {len(self.classes)} classes" if self.target else ""
+        return f"<Table {self.name}: {self.rows:,} rows; {said}{target}>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        head = "".join(f"<th>{escape(n)}<br><small>{k}</small></th>" for n, k in self.schema.kinds.items())
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(str(v)[:60])}</td>" for v in row.values()) + "</tr>"
+            for row in self.frame.select(list(self.schema.kinds)).head(5).iter_rows(named=True)
+        )
+        return f"<p>{escape(repr(self))}</p><table><tr>{head}</tr>{body}</table>"

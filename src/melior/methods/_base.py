@@ -1,0 +1,127 @@
+"""What a method is: a frozen set of settings with hooks that change how training goes, each the identity by default.
+
+A recipe's methods act in the order in which data flows: all `rows` hooks, `columns`, `model`, `learner`, and after
+fitting `predictor`. Among the hooks of one kind the order is `order`, so that cleaning comes before weighting before
+sampling however the recipe lists them.
+"""
+
+from abc import ABC
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from melior.data.table import Floats, Labels, Table
+from melior.errors import UserError
+from melior.features._base import MatrixStep, TableStep
+from melior.models._base import FitContext, Learner, Model
+from melior.predictor import Predictor
+from melior.recipe import Choice, Recipe, sentence
+from melior.registry import discover, snake
+
+
+class HeldOut(Protocol):
+    """Training rows scored by fits that did not see them, for what is set after fitting (thresholds, calibration)."""
+
+    labels: Labels
+    scores: Floats
+    weights: Floats | None
+    classes: tuple[str, ...]
+    metric: str
+
+
+class Method(BaseModel, ABC):
+    """Base of every method. Its fields are its settings; a subclass overrides the hooks it needs and nothing else.
+
+    treats     the symptoms that it can help with
+    questions  numbers of the questions that it answers
+    reference  paper or other source, a link or a citation
+    rival      methods that it makes pointless or that make it pointless: never combined
+    candidates settings that `improve` tries, cheapest first; the first entry {} is the defaults
+    always     tried on every table, whatever the findings
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    treats: ClassVar[frozenset[str]]
+    questions: ClassVar[tuple[int, ...]]
+    reference: ClassVar[str]
+    order: ClassVar[int] = 50
+    rivals: ClassVar[frozenset[str]] = frozenset()
+    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    always: ClassVar[bool] = False
+    cost: ClassVar[float] = 1.0  # fits of the baseline that one fit with it costs, roughly
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = snake(cls.__name__)
+
+    def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
+        """Why it cannot be used here and what to use instead, or None. Reads the table's schema and shape only."""
+        return None
+
+    def rows(self, train: Table, context: FitContext) -> Table:
+        """Which training rows, with which labels and weights. Never sees any other rows."""
+        return train
+
+    def columns(self) -> TableStep | MatrixStep | None:
+        """A step, not yet fitted, that is fitted on the training rows and kept with the predictor."""
+        return None
+
+    def model(self, model: Model) -> Model:
+        """The family with changed settings."""
+        return model
+
+    def learner(self, learner: Learner) -> Learner:
+        """Wraps fitting: bagging, boosting, stacking."""
+        return learner
+
+    def uses_held_out(self) -> bool:
+        """True where `predictor` reads its second argument."""
+        return type(self).predictor is not Method.predictor
+
+    def predictor(self, predictor: Predictor, held_out: HeldOut) -> Predictor:
+        """After fitting: threshold, calibration."""
+        return predictor
+
+
+@cache
+def methods() -> dict[str, type[Method]]:
+    """Every method there is, under its name."""
+    return discover("methods", Method)
+
+
+def treating(symptom: str) -> tuple[str, ...]:
+    """Names of the methods that treat a symptom."""
+    return tuple(name for name, method in methods().items() if symptom in method.treats)
+
+
+def resolve(choices: Sequence[Choice]) -> tuple[Method, ...]:
+    """The methods a recipe names, with their settings checked, in the order in which they act."""
+    known = methods()
+    found: list[Method] = []
+    for choice in choices:
+        if choice.name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(choice.name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else "; `melior methods` lists what there is."
+            raise UserError(f"methods: there is no method {choice.name!r}{hint}")
+        try:
+            found.append(known[choice.name](**choice.settings))
+        except ValidationError as error:
+            raise UserError(sentence(error, f"methods.{choice.name}")) from None
+    return tuple(sorted(found, key=lambda method: (method.order, method.name)))
+
+
+def check(recipe: Recipe, table: Table, model: Model) -> tuple[Method, ...]:
+    """The recipe's methods, refused with a sentence where one cannot work with this family or table."""
+    chosen = resolve(recipe.methods)
+    for method in chosen:
+        reason = method.unsuitable(recipe, table, model)
+        if reason:
+            raise UserError(f"methods.{method.name} cannot be used here: {reason}.")
+    return chosen

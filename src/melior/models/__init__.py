@@ -1,0 +1,1 @@
+"""The families of models. One file a family; `melior models` lists what is here."""

@@ -1,0 +1,198 @@
+"""What a family of models is, what a learner is, and what fitting may ask of its surroundings."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from melior.data.table import Floats, Labels, Table
+from melior.errors import UserError
+from melior.features._base import Encoder, Matrix, MatrixStep, TableStep
+from melior.predictor import Scorer
+from melior.recipe import Choice
+from melior.registry import discover, snake
+from melior.storage import Fitted
+
+
+class MatrixScorer(Fitted, ABC):
+    """The fitted model proper: probabilities from encoded rows."""
+
+    @abstractmethod
+    def scores(self, matrix: Matrix) -> Floats:
+        """(rows, classes), each row sums to 1; columns in the order of the table's classes."""
+
+
+class Model(BaseModel, ABC):
+    """A family with its settings, which are its fields. Frozen; the same settings and seed give the same fit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    kinds: ClassVar[frozenset[str]]  # column kinds that it reads
+    can: ClassVar[frozenset[str]] = frozenset()  # row_weights, l1_penalty, l2_penalty, early_stopping
+    is_network: ClassVar[bool] = False
+    cost: ClassVar[int] = 1  # for ordering only: cheap families first
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = snake(cls.__name__)
+
+    def unsuitable(self, table: Table) -> str | None:
+        """Why this family cannot learn from such a table, or None."""
+        if not any(kind in self.kinds for kind in (table.schema.kinds[c] for c in table.features())):
+            return f"{self.name} reads {', '.join(sorted(self.kinds))} columns and the table has none"
+        return None
+
+    @abstractmethod
+    def encoder(self, table: Table, *, scaled: bool) -> Encoder:
+        """An unfitted encoder for such tables; scaled: number columns come already scaled by a step of the recipe."""
+
+    @abstractmethod
+    def fit(
+        self,
+        matrix: Matrix,
+        labels: Labels,
+        weights: Floats | None,
+        classes: int,
+        *,
+        seed: int,
+        threads: int = 1,
+    ) -> MatrixScorer:
+        """Fits on encoded training rows. weights (rows,) or None; every class has a score, seen in training or not."""
+
+    def penalized(self, *, l1: float | None = None, l2: float | None = None) -> Self:
+        """The family with this much penalty; strengths are relative, 1 is the family's usual amount."""
+        raise UserError(f"{self.name} has no such penalty.")
+
+    def early_stopped(self, share: float, patience: int) -> Self:
+        """The family that stops when a validation part of the training rows no longer improves."""
+        raise UserError(f"{self.name} does not train in rounds, so it cannot stop early.")
+
+
+class Learner(Protocol):
+    """Anything that turns training rows into a scorer: a family, or a method that wraps one."""
+
+    def fit(self, train: Table, context: "FitContext") -> Scorer: ...
+
+
+class FitContext(Protocol):
+    """What fitting may ask of its surroundings. Encodings and out-of-fold scores are computed once and shared."""
+
+    seed: int
+    threads: int
+    metric: str
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    def reseeded(self, number: int) -> "FitContext":
+        """The same surroundings with another seed, for the members of an ensemble."""
+
+    def family(self, choice: Choice | str) -> "Learner":
+        """The learner of another family, with the column steps of the recipe."""
+
+    def encode(
+        self, train: Table, model: Model, table_steps: Sequence[TableStep], matrix_steps: Sequence[MatrixStep]
+    ) -> tuple["Encoding", Matrix]:
+        """The fitted encoding and the encoded training rows. Fitted on the rows that `train` was picked from, so
+        that methods which only pick, repeat or weight rows share one encoding."""
+
+    def out_of_fold(self, learner: "Learner", train: Table) -> Floats:
+        """(rows, classes) scores of the training rows, each by a fit that did not see the row (or a copy of it)."""
+
+
+class Encoding(Fitted):
+    """Column steps, encoder and matrix steps, fitted: from a table to the matrix that the model reads."""
+
+    def __init__(self, table_steps: list[TableStep], encoder: Encoder, matrix_steps: list[MatrixStep]) -> None:
+        self.table_steps = table_steps
+        self.encoder = encoder
+        self.matrix_steps = matrix_steps
+        self._last: tuple[Any, Matrix] | None = None  # the members of an ensemble ask for the same rows in turn
+
+    def transform(self, table: Table) -> Matrix:
+        last = getattr(self, "_last", None)
+        if last is not None and last[0] is table.frame:
+            return last[1]  # type: ignore[no-any-return]
+        changed = table
+        for step in self.table_steps:
+            changed = step.transform(changed)
+        matrix = self.encoder.transform(changed)
+        for matrix_step in self.matrix_steps:
+            matrix = matrix_step.transform(matrix)
+        self._last = (table.frame, matrix)
+        return matrix
+
+    def forget(self) -> None:
+        """Lets go of the last encoded rows."""
+        self._last = None
+
+
+class FamilyScorer(Scorer):
+    """A fitted family with its encoding."""
+
+    def __init__(self, encoding: Encoding, model: MatrixScorer) -> None:
+        self.encoding = encoding
+        self.model = model
+
+    def scores(self, table: Table) -> Floats:
+        return self.model.scores(self.encoding.transform(table))
+
+
+class AverageScorer(Scorer):
+    """The weighted mean of the members' probabilities; weights sum to 1."""
+
+    def __init__(self, members: list[Scorer], weights: NDArray[Any] | None = None) -> None:
+        self.members = members
+        shares = np.ones(len(members)) if weights is None else np.asarray(weights, dtype=np.float64)
+        self.weights = shares / shares.sum()
+
+    def scores(self, table: Table) -> Floats:
+        total = self.weights[0] * self.members[0].scores(table)
+        for weight, member in zip(self.weights[1:], self.members[1:], strict=True):
+            total = total + weight * member.scores(table)
+        return total
+
+
+class FamilyLearner:
+    """Fits one family: encodes, then fits the model on the matrix."""
+
+    def __init__(
+        self, model: Model, table_steps: Sequence[TableStep] = (), matrix_steps: Sequence[MatrixStep] = ()
+    ) -> None:
+        self.model = model
+        self.table_steps = tuple(table_steps)
+        self.matrix_steps = tuple(matrix_steps)
+
+    def fit(self, train: Table, context: FitContext) -> Scorer:
+        encoding, matrix = context.encode(train, self.model, self.table_steps, self.matrix_steps)
+        labels = train.given_labels()
+        fitted = self.model.fit(
+            matrix, labels, train.weights, len(train.classes), seed=context.seed, threads=context.threads
+        )
+        return FamilyScorer(encoding, fitted)
+
+
+@cache
+def families() -> dict[str, type[Model]]:
+    """Every family there is, under its name, cheapest first."""
+    found: dict[str, type[Model]] = discover("models", Model)
+    return dict(sorted(found.items(), key=lambda item: (item[1].cost, item[0])))
+
+
+def resolve(choice: Choice) -> Model:
+    """The family a recipe names, with its settings checked."""
+    from melior.recipe import sentence
+
+    known = families()
+    if choice.name not in known:
+        raise UserError(f"model: there is no family {choice.name!r}; there are {', '.join(known)} and auto.")
+    try:
+        return known[choice.name](**choice.settings)
+    except ValidationError as error:
+        raise UserError(sentence(error, f"model.{choice.name}")) from None

@@ -1,0 +1,132 @@
+"""The Predictor: everything between a raw row and an answer, on disk and in memory."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from melior.data.table import Floats, Schema, Table
+from melior.storage import Fitted, load_fitted, save_fitted
+
+
+class Scorer(Fitted, ABC):
+    """What fitting gives: probabilities of the classes for the rows of a table."""
+
+    @abstractmethod
+    def scores(self, table: Table) -> Floats:
+        """(rows, classes), each row sums to 1."""
+
+
+class ScoreStep(Fitted, ABC):
+    """Changes probabilities after scoring: calibration."""
+
+    @abstractmethod
+    def apply(self, scores: Floats) -> Floats:
+        """(rows, classes) to (rows, classes), each row sums to 1."""
+
+
+class Decision(Fitted):
+    """Which class is answered: the largest of log(probability) + offset.
+
+    offsets (classes,): all zero answers the most probable class; in a binary task a threshold t on the probability
+    of the second class is offset log((1 - t) / t) there.
+    """
+
+    def __init__(self, offsets: NDArray[Any]) -> None:
+        self.offsets = np.asarray(offsets, dtype=np.float64)
+
+    @classmethod
+    def threshold(cls, threshold: float) -> Self:
+        """Binary: answer the second class from this probability on, 0 < threshold < 1."""
+        return cls(np.array([0.0, np.log((1 - threshold) / threshold)]))
+
+    def answers(self, scores: Floats) -> NDArray[np.int32]:
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.argmax(np.log(scores) + self.offsets, axis=1), dtype=np.int32)
+
+
+class Predictor(Fitted):
+    """A trained model with all that surrounds it.
+
+    >>> predictor = Predictor.load("runs/plain/predictor")        # doctest: +SKIP
+    >>> predictor.predict(table)                                  # doctest: +SKIP
+    """
+
+    def __init__(self, schema: Schema, scorer: Scorer, *, family: str, metric: str) -> None:
+        self.schema_ = schema.to_dict()
+        self.scorer = scorer
+        self.family = family
+        self.metric = metric
+        self.score_steps: list[ScoreStep] = []
+        self.decision: Decision | None = None
+
+    @property
+    def schema(self) -> Schema:
+        return Schema.from_dict(self.schema_)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.schema_["classes"])
+
+    def with_score_step(self, step: ScoreStep) -> "Predictor":
+        """The same with another step after scoring."""
+        return self._changed(score_steps=[*self.score_steps, step])
+
+    def with_decision(self, decision: Decision) -> "Predictor":
+        return self._changed(decision=decision)
+
+    def _changed(self, **changes: Any) -> "Predictor":
+        return type(self).rebuilt({**vars(self), **changes})
+
+    def scores(self, table: Table) -> Floats:
+        """Probabilities (rows, classes), in the order of `classes`."""
+        return self.rescored(self.scorer.scores(table))
+
+    def rescored(self, scores: Floats) -> Floats:
+        """What the steps after scoring make of the scorer's probabilities."""
+        for step in self.score_steps:
+            scores = step.apply(scores)
+        return scores
+
+    def decided(self, scores: Floats) -> NDArray[np.int32]:
+        """Class numbers (rows,) for probabilities that this predictor gave."""
+        if self.decision is None:
+            return np.asarray(np.argmax(scores, axis=1), dtype=np.int32)
+        return self.decision.answers(scores)
+
+    def answers(self, table: Table) -> NDArray[np.int32]:
+        """Class numbers (rows,)."""
+        return self.decided(self.scores(table))
+
+    def predict(self, source: Any) -> pl.DataFrame:
+        """The answers for a table, a file or a frame: `row`, `prediction` and `score_CLASS` for every class."""
+        from melior.data.read import read_like
+
+        table = source if isinstance(source, Table) else read_like(source, self.schema)
+        scores = self.scores(table)
+        answers = self.decided(scores)
+        classes = self.classes
+        return pl.DataFrame(
+            {
+                "row": table.row_ids,
+                "prediction": [classes[number] for number in answers],
+                **{f"score_{label}": scores[:, number] for number, label in enumerate(classes)},
+            }
+        )
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Writes predictor.json and predictor.safetensors; returns their paths."""
+        return save_fitted(self, Path(folder), "predictor")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Predictor":
+        """The predictor that was saved there. Executes nothing; gives bit-identical scores."""
+        loaded = load_fitted(Path(folder), "predictor")
+        assert isinstance(loaded, cls)
+        return loaded
+
+    def __repr__(self) -> str:
+        return f"<Predictor {self.family}: {len(self.schema.features())} columns to {len(self.classes)} classes>"

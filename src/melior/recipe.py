@@ -1,0 +1,218 @@
+"""The Recipe: what to do with which data, in one frozen object that is also a YAML file.
+
+A recipe holds methods and models as names and settings and imports none of them; the rooms `methods` and `models`
+resolve and validate the names. So a recipe can be read, shown and changed anywhere.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_serializer, model_validator
+
+from melior.errors import UserError
+
+Kind = Literal["number", "category", "text", "image", "time", "id", "language", "ignore"]
+SplitKind = Literal["auto", "random", "stratified", "group", "time", "column"]
+
+
+class Part(BaseModel):
+    """Base of the recipe's parts: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(Part):
+    """Where the rows are and what their columns mean.
+
+    path               a CSV, TSV, JSONL or Parquet file, plain or compressed by gzip or zstd
+    test               a second file, scored once at the end; without it a part of `path` is sealed
+    target             the column to predict
+    columns            kinds that differ from what is inferred, for example {"zip": "category", "note": "ignore"}
+    missing_target     stop, or drop the rows whose target is empty
+    trusted            a column that marks (1, true, yes) the rows whose target is known to be right
+    known_at_prediction columns that look like the answer in disguise and are legitimate all the same
+    """
+
+    path: str | None = None
+    test: str | None = None
+    target: str | None = None
+    columns: dict[str, Kind] = {}
+    missing_target: Literal["stop", "drop"] = "stop"
+    trusted: str | None = None
+    known_at_prediction: tuple[str, ...] = ()
+    encoding: str | None = None
+    separator: str | None = None
+
+
+class Split(Part):
+    """How rows are put apart.
+
+    kind     random, stratified, group (no group on both sides), time (later rows are held out), column (a column
+             says which rows are sealed), or auto: stratified, and the honest one where a leak is found
+    column   the column of groups, times or marks
+    sealed   share of rows put aside before anything is looked at
+    folds    folds of the cross-validation on the rest
+    repeats  how often the cross-validation is repeated with other folds
+    """
+
+    kind: SplitKind = "auto"
+    column: str | None = None
+    sealed: Annotated[float, Field(ge=0.05, le=0.5)] = 0.2
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    repeats: Annotated[int, Field(ge=1, le=20)] = 1
+
+    @model_validator(mode="after")
+    def needs_column(self) -> Self:
+        if self.kind in ("group", "time", "column") and self.column is None:
+            raise ValueError(f"a split by {self.kind} needs split.column")
+        return self
+
+
+class Choice(Part):
+    """A name and its settings. In YAML `linear`, or `linear: {c: 0.5}`."""
+
+    name: str
+    settings: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def short_form(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            return {"name": given}
+        if isinstance(given, dict) and len(given) == 1 and "name" not in given:
+            name, settings = next(iter(given.items()))
+            return {"name": name, "settings": settings or {}}
+        return given
+
+    @model_serializer
+    def shortest(self) -> str | dict[str, Any]:
+        return {self.name: self.settings} if self.settings else self.name
+
+    def __str__(self) -> str:
+        inside = ", ".join(f"{key}={value}" for key, value in self.settings.items())
+        return f"{self.name}({inside})" if inside else self.name
+
+
+class Recipe(Part):
+    """What to do: data, split, metric, model, methods, seed.
+
+    >>> Recipe(data={"path": "a.csv", "target": "y"}, methods=["class_weights"]).methods[0].name
+    'class_weights'
+    """
+
+    task: Literal["classify"] = "classify"
+    data: Data = Data()
+    split: Split = Split()
+    metric: str = "auto"
+    model: Choice = Choice(name="auto")
+    methods: tuple[Choice, ...] = ()
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+    @field_validator("methods")
+    @classmethod
+    def once_each(cls, methods: tuple[Choice, ...]) -> tuple[Choice, ...]:
+        names = [method.name for method in methods]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]} stands twice in methods")
+        return methods
+
+    def with_methods(self, *methods: Choice | str) -> Self:
+        """A new recipe with these methods added; one of the same name is replaced."""
+        added = [Choice.model_validate(method) for method in methods]
+        names = {method.name for method in added}
+        kept = [method for method in self.methods if method.name not in names]
+        return self.model_copy(update={"methods": (*kept, *added)})
+
+    def without_methods(self, *names: str) -> Self:
+        return self.model_copy(update={"methods": tuple(m for m in self.methods if m.name not in names)})
+
+    def with_model(self, model: Choice | str) -> Self:
+        return self.model_copy(update={"model": Choice.model_validate(model)})
+
+    def with_data(self, **changes: Any) -> Self:
+        return self.model_copy(update={"data": self.data.model_copy(update=changes)})
+
+    def with_split(self, **changes: Any) -> Self:
+        return self.model_copy(update={"split": Split(**{**self.split.model_dump(), **changes})})
+
+    def fingerprint(self) -> str:
+        """Changes when anything changes that a trial depends on; where the file lies does not."""
+        what = self.model_dump(mode="json")
+        for key in ("path", "test"):
+            what["data"].pop(key)
+        return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    def to_yaml(self) -> str:
+        import yaml
+
+        what = self.model_dump(mode="json", exclude_defaults=True)
+        what = {"task": self.task, **what}
+        return str(yaml.safe_dump(what, sort_keys=False, allow_unicode=True, width=100))
+
+    @classmethod
+    def from_yaml(cls, text: str, where: str = "recipe") -> Self:
+        import yaml
+
+        try:
+            given = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = f", line {mark.line + 1}" if mark else ""
+            problem = getattr(error, "problem", None) or "it cannot be read"
+            raise UserError(f"{where}{line}: this is not YAML ({problem}).") from None
+        if given is None:
+            given = {}
+        if not isinstance(given, dict):
+            raise UserError(f"{where}: a recipe is a mapping such as 'data: {{path: a.csv, target: y}}'.")
+        return cls.checked(given, where)
+
+    @classmethod
+    def checked(cls, given: dict[str, Any], where: str = "recipe") -> Self:
+        """The recipe, or one sentence that names the key that is wrong."""
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise UserError(sentence(error, where)) from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Reads a recipe; paths of data in it are relative to the recipe's folder."""
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise UserError(f"{path}: there is no such file.") from None
+        except UnicodeDecodeError:
+            raise UserError(f"{path}: a recipe is a UTF-8 text file.") from None
+        recipe = cls.from_yaml(text, str(path))
+        found = {}
+        for key in ("path", "test"):
+            given = getattr(recipe.data, key)
+            if given is not None and not Path(given).is_absolute() and (path.parent / given).exists():
+                found[key] = str(path.parent / given)
+        return recipe.with_data(**found) if found else recipe
+
+
+def sentence(error: ValidationError, where: str) -> str:
+    """The first problem of a validation error as one sentence: file, key, what is wrong, what would do."""
+    first = error.errors()[0]
+    key = ".".join(str(piece) for piece in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{where}: {key!r} is not a setting; remove it or look for the right name in the schema."
+    message = first["msg"].removeprefix("Value error, ")
+    given = first.get("input")
+    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return f"{where}: {key or 'the recipe'}: {message}{shown}."
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a recipe file, for editors."""
+    return Recipe.model_json_schema()
+
+
+def names(choices: Sequence[Choice]) -> tuple[str, ...]:
+    return tuple(choice.name for choice in choices)
