@@ -53,14 +53,14 @@ class Split(Part):
     kind     random, stratified, group (no group on both sides), time (later rows are held out), column (a column
              says which rows are sealed), or auto: stratified, and the honest one where a leak is found
     column   the column of groups, times or marks
-    sealed   share of rows put aside before anything is looked at
+    sealed   share of rows put aside before anything is looked at; 0 (for `train` alone) puts none aside
     folds    folds of the cross-validation on the rest
     repeats  how often the cross-validation is repeated with other folds
     """
 
     kind: SplitKind = "auto"
     column: str | None = None
-    sealed: Annotated[float, Field(ge=0.05, le=0.5)] = 0.2
+    sealed: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     folds: Annotated[int, Field(ge=2, le=20)] = 5
     repeats: Annotated[int, Field(ge=1, le=20)] = 1
 

@@ -28,6 +28,15 @@ STORED_AS: dict[str, Any] = {
 }
 
 
+def said_row(row_id: int) -> str:
+    """A row as people count: the first row of data is row 1, the header is none.
+
+    >>> said_row(1203)
+    'row 1,204'
+    """
+    return f"row {row_id + 1:,}"
+
+
 @dataclass(frozen=True)
 class Schema:
     """What a predictor must know of a table to read new rows: the columns with their kinds, target, classes.
@@ -35,11 +44,14 @@ class Schema:
     kinds    column -> kind, in file order, the target left out
     target   the target's name, None where there is none
     classes  the labels as text, sorted (numbers by value), the order in which scores are given
+    notation column -> how its text is written where that is not plain: {"decimal": ",", "unit": "kg"} for numbers,
+             {"order": "dmy"} for times; so that new rows are read as the first ones were
     """
 
     kinds: Mapping[str, str]
     target: str | None = None
     classes: tuple[str, ...] = ()
+    notation: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def of_kind(self, *kinds: str) -> list[str]:
         return [name for name, kind in self.kinds.items() if kind in kinds]
@@ -53,11 +65,17 @@ class Schema:
         return replace(self, kinds={n: "ignore" if n in columns else k for n, k in self.kinds.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        return {"kinds": dict(self.kinds), "target": self.target, "classes": list(self.classes)}
+        notation = {name: dict(how) for name, how in self.notation.items()}
+        return {
+            "kinds": dict(self.kinds),
+            "target": self.target,
+            "classes": list(self.classes),
+            **({"notation": notation} if notation else {}),
+        }
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> "Schema":
-        return cls(given["kinds"], given["target"], tuple(given["classes"]))
+        return cls(given["kinds"], given["target"], tuple(given["classes"]), given.get("notation", {}))
 
 
 class Root:
@@ -91,6 +109,8 @@ class Table:
                soon as a row's values were changed or made up.
     unparsed   column -> {row id: the text found where a number or a time was expected}
     name       what messages call the table, usually the file's name
+    notes      what reading changed or left out, one sentence each, for people
+    why        column -> why it has its kind, for people
     """
 
     frame: pl.DataFrame
@@ -103,6 +123,8 @@ class Table:
     positions: Rows | None = field(default=None, repr=False, compare=False)
     unparsed: Mapping[str, Mapping[int, str]] = field(default_factory=dict, repr=False)
     name: str = "table"
+    notes: tuple[str, ...] = ()
+    why: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def make(
@@ -114,6 +136,8 @@ class Table:
         unparsed: Mapping[str, Mapping[int, str]] | None = None,
         name: str = "table",
         row_ids: Rows | None = None,
+        notes: tuple[str, ...] = (),
+        why: Mapping[str, str] | None = None,
     ) -> "Table":
         """A table of freshly read rows: numbered from 0, its own root."""
         rows = np.arange(frame.height, dtype=np.int64)
@@ -127,6 +151,8 @@ class Table:
             positions=rows,
             unparsed=unparsed or {},
             name=name,
+            notes=notes,
+            why=why or {},
         )
 
     # ---- looking

@@ -24,11 +24,20 @@ from melior.registry import discover, snake
 class HeldOut(Protocol):
     """Training rows scored by fits that did not see them, for what is set after fitting (thresholds, calibration)."""
 
-    labels: Labels
-    scores: Floats
-    weights: Floats | None
-    classes: tuple[str, ...]
-    metric: str
+    @property
+    def labels(self) -> Labels: ...
+
+    @property
+    def scores(self) -> Floats: ...
+
+    @property
+    def weights(self) -> Floats | None: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def metric(self) -> str: ...
 
 
 class Method(BaseModel, ABC):

@@ -83,9 +83,14 @@ class Learner(Protocol):
 class FitContext(Protocol):
     """What fitting may ask of its surroundings. Encodings and out-of-fold scores are computed once and shared."""
 
-    seed: int
-    threads: int
-    metric: str
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def threads(self) -> int: ...
+
+    @property
+    def metric(self) -> str: ...
 
     @property
     def classes(self) -> tuple[str, ...]: ...
@@ -153,7 +158,7 @@ class AverageScorer(Scorer):
         self.weights = shares / shares.sum()
 
     def scores(self, table: Table) -> Floats:
-        total = self.weights[0] * self.members[0].scores(table)
+        total: Floats = self.weights[0] * self.members[0].scores(table)
         for weight, member in zip(self.weights[1:], self.members[1:], strict=True):
             total = total + weight * member.scores(table)
         return total
@@ -181,7 +186,7 @@ class FamilyLearner:
 @cache
 def families() -> dict[str, type[Model]]:
     """Every family there is, under its name, cheapest first."""
-    found: dict[str, type[Model]] = discover("models", Model)
+    found: dict[str, type[Model]] = discover("models", Model)  # type: ignore[type-abstract]
     return dict(sorted(found.items(), key=lambda item: (item[1].cost, item[0])))
 
 

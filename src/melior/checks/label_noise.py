@@ -1,0 +1,103 @@
+"""Label noise: some rows carry the wrong answer."""
+
+from typing import Any
+
+import numpy as np
+
+from melior.checks._base import Check, Context
+from melior.checks._copies import Copies, copies
+from melior.checks._noise import Noise, estimate_noise
+from melior.checks._statistics import count, labelled, share
+from melior.findings import Finding
+
+NEIGHBOURS = 20
+FALSE_RATE = 1e-3
+FEWEST_ROWS = 50
+
+
+class LabelNoise(Check):
+    """Looks for a floor under the disagreement between the given labels and a model that did not see the row.
+
+    The floors give the noise matrix, P(given label | true label); with it each row gets the probability that its
+    label is wrong, and the rows where that is more likely than not are named, the likeliest first. Severity is the
+    estimated share of wrong labels, doubled (half wrong is as bad as it gets).
+
+    A second finding names copies of a row that carry different answers.
+    """
+
+    symptoms = frozenset({"label_noise"})
+    cost = "model"
+    needs_target = True
+
+    def measure(self, context: Context) -> list[Finding]:
+        table = context.table
+        rows = labelled(table.labels)
+        labels = table.labels
+        if labels is None or len(rows) < 2:
+            return []
+        found = []
+        conflicts = conflicting(copies(table), labels)
+        if len(conflicts):
+            found.append(self.contradiction(context, conflicts))
+        present = np.unique(labels[rows])
+        if len(rows) < FEWEST_ROWS or len(present) < 2:
+            return found
+        neighbours = context.neighbours(min(NEIGHBOURS, len(table) - 1))[1]
+        noise = estimate_noise(
+            context.out_of_fold(), labels, neighbours, len(table.classes), np.random.default_rng(context.seed)
+        )
+        if noise is not None and noise.p < FALSE_RATE:
+            found.append(self.floor(context, noise))
+        return found
+
+    def floor(self, context: Context, noise: Noise) -> Finding:
+        table = context.table
+        named = np.flatnonzero(noise.wrong > 0.5)
+        named = named[np.argsort(-noise.wrong[named], kind="stable")]
+        measured: dict[str, Any] = {
+            "noise_rate": noise.rate,
+            "noise_matrix": noise.matrix,
+            "classes": list(table.classes),
+            "p": noise.p,
+            "rows_named": len(named),
+        }
+        return Finding(
+            symptom="label_noise",
+            severity=min(1.0, 2 * noise.rate),
+            message=(
+                f"About {share(noise.rate)} of the labels of {table.target!r} look wrong: even where the model is "
+                f"surest, that share disagrees with it. {count(len(named))} of {count(len(labelled(table.labels)))} "
+                f"rows are more likely wrong than right; look at them first."
+            ),
+            measured=measured,
+            threshold=FALSE_RATE,
+            threshold_from="likelihood ratio of a floor against none, each class, corrected for the number of classes",
+            columns=(table.target,) if table.target else (),
+            rows=table.row_ids[named],
+            row_scores=noise.wrong[named],
+        )
+
+    def contradiction(self, context: Context, conflicts: list[np.ndarray[Any, Any]]) -> Finding:
+        table = context.table
+        members = np.concatenate(conflicts)
+        part = len(members) / len(table)
+        return Finding(
+            symptom="label_noise",
+            severity=min(1.0, part),
+            message=(
+                f"{count(len(members))} rows ({share(part)}) are copies of one another and carry different answers: "
+                f"in each of the {count(len(conflicts))} groups at least one label must be wrong, or a column is missing."
+            ),
+            measured={"groups": len(conflicts), "rows": len(members), "share": part},
+            threshold=1.0,
+            threshold_from="copies beyond what chance gives; any two of them with different labels",
+            columns=(table.target,) if table.target else (),
+            rows=table.row_ids[members],
+        )
+
+
+def conflicting(found: Copies, labels: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+    """The clusters of copies that carry more than one label."""
+    if not found.beyond_chance:
+        return []
+    return [c for c in found.clusters if len(np.unique(labels[c][labels[c] >= 0])) > 1]

@@ -1,0 +1,58 @@
+"""melior improve"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from melior.cli import options as given
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def improve(
+        source: given.Source,
+        target: given.Target = None,
+        test: given.Test = None,
+        metric: given.Metric = None,
+        budget: Annotated[str, typer.Option("--budget", "-b", help="How long it may take: 90s, 5m, 1h.")] = "5m",
+        model: Annotated[str | None, typer.Option("--model", help="linear, trees or auto.")] = None,
+        attempt: Annotated[list[str] | None, typer.Option("--try", help="A method to try in any case.")] = None,
+        never: Annotated[list[str] | None, typer.Option("--never", help="A method not to try.")] = None,
+        margin: Annotated[float, typer.Option("--margin", help="The smallest gain that matters.")] = 0.0,
+        column: given.Columns = None,
+        seed: given.Seed = None,
+        run: given.RunFolder = None,
+        json: given.Json = None,
+    ) -> None:
+        """Find what is wrong, try what treats it, keep what provably helps."""
+        from melior.cli import show
+        from melior.verbs.improve import budget_seconds
+        from melior.verbs.improve import improve as verb
+
+        folder = run if run is not None else default_run(source)
+        with show.progress(budget_seconds(budget)) as progress:
+            found = verb(
+                source,
+                target=target,
+                test=test,
+                metric=metric,
+                model=model,
+                budget=budget,
+                attempt=attempt or (),
+                never=never or (),
+                margin=margin,
+                columns=given.kinds(column),
+                seed=seed,
+                run=folder,
+                progress=progress,
+            )
+        given.write_json(json, found.to_dict())
+        show.improvement(found)
+        show.out.print(f"recipe: {folder / 'recipe.yaml'}\nreport: {folder / 'report.html'}")
+        show.out.print(f"use it: melior predict {folder} NEW_FILE --out answers.csv")
+
+
+def default_run(source: str) -> Path:
+    """runs/NAME of the file, where --run names no folder."""
+    return Path("runs") / (Path(source).name.split(".")[0] or "run")

@@ -1,0 +1,93 @@
+"""melior questions, checks, methods, models: what there is, from the code itself."""
+
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def questions(
+        number: Annotated[int | None, typer.Argument(help="A question's number, 1 to 30.")] = None,
+        chinese: Annotated[bool, typer.Option("--zh", help="In Chinese.")] = False,
+    ) -> None:
+        """The thirty questions, and what answers each."""
+        from melior.cli import show
+        from melior.questions import questions as all_questions
+
+        known = all_questions()
+        if number is None:
+            table = show.Table(title="The questions", title_justify="left", title_style="bold")
+            for heading in ("", "question", "answers here", "symptoms"):
+                table.add_column(heading)
+            for one in known:
+                here = sum(answer.here for answer in one.answers)
+                asked = one.zh if chinese else one.en
+                table.add_row(str(one.n), asked, f"{here} of {len(one.answers)}", ", ".join(one.symptoms))
+            show.out.print(table)
+            return
+        from melior.errors import UserError
+
+        if not 1 <= number <= len(known):
+            raise UserError(f"there is no question {number}; they are numbered 1 to {len(known)}.")
+        one = known[number - 1]
+        show.out.print(f"[bold]{one.n}. {one.zh if chinese else one.en}[/]")
+        for answer in one.answers:
+            mark = "[green]●[/]" if answer.here else "[dim]○[/]"
+            name = f"{answer.id}, {answer.zh}" if chinese else answer.id
+            show.out.print(f"  {mark} {name}: {answer.must}" + ("" if answer.here else " [dim](not yet)[/]"))
+
+    @app.command()
+    def checks() -> None:
+        """Every check: what it finds and what it costs."""
+        from melior.checks._base import checks as known
+        from melior.cli import show
+
+        table = show.Table(title="The checks", title_justify="left", title_style="bold")
+        for heading in ("check", "finds", "cost", "what it does"):
+            table.add_column(heading)
+        for name, check in known().items():
+            table.add_row(name, ", ".join(sorted(check.symptoms)), check.cost, first_line(check))
+        show.out.print(table)
+
+    @app.command()
+    def methods() -> None:
+        """Every method: what it treats, its settings, and where it comes from."""
+        from melior.cli import show
+        from melior.methods._base import methods as known
+
+        table = show.Table(title="The methods", title_justify="left", title_style="bold")
+        for heading in ("method", "treats", "settings", "what it does"):
+            table.add_column(heading)
+        for name, method in known().items():
+            settings = ", ".join(f"{key}={field.default}" for key, field in method.model_fields.items())
+            table.add_row(name, ", ".join(sorted(method.treats)), settings, first_line(method))
+        show.out.print(table)
+
+    @app.command()
+    def models() -> None:
+        """Every family of models and its settings."""
+        from melior.cli import show
+        from melior.models._base import families
+
+        table = show.Table(title="The models", title_justify="left", title_style="bold")
+        for heading in ("family", "reads", "settings", "what it is"):
+            table.add_column(heading)
+        for name, family in families().items():
+            settings = ", ".join(f"{key}={field.default}" for key, field in family.model_fields.items())
+            table.add_row(name, ", ".join(sorted(family.kinds)), settings, first_line(family))
+        show.out.print(table)
+
+    @app.command()
+    def schema() -> None:
+        """The JSON schema of a recipe file, for editors."""
+        import json
+
+        from melior.recipe import schema as of_recipe
+
+        print(json.dumps(of_recipe(), indent=1))
+
+
+def first_line(documented: type) -> str:
+    """The first sentence of what a class says of itself."""
+    return (documented.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ").strip()

@@ -1,0 +1,39 @@
+"""Options that several commands share, and what they turn into."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from melior.errors import UserError
+
+Source = Annotated[str, typer.Argument(help="A CSV, TSV, JSONL or Parquet file, or a recipe (melior.yaml).")]
+Target = Annotated[str | None, typer.Option("--target", "-t", help="The column to predict.")]
+Test = Annotated[str | None, typer.Option("--test", help="A second file, scored once at the end.")]
+Metric = Annotated[str | None, typer.Option("--metric", "-m", help="What to make better; macro_f1 unless said.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same result; 0 unless said.")]
+RunFolder = Annotated[Path | None, typer.Option("--run", "-r", help="A folder for the result and its report.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file, for programs.")]
+Columns = Annotated[
+    list[str] | None, typer.Option("--column", "-c", help="Another kind for a column: NAME=number|category|text|...")
+]
+
+
+def kinds(given: list[str] | None) -> dict[str, str]:
+    """NAME=KIND pairs."""
+    found = {}
+    for pair in given or ():
+        name, sign, kind = pair.rpartition("=")
+        if not sign or not name:
+            raise UserError(f"--column {pair}: write NAME=KIND, for example --column zip=category.")
+        found[name] = kind
+    return found
+
+
+def write_json(path: Path | None, content: dict[str, Any]) -> None:
+    if path is not None:
+        from melior.findings import plain
+        from melior.storage import write_atomic
+
+        write_atomic(path, json.dumps(plain(content), ensure_ascii=False, indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,165 @@
+"""What the terminal shows: progress with the time left, findings, evidence and scores as tables."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from melior.evidence import Evidence
+    from melior.findings import Finding
+    from melior.improve.improvement import Improvement
+    from melior.metrics import Interval
+    from melior.progress import Progress
+    from melior.trials.audit import Audit
+    from melior.verbs.evaluate import Evaluation
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+COLOURS = {"accepted": "green", "rejected": "red", "undecided": "yellow"}
+MARKS = {"accepted": "●", "rejected": "✕", "undecided": "○"}
+MOST_FINDINGS = 12
+
+
+@contextmanager
+def progress(budget: float | None = None) -> Iterator["Progress"]:
+    """Shows what is being done, what is being tried and how long is left, on standard error.
+
+    On a terminal a bar; elsewhere a line whenever a stage begins. budget: seconds after which all must be done.
+    """
+    started = time.monotonic()
+    if not err.is_terminal:
+        seen: set[str] = set()
+
+        def lines(stage: str, done: float, total: float, note: str = "") -> None:
+            if stage not in seen:
+                seen.add(stage)
+                left = "" if budget is None else f", at most {max(budget - (time.monotonic() - started), 0):.0f} s left"
+                print(f"[{time.monotonic() - started:5.1f} s{left}] {stage}", file=sys.stderr, flush=True)
+
+        yield lines
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        TextColumn("{task.fields[budget]}"),
+        TextColumn("[dim]{task.fields[note]}"),
+    )
+    with Progress(*columns, console=err, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def bar(stage: str, done: float, total: float, note: str = "") -> None:
+            whole = ""
+            if budget is not None:
+                left = max(budget - (time.monotonic() - started), 0)
+                whole = f"[dim]at most {left // 60:.0f}:{left % 60:02.0f} left in all"
+            if stage not in tasks:
+                for task in tasks.values():
+                    bars.update(task, visible=False)
+                tasks[stage] = bars.add_task(stage, total=max(total, 1), note=note, budget=whole)
+            bars.update(tasks[stage], completed=done, total=max(total, 1), note=note, budget=whole)
+
+        yield bar
+
+
+def findings(found: Sequence["Finding"]) -> None:
+    if not found:
+        out.print("Nothing was found to be wrong.")
+        return
+    table = Table(title="What was found", title_justify="left", title_style="bold", show_lines=False, expand=False)
+    table.add_column("severity")
+    table.add_column("symptom", style="bold")
+    table.add_column("what", ratio=1)
+    table.add_column("treated by", ratio=0)
+    for finding in found[:MOST_FINDINGS]:
+        treated = ", ".join(finding.methods[:3]) + (" …" if len(finding.methods) > 3 else "")
+        name = finding.symptom if finding.certain else f"{finding.symptom}?"
+        table.add_row(severity(finding.severity), name, Text(finding.message), treated)
+    out.print(table)
+    if len(found) > MOST_FINDINGS:
+        out.print(f"… and {len(found) - MOST_FINDINGS} milder findings (all of them with --json or in the report).")
+
+
+def severity(value: float) -> Text:
+    filled = round(value * 5)
+    colour = "red" if value >= 0.6 else "yellow" if value >= 0.3 else "cyan"
+    return Text("■" * filled + "·" * (5 - filled), style=colour)
+
+
+def evidence(tried: Sequence["Evidence"]) -> None:
+    if not tried:
+        out.print("Nothing was tried: no method treats what was found.")
+        return
+    table = Table(title="What was tried", title_justify="left", title_style="bold", expand=False)
+    table.add_column("")
+    table.add_column("method", style="bold")
+    table.add_column("effect", justify="right")
+    table.add_column("95 % interval", justify="right")
+    table.add_column("p adj.", justify="right")
+    table.add_column("cost", justify="right")
+    table.add_column("verdict", ratio=1)
+    for one in sorted(tried, key=lambda e: (e.stage == "combine", -e.effect)):
+        settings = ", ".join(f"{key}={value}" for key, value in one.settings.items())
+        name = " + ".join(one.methods) + (f" ({settings})" if settings else "")
+        table.add_row(
+            Text(MARKS[one.verdict], style=COLOURS[one.verdict]),
+            name,
+            f"{one.effect:+.4f}",
+            f"{one.low:+.4f} … {one.high:+.4f}",
+            "" if one.p_adjusted is None else f"{one.p_adjusted:.3f}",
+            f"{one.seconds:.1f} s",
+            Text(f"{one.verdict}: {one.reason}", style=COLOURS[one.verdict]),
+        )
+    out.print(table)
+
+
+def audit(found: "Audit") -> None:
+    kinds: dict[str, int] = {}
+    for kind in found.columns.values():
+        kinds[kind] = kinds.get(kind, 0) + 1
+    said = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    out.print(f"[bold]{found.name}[/]: {found.rows:,} rows; columns: {said}.")
+    findings(found.findings)
+
+
+def improvement(found: "Improvement") -> None:
+    findings(found.findings)
+    for repair in found.repairs:
+        out.print(Text.assemble(("repaired  ", "bold magenta"), repair.message))
+        if repair.undo:
+            out.print(f"          to keep it as it was: {repair.undo}", style="dim")
+    evidence(found.evidence)
+    for name, reason in found.refused:
+        out.print(f"not tried: {name}: {reason}", style="dim")
+    for note in found.notes:
+        out.print(f"note: {note}", style="dim")
+    out.print(f"model: {found.family}", style="dim")
+    if found.noise:
+        out.print(found.noise, style="dim")
+    out.print()
+    if found.reported_before_repair is not None:
+        out.print(
+            f"Before repair the score looked like {found.metric} [bold]{found.reported_before_repair:.3f}[/]; "
+            f"on honest rows the same recipe scores [bold]{found.baseline}[/]."
+        )
+    out.print(Text(found.said(), style="bold green" if found.accepted else "bold"))
+
+
+def evaluation(found: "Evaluation", before: "Mapping[str, Interval] | None" = None) -> None:
+    table = Table(title=f"Scores on {found.on}: {found.rows:,} rows", title_justify="left", title_style="bold")
+    table.add_column("metric", style="bold")
+    table.add_column("score", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for name, one in found.overall().items():
+        table.add_row(name, f"{one.value:.4f}", f"{one.low:.4f} … {one.high:.4f}")
+    out.print(table)

@@ -1,0 +1,47 @@
+"""melior train"""
+
+from typing import Annotated
+
+import typer
+
+from melior.cli import options as given
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def train(
+        source: given.Source,
+        target: given.Target = None,
+        test: given.Test = None,
+        metric: given.Metric = None,
+        model: Annotated[str | None, typer.Option("--model", help="linear, trees or auto.")] = None,
+        method: Annotated[list[str] | None, typer.Option("--method", help="A method to use; may be repeated.")] = None,
+        column: given.Columns = None,
+        seed: given.Seed = None,
+        run: given.RunFolder = None,
+        json: given.Json = None,
+    ) -> None:
+        """Fit exactly this recipe, without any search."""
+        from melior.cli import show
+        from melior.cli.improve import default_run
+        from melior.verbs.train import train as verb
+
+        folder = run if run is not None else default_run(source)
+        with show.progress() as progress:
+            found = verb(
+                source,
+                target=target,
+                test=test,
+                metric=metric,
+                model=model,
+                methods=method or (),
+                columns=given.kinds(column),
+                seed=seed,
+                run=folder,
+                progress=progress,
+            )
+        given.write_json(json, found.to_dict())
+        show.out.print(f"{found.recipe.model.name} fitted on {found.rows:,} rows in {found.seconds:.1f} s.")
+        if found.evaluation is not None:
+            show.evaluation(found.evaluation)
+        show.out.print(f"run: {folder}\nreport: {folder / 'report.html'}")

@@ -1,0 +1,206 @@
+"""A file to columns: which format it has, unpacked, decoded, and its column names made usable.
+
+The bytes decide, the extension only helps: a gzip file called .csv and a Parquet file called .data are read.
+"""
+
+import gzip
+import io
+import json
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import zstandard
+
+from melior.data.delimited import read_delimited
+from melior.data.encodings import decode
+from melior.data.frames import of_records
+from melior.data.table import said_row
+from melior.errors import UserError
+
+GZIP, ZSTD, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+REFUSED = (
+    (b"PK\x03\x04", "is a zip archive or an Excel workbook", "save the sheet as CSV"),
+    (b"\xd0\xcf\x11\xe0", "is an old Excel workbook", "save the sheet as CSV"),
+    (b"BZh", "is compressed by bzip2", "compress it by gzip or zstd, or not at all"),
+    (b"\xfd7zXZ\x00", "is compressed by xz", "compress it by gzip or zstd, or not at all"),
+    (b"ARROW1", "is an Arrow file", "save it as Parquet"),
+    (b"Obj\x01", "is an Avro file", "save it as Parquet"),
+    (b"ORC", "is an ORC file", "save it as Parquet"),
+    (b"SQLite format 3\x00", "is a database", "export the table as CSV or Parquet"),
+    (b"\x89HDF", "is an HDF5 file", "save it as Parquet"),
+    (b"\x80\x04", "is a pickle, which could run code when it is read", "save it as Parquet"),
+)
+EXAMPLE = '{"age": 31}'
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Rows before their kinds are known: named columns, strings where the file had only text, and what to tell."""
+
+    frame: pl.DataFrame
+    name: str
+    notes: tuple[str, ...] = ()
+
+
+def read_file(path: Path, *, encoding: str | None = None, separator: str | None = None, name: str | None = None) -> Raw:
+    """The rows of a CSV, TSV, JSONL, JSON or Parquet file, plain or compressed by gzip or zstd."""
+    name = name or path.name
+    data = unpacked(_bytes_of(path), name)
+    suffix = _suffix(path)
+    if not data:
+        raise UserError(f"{name}: the file is empty.")
+    if data.startswith(PARQUET):
+        return _parquet(data, name)
+    for magic, what, instead in REFUSED:
+        if data.startswith(magic):
+            raise UserError(f"{name}: this {what}; {instead}.")
+    decoded = decode(data, encoding, name)
+    notes = [f"read as {decoded.encoding}; if letters look wrong, say data.encoding."] if decoded.judged else []
+    start = decoded.data[:4096].lstrip()[:1]
+    if suffix in (".jsonl", ".ndjson", ".json") or (suffix not in (".csv", ".tsv", ".tab") and start == b"{"):
+        raw = _json(decoded.data, name)
+        return Raw(raw.frame, name, (*notes, *raw.notes))
+    hint = "\t" if suffix in (".tsv", ".tab") else ","
+    header, frame = read_delimited(decoded.data, name, separator, hint)
+    names, said = usable_names(header)
+    if len(header) > 1 and all(re.fullmatch(r"-?\d+\.\d+", cell.strip()) for cell in header):
+        said.append("every column name is a number: if the file has no header line, put one on top.")
+    return Raw(frame.rename(dict(zip(frame.columns, names, strict=True))), name, (*notes, *said))
+
+
+def _bytes_of(path: Path) -> bytes:
+    if re.match(r"[a-z][a-z0-9+]+:/", str(path)):
+        raise UserError(f"{path}: only files on this machine are read; download it first.")
+    if path.is_dir():
+        raise UserError(f"{path}: this is a folder; name a CSV, TSV, JSONL or Parquet file in it.")
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file.") from None
+    except PermissionError:
+        raise UserError(f"{path}: you may not read this file; change its permissions.") from None
+    except OSError as error:
+        raise UserError(f"{path}: it cannot be read ({error.strerror}); name a CSV, TSV, JSONL or Parquet.") from None
+
+
+def _suffix(path: Path) -> str:
+    """The extension below .gz and .zst, in lower case."""
+    suffixes = [s.lower() for s in path.suffixes if s.lower() not in (".gz", ".zst", ".zstd", ".gzip")]
+    return suffixes[-1] if suffixes else ""
+
+
+def unpacked(data: bytes, name: str) -> bytes:
+    """The content of gzip or zstd, as told by the first bytes; anything else as it is."""
+    if data.startswith(GZIP):
+        try:
+            return gzip.decompress(data)
+        except (EOFError, OSError, zlib.error):
+            raise UserError(f"{name}: the gzip file is damaged or cut short; fetch or make it again.") from None
+    if data.startswith(ZSTD):
+        pieces = []
+        try:
+            while data:
+                frame = zstandard.ZstdDecompressor().decompressobj()
+                pieces.append(frame.decompress(data))
+                if not frame.eof:
+                    raise zstandard.ZstdError("cut short")
+                data = frame.unused_data
+        except zstandard.ZstdError:
+            raise UserError(f"{name}: the zstd file is damaged or cut short; fetch or make it again.") from None
+        return b"".join(pieces)
+    return data
+
+
+def _parquet(data: bytes, name: str) -> Raw:
+    try:
+        frame = pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{name}: the Parquet file cannot be read ({reason}); fetch or make it again.") from None
+    names, notes = usable_names(frame.columns)
+    return Raw(frame.rename(dict(zip(frame.columns, names, strict=True))), name, tuple(notes))
+
+
+def _json(data: bytes, name: str) -> Raw:
+    """JSON lines, or one JSON array of objects."""
+    if data[:4096].lstrip().startswith(b"["):
+        try:
+            records = json.loads(data)
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"{name}, line {error.lineno:,}: this is not JSON ({error.msg}). Write one object a line."
+            ) from None
+        if not all(isinstance(record, dict) for record in records):
+            raise UserError(f"{name}: the JSON list must hold objects such as {EXAMPLE}, one for each row.")
+        return _of_records(records, name)
+    tidy = not re.search(rb"(?m)^[ \t]*[^{\s]", data) and rb"\ud" not in data.lower()
+    if tidy and data.strip():
+        try:
+            frame = pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
+        except pl.exceptions.PolarsError:
+            pass  # mixed types, or damage: the slower way tells which
+        else:
+            if frame.width:
+                names, notes = usable_names(frame.columns)
+                return Raw(frame.rename(dict(zip(frame.columns, names, strict=True))), name, tuple(notes))
+    return _of_records(list(_json_lines(data, name)), name)
+
+
+def _json_lines(data: bytes, name: str) -> Iterable[dict[str, Any]]:
+    row = 0
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"{name}, line {number:,} ({said_row(row)}): this is not JSON ({error.msg}). "
+                "Correct the line: one whole object a line."
+            ) from None
+        if not isinstance(record, dict):
+            raise UserError(
+                f"{name}, line {number:,} ({said_row(row)}): an object such as {EXAMPLE} is expected, "
+                f"not {str(record)[:40]!r}."
+            )
+        yield record
+        row += 1
+
+
+def _of_records(records: Sequence[dict[str, Any]], name: str) -> Raw:
+    frame, notes = of_records(records)
+    names, said = usable_names(frame.columns)
+    return Raw(frame.rename(dict(zip(frame.columns, names, strict=True))), name, (*notes, *said))
+
+
+def usable_names(header: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Column names that are all there and all different, and what was changed.
+
+    >>> usable_names(["a", "", " a "])
+    (['a', 'column_2', 'a_2'], ['column 2 has no name and is called "column_2".', 'a second "a" is called "a_2".'])
+    """
+    trimmed = [cell.strip() for cell in header]
+    taken = Counter(trimmed)
+    names: list[str] = []
+    notes: list[str] = []
+    seen: set[str] = set()
+    for number, cell in enumerate(trimmed, start=1):
+        name = cell or f"column_{number}"
+        if name in seen or (not cell and name in taken):
+            again = 2
+            while f"{name}_{again}" in seen or f"{name}_{again}" in taken:
+                again += 1
+            if cell:
+                notes.append(f'a second "{cell}" is called "{name}_{again}".')
+            name = f"{name}_{again}"
+        if not cell:
+            notes.append(f'column {number} has no name and is called "{name}".')
+        seen.add(name)
+        names.append(name)
+    return names, notes

@@ -1,0 +1,257 @@
+"""Reading: a file or a table in memory becomes a Table, with kinds inferred once and kept for all later rows."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from melior.data import target as targets
+from melior.data.columns import Unparsed, empty_is_null, plain_numbers, store
+from melior.data.files import Raw, read_file
+from melior.data.frames import of_memory
+from melior.data.kinds import Inferred, infer
+from melior.data.table import FEATURE_KINDS, KINDS, Labels, Rows, Schema, Table, said_row
+from melior.errors import UserError
+
+Progress = Callable[[str], None]
+
+
+def read(
+    source: Any,
+    *,
+    target: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    missing_target: str = "stop",
+    encoding: str | None = None,
+    separator: str | None = None,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> Table:
+    """A Table of a file (CSV, TSV, JSONL, Parquet, plain, .gz or .zst) or of a table in memory.
+
+    source          a path, a pandas or polars frame, an Arrow table, a Hugging Face dataset, dicts of either shape
+    target          the column to predict
+    columns         kinds that differ from what `kinds` infers
+    missing_target  stop, or drop the rows without a target; the others keep their numbers
+    encoding, separator   of text files, found when not given
+    name            what messages call the table; the file's name otherwise
+    progress        is told what is being done, a few times
+    """
+    tell = progress or (lambda said: None)
+    raw = _open(source, encoding, separator, name, tell)
+    _known_names(raw, target, columns or {})
+    frame = raw.frame
+    rows: Rows = np.arange(frame.height, dtype=np.int64)
+    labels: Labels | None = None
+    classes: tuple[str, ...] = ()
+    notes = list(raw.notes)
+    if target is not None:
+        learned = targets.learn(frame.get_column(target), raw.name, missing_target)
+        labels, classes = learned.labels, learned.classes
+        frame, rows = _kept(frame, rows, learned.kept, notes, target)
+        frame = frame.drop(target)
+    tell(f"looking at {frame.width:,} columns")
+    plain = plain_numbers(frame)
+    inferred = infer(frame, columns=columns, plain=plain)
+    _no_images(raw.name, frame, inferred)
+    kinds = {column: found.kind for column, found in inferred.items()}
+    notation = {column: dict(found.notation) for column, found in inferred.items() if found.notation}
+    tell(f"parsing {frame.height:,} rows")
+    parsed = {column: found.parsed for column, found in inferred.items() if found.parsed is not None}
+    stored, unparsed = store(frame, kinds, notation, plain, parsed)
+    _not_hopeless(raw.name, frame, stored, inferred, columns or {}, rows)
+    return Table.make(
+        stored,
+        Schema(kinds, target, classes, notation),
+        labels,
+        unparsed=_by_row(unparsed, rows),
+        name=raw.name,
+        row_ids=rows,
+        notes=(*notes, *_ignored(inferred, columns or {})),
+        why={column: found.why for column, found in inferred.items()},
+    )
+
+
+def read_like(
+    source: Any,
+    schema: Schema,
+    *,
+    need_target: bool = False,
+    encoding: str | None = None,
+    separator: str | None = None,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> Table:
+    """New rows for a predictor that was trained on a table of this schema.
+
+    Cells are read by the schema's kinds and notation. Columns may stand in any order and others beside them; a column
+    that models read must be there. Labels are -1 where the target is empty, and None where there is no target;
+    need_target refuses both.
+    """
+    raw = _open(source, encoding, separator, name, progress or (lambda said: None))
+    return _like(raw, schema, "stop" if need_target else "keep", "the model")
+
+
+def read_pair(
+    main: Any,
+    test: Any,
+    *,
+    target: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    missing_target: str = "stop",
+    encoding: str | None = None,
+    separator: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Table, Table]:
+    """A table and a second one, read as the first: same kinds, notation and classes. The second has origin 1.
+
+    A class that only the second has is refused: nothing could have learned it.
+    """
+    how = {"encoding": encoding, "separator": separator, "progress": progress}
+    first = read(main, target=target, columns=columns, missing_target=missing_target, **how)  # type: ignore[arg-type]
+    raw = _open(test, encoding, separator, None, progress or (lambda said: None))
+    if raw.name == first.name:
+        raw = replace(raw, name="the test rows")
+    second = _like(raw, first.schema, missing_target, first.name)
+    return first, replace(second, origin=np.ones(len(second), dtype=np.int8))
+
+
+def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str) -> Table:
+    """missing_target: stop, drop, or keep (as -1, and the whole column may be absent)."""
+    frame = raw.frame
+    there = set(frame.columns)
+    absent = [column for column in schema.kinds if column not in there]
+    needed = [column for column in absent if schema.kinds[column] in FEATURE_KINDS]
+    target = schema.target
+    if missing_target != "keep" and target is not None and target not in there:
+        needed.append(target)
+    if needed:
+        raise UserError(f"{raw.name}: {_columns_said(needed)} missing. {_has(frame, needed[0])}")
+    rows: Rows = np.arange(frame.height, dtype=np.int64)
+    labels: Labels | None = None
+    notes = list(raw.notes)
+    if target is not None and target in there:
+        cells = frame.get_column(target)
+        need = missing_target == "stop"
+        labels = targets.known(cells, raw.name, schema.classes, learned_from=learned_from, need=need)
+        if missing_target == "drop":
+            kept = labels >= 0
+            frame, rows = _kept(frame, rows, kept, notes, target)
+            labels = labels[kept]
+            if not frame.height:
+                raise UserError(f'{raw.name}: "{target}" is empty in every row. Fill it.')
+    frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(column) for column in absent)
+    stored, unparsed = store(frame, schema.kinds, schema.notation)
+    return Table.make(
+        stored,
+        schema,
+        labels,
+        unparsed=_by_row(unparsed, rows),
+        name=raw.name,
+        row_ids=rows,
+        notes=tuple(notes),
+    )
+
+
+def _open(source: Any, encoding: str | None, separator: str | None, name: str | None, tell: Progress) -> Raw:
+    """A source as raw columns, refused when there are no rows or no columns."""
+    if isinstance(source, str | Path):
+        path = Path(source)
+        tell(f"reading {name or path.name}")
+        raw = read_file(path, encoding=encoding, separator=separator, name=name)
+    else:
+        frame, notes = of_memory(source)
+        raw = Raw(frame, name or "table", tuple(notes))
+    index = [column for column in raw.frame.columns if re.fullmatch(r"__index_level_\d+__", column)]
+    raw = Raw(raw.frame.drop(index), raw.name, raw.notes)  # the row labels of pandas are no column
+    if not raw.frame.width:
+        raise UserError(f"{raw.name}: there are no columns.")
+    if not raw.frame.height:
+        raise UserError(f"{raw.name}: there are no rows, only the names of {raw.frame.width:,} columns.")
+    return Raw(empty_is_null(raw.frame), raw.name, raw.notes)
+
+
+def _known_names(raw: Raw, target: str | None, columns: Mapping[str, str]) -> None:
+    if target is not None and target not in raw.frame.columns:
+        raise UserError(f'{raw.name}: the target "{target}" is no column. {_has(raw.frame, target)}')
+    for column, kind in columns.items():
+        if column not in raw.frame.columns:
+            raise UserError(f'{raw.name}: data.columns names "{column}", which is no column. {_has(raw.frame, column)}')
+        if kind not in KINDS:
+            raise UserError(f'data.columns: "{column}" is to be {kind!r}, which is no kind; one of {", ".join(KINDS)}.')
+
+
+def _has(frame: pl.DataFrame, wanted: str) -> str:
+    """What there is instead: the column with the nearest name, or the first few."""
+    folded = {column.casefold(): column for column in frame.columns}
+    near = get_close_matches(wanted.casefold(), list(folded)[:2000], n=1, cutoff=0.75)
+    if near:
+        return f'Did you mean "{folded[near[0]]}"?'
+    return f"There are {targets.listed(frame.columns)}."
+
+
+def _columns_said(names: Sequence[str]) -> str:
+    return f"column {targets.listed(names)} is" if len(names) == 1 else f"columns {targets.listed(names)} are"
+
+
+def _kept(
+    frame: pl.DataFrame, rows: Rows, kept: NDArray[np.bool_], notes: list[str], target: str
+) -> tuple[pl.DataFrame, Rows]:
+    """Without the rows that have no target; the others keep their numbers."""
+    if kept.all():
+        return frame, rows
+    gone = int((~kept).sum())
+    notes.append(f'{gone:,} {"row has" if gone == 1 else "rows have"} no "{target}" and were left out.')
+    return frame.filter(pl.Series(kept)), rows[kept]
+
+
+def _no_images(table: str, frame: pl.DataFrame, inferred: Mapping[str, Inferred]) -> None:
+    for column, found in inferred.items():
+        if found.kind == "image":
+            cells = frame.get_column(column)
+            names = cells.drop_nulls().head(1).to_list() if cells.dtype == pl.String else []
+            example = f" ({names[0]})" if names else ""
+            raise UserError(
+                f'{table}: "{column}" holds images{example}, which are not read yet. '
+                f"Leave the column out with data.columns: {{{column}: ignore}}."
+            )
+
+
+def _not_hopeless(
+    table: str,
+    frame: pl.DataFrame,
+    stored: pl.DataFrame,
+    inferred: Mapping[str, Inferred],
+    columns: Mapping[str, str],
+    rows: Rows,
+) -> None:
+    """A kind that a recipe demands and no cell has."""
+    for column in columns:
+        if column not in inferred or inferred[column].kind not in ("number", "time"):
+            continue
+        given = frame.get_column(column)
+        if given.null_count() < len(given) and stored.get_column(column).null_count() == len(given):
+            first = int(given.is_not_null().arg_true()[0])
+            raise UserError(
+                f'{table}, {said_row(int(rows[first]))}: "{column}" is to be a {inferred[column].kind}, but is '
+                f'"{str(given[first])[:60]}", and no row has one. Change data.columns: {{{column}: category}}.'
+            )
+
+
+def _by_row(unparsed: Unparsed, rows: Rows) -> Unparsed:
+    return {column: {int(rows[at]): text for at, text in cells.items()} for column, cells in unparsed.items()}
+
+
+def _ignored(inferred: Mapping[str, Inferred], columns: Mapping[str, str]) -> list[str]:
+    """One sentence for each reason why columns are ignored that nobody asked to ignore."""
+    reasons: dict[str, list[str]] = {}
+    for column, found in inferred.items():
+        if found.kind == "ignore" and column not in columns:
+            reasons.setdefault(found.why, []).append(column)
+    return [f"{targets.listed(names, 5)} ignored: {why}." for why, names in reasons.items()]

@@ -1,0 +1,1 @@
+"""Improve: find what is wrong, try what treats it, keep what provably helps."""

@@ -1,0 +1,75 @@
+"""Putting accepted methods together, each addition proved again, because methods interact."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from melior.evidence import Evidence
+from melior.improve.plan import combinable
+from melior.improve.race import Race, Runner, joined
+from melior.recipe import Recipe
+from melior.trials.judge import Judged, Scored, compare
+
+
+@dataclass(frozen=True)
+class Combined:
+    """The recipe with what was accepted, and the evidence of every addition that was tried."""
+
+    recipe: Recipe
+    evidence: tuple[Evidence, ...]
+    scored: Scored
+
+
+def combine(race: Race, judged: Sequence[tuple[Runner, Judged]]) -> Combined:
+    """Forward selection: the best accepted candidate, then each further one that is provably better still."""
+    accepted = sorted(
+        ((runner, verdict) for runner, verdict in judged if verdict.verdict == "accepted"),
+        key=lambda pair: -pair[1].effect,
+    )
+    if not accepted:
+        return Combined(race.baseline, (), race.base)
+    best = accepted[0][0]
+    recipe, scored = best.candidate.recipe, joined(best.results)
+    evidence: list[Evidence] = []
+    for number, (runner, _) in enumerate(accepted[1:]):
+        addition = runner.candidate.method
+        if not combinable(recipe.methods, addition):
+            continue
+        race.progress("combining what helped", number, len(accepted) - 1, addition.name)
+        if race.deadline_passed():
+            race.notes.append(f"{addition.name}: no time left to try it together with the others")
+            continue
+        together = recipe.with_methods(addition)
+        results = race.trials.many([(together, fold) for fold in range(race.folds)])
+        done = {fold: result for fold, result in enumerate(results) if result is not None}
+        entry = joined(done)
+        verdict = compare(
+            race.metric,
+            race.truth,
+            scored,
+            [entry],
+            test_ratio=race.test_ratio,
+            margin=race.margin,
+            seed=race.seed,
+        )[0]
+        names = tuple(choice.name for choice in together.methods)
+        evidence.append(
+            Evidence(
+                methods=names,
+                effect=verdict.effect,
+                low=verdict.low,
+                high=verdict.high,
+                p=verdict.p,
+                p_adjusted=verdict.p_adjusted,
+                verdict=verdict.verdict,
+                seconds=sum(result.seconds for result in done.values()),
+                trials=len(done),
+                detectable=verdict.detectable,
+                reason=f"{addition.name} added to the rest: {verdict.reason}",
+                treats=runner.candidate.treats,
+                settings=dict(addition.settings),
+                stage="combine",
+            )
+        )
+        if verdict.verdict == "accepted":
+            recipe, scored = together, entry
+    return Combined(recipe, tuple(evidence), scored)

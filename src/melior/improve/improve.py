@@ -1,0 +1,260 @@
+"""The main job: findings, repairs, candidates, race, verdicts, combination, and one look at the sealed rows."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from melior.data.splits import folds, seal
+from melior.data.table import Floats, Rows, Table
+from melior.errors import UserError
+from melior.evidence import Evidence
+from melior.findings import MEASUREMENT_FAULTS, Finding
+from melior.improve.combine import combine
+from melior.improve.improvement import Improvement
+from melior.improve.plan import candidates
+from melior.improve.race import Race, Runner
+from melior.improve.repair import clusters, ignoring, repair_recipe, separate
+from melior.metrics import Interval, Metric, Predictions, bootstrap, label_weights, one_hot, paired_difference
+from melior.metrics.registry import metric
+from melior.predictor import Predictor
+from melior.progress import Progress, silent
+from melior.recipe import Recipe
+from melior.trials.audit import Audit, run_checks
+from melior.trials.context import TableContext
+from melior.trials.family import choose_family
+from melior.trials.fit import Shared, fit
+from melior.trials.judge import Judged
+from melior.trials.run import Trials
+from melior.trials.threads import cores, one_blas_thread
+
+NOISE_WORTH_CORRECTING = 0.02  # estimated share of wrong labels; below it the correction costs more than it mends
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Development rows, sealed rows, and whether the sealed ones came as a file of their own."""
+
+    development: Table
+    sealed: Table
+    given: bool
+
+
+def put_aside(table: Table, recipe: Recipe, test: Table | None) -> Parts:
+    """The sealed part: the test file where one is given, else drawn before anything is looked at."""
+    if test is not None:
+        return Parts(table, test, True)
+    development, sealed = seal(table, recipe.split, recipe.seed)
+    return Parts(table.take(development), table.take(sealed), False)
+
+
+def improve_table(
+    table: Table,
+    recipe: Recipe,
+    *,
+    test: Table | None = None,
+    budget: float = 300.0,
+    store: Path | None = None,
+    attempt: Sequence[str] = (),
+    never: Sequence[str] = (),
+    margin: float = 0.0,
+    workers: int = 0,
+    progress: Progress = silent,
+) -> tuple[Improvement, Parts, Predictor]:
+    """Improves a recipe on a table; returns the outcome, the parts, and the baseline's predictor.
+
+    recipe.metric must be named; `budget` in seconds; finished trials are kept in `store`.
+    """
+    started = time.monotonic()
+    deadline = started + 0.85 * budget  # the rest is for the final fits and scores
+    measure = metric(recipe.metric, table.classes)
+    parts = put_aside(table, recipe, test)
+    whole = table
+
+    context = TableContext(parts.development, recipe, other=parts.sealed)
+    audit = run_checks(parts.development, recipe, other=parts.sealed, progress=progress, context=context)
+    repaired = repair_recipe(recipe, audit.findings, separate_test=parts.given)
+    repairs = list(repaired.repairs)
+    faulty, faulty_recipe = parts, recipe
+    if repairs:
+        recipe = repaired.recipe
+        whole = ignoring(whole, repairs)
+        if repaired.reseal:
+            # rows leak across a random split, the sealed part included: it is drawn again, along groups or time
+            parts = put_aside(whole, recipe, test)
+        else:
+            parts = replace(
+                parts,
+                development=ignoring(parts.development, repairs),
+                sealed=ignoring(parts.sealed, repairs),
+            )
+        audit = _second_audit(audit, parts, recipe, progress)
+    development, sealed, overlap = separate(parts.development, parts.sealed, separate_test=parts.given)
+    parts = replace(parts, development=development, sealed=sealed)
+
+    chosen = choose_family(recipe, development, progress=progress, workers=workers)
+    recipe = chosen.recipe
+    before = None
+    if repairs or overlap is not None:
+        before = _plain_score(faulty_recipe.with_model(recipe.model), faulty, measure)
+    if overlap is not None:
+        repairs.append(overlap)
+
+    truth, ruler = ruler_for(development, audit, recipe)
+    groups = clusters(development)
+    trials = Trials(development, folds(development, recipe.split, recipe.seed, groups=groups), store=store,
+                    workers=workers)  # fmt: skip
+    planned, refused = candidates(recipe, audit.findings, development, attempt=attempt, never=never)
+    race = Race(trials, measure, truth, recipe, planned, deadline, progress, seed=recipe.seed, margin=margin)
+    race.run()
+    judged = race.judged()
+    combined = combine(race, judged)
+    evidence = [_evidence(runner, verdict, race.folds) for runner, verdict in judged]
+    better = combined.recipe
+
+    progress("the last look, at the sealed rows", 0, 2)
+    shared = Shared()
+    with one_blas_thread():
+        plain = fit(recipe, development, shared=shared, threads=cores())
+        progress("the last look, at the sealed rows", 1, 2)
+        final = plain if better == recipe else fit(better, development, shared=shared, threads=cores())
+        sealed_truth = truth_of(sealed, audit, recipe)
+        baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed)
+    notes = [*race.notes]
+    if better != recipe and gain.high < 0:
+        notes.append("on the sealed rows the combination is provably worse than the plain recipe, so it is not used")
+        final, better, final_score = plain, recipe, baseline_score
+    progress("the last look, at the sealed rows", 2, 2)
+    improvement = Improvement(
+        metric=measure.name,
+        baseline=baseline_score,
+        final=final_score,
+        gain=gain,
+        reported_before_repair=before,
+        findings=audit.findings,
+        repairs=tuple(repairs),
+        evidence=(*evidence, *combined.evidence),
+        refused=tuple(dict((one.name, one.reason) for one in refused).items()),
+        notes=tuple(notes),
+        accepted=tuple(choice.name for choice in better.methods if choice not in recipe.methods),
+        recipe=better,
+        predictor=final,
+        run=None,
+        seconds=time.monotonic() - started,
+        family=chosen.reason,
+        noise=ruler,
+        rows={"all": table.rows, "development": development.rows, "sealed": sealed.rows},
+        baseline_seconds=race.baseline_seconds,
+    )
+    return improvement, parts, plain
+
+
+def _second_audit(first: Audit, parts: Parts, recipe: Recipe, progress: Progress) -> Audit:
+    """After a repair the other checks look again: a leaking column hides wrong labels, an old split other rows."""
+    again = run_checks(parts.development, recipe, other=parts.sealed, progress=progress)
+    faults = [finding for finding in first.findings if finding.symptom in MEASUREMENT_FAULTS]
+    others = [finding for finding in again.findings if finding.symptom not in MEASUREMENT_FAULTS]
+    merged = sorted((*faults, *others), key=lambda finding: -finding.severity)
+    return replace(first, findings=tuple(merged), seconds=first.seconds + again.seconds)
+
+
+def _plain_score(recipe: Recipe, parts: Parts, measure: Metric) -> float:
+    """What the score would have been believed to be: the plain recipe with all the faults."""
+    with one_blas_thread():
+        predictor = fit(recipe.model_copy(update={"methods": ()}), parts.development, threads=cores())
+        scores = predictor.scores(parts.sealed)
+    truth = one_hot(parts.sealed.given_labels(), len(parts.sealed.classes))
+    return measure.measure(truth, scores, predictor.decided(scores))
+
+
+def noise_matrix(audit: Audit) -> Floats | None:
+    """P(given label | true label) where the audit found wrong labels worth correcting the scores for."""
+    finding = audit["label_noise"]
+    if finding is None or "noise_matrix" not in finding.measured:
+        return None
+    found = np.asarray(finding.measured["noise_matrix"], dtype=np.float64)
+    wrong = float(finding.measured.get("noise_rate", 1 - np.mean(np.diag(found))))
+    return found if wrong >= NOISE_WORTH_CORRECTING else None
+
+
+def trusted_rows(table: Table, recipe: Recipe) -> Rows | None:
+    """Positions of the rows whose label the user marks as right; None where there is no such column."""
+    column = recipe.data.trusted
+    if column is None:
+        return None
+    if column not in table.frame.columns:
+        raise UserError(f"data.trusted: there is no column {column!r}.")
+    marks = table.column(column).cast(str).str.to_lowercase().str.strip_chars()
+    found = np.flatnonzero(marks.is_in(["1", "1.0", "true", "yes", "y", "是"]).fill_null(False).to_numpy())
+    if len(found) < 10:
+        raise UserError(f"data.trusted: {column!r} marks {len(found)} rows; at least 10 are needed to score on.")
+    return found
+
+
+def truth_of(table: Table, audit: Audit, recipe: Recipe) -> Floats:
+    """Label weights (rows, classes) that scores are taken against: trusted rows alone, else corrected for the noise
+    that was found, else the labels as they are."""
+    plain = one_hot(table.given_labels(), len(table.classes))
+    trusted = trusted_rows(table, recipe)
+    if trusted is not None:
+        weights = np.zeros((table.rows, 1))
+        weights[trusted] = 1
+        return np.asarray(plain * weights)
+    matrix = noise_matrix(audit)
+    if matrix is None:
+        return plain
+    try:
+        return label_weights(table.given_labels(), matrix, classes=table.classes)
+    except UserError:  # so many wrong labels that the correction would be all variance
+        return plain
+
+
+def ruler_for(table: Table, audit: Audit, recipe: Recipe) -> tuple[Floats, str]:
+    """The label weights, and one sentence on what scores are taken against."""
+    truth = truth_of(table, audit, recipe)
+    if recipe.data.trusted is not None:
+        return truth, f"scores are taken on the rows that {recipe.data.trusted!r} marks as trusted"
+    finding: Finding | None = audit["label_noise"]
+    if finding is not None and (truth < 0).any():
+        return truth, "held-out labels are partly wrong too: scores are corrected with the estimated noise matrix"
+    return truth, ""
+
+
+def confirm(
+    measure: Metric, truth: Floats, sealed: Table, plain: Predictor, final: Predictor, seed: int
+) -> tuple[Interval, Interval, Interval]:
+    """Scores of both on the sealed rows with their intervals, and the paired gain."""
+    before = _predictions(plain, sealed, truth)
+    after = before if final is plain else _predictions(final, sealed, truth)
+    baseline = bootstrap([measure], before, seed=seed)[measure.name]
+    if after is before:
+        return baseline, baseline, Interval(0.0, 0.0, 0.0, baseline.level)
+    ended = bootstrap([measure], after, seed=seed)[measure.name]
+    difference = paired_difference(measure, before, after, seed=seed)
+    return baseline, ended, Interval(difference.value, difference.low, difference.high, difference.level)
+
+
+def _predictions(predictor: Predictor, table: Table, truth: Floats) -> Predictions:
+    scores = predictor.scores(table)
+    return Predictions(truth, scores, predictor.decided(scores))
+
+
+def _evidence(runner: Runner, judged: Judged, folds_wanted: int) -> Evidence:
+    return Evidence(
+        methods=(runner.candidate.method.name,),
+        effect=judged.effect,
+        low=judged.low,
+        high=judged.high,
+        p=judged.p,
+        p_adjusted=judged.p_adjusted,
+        verdict=judged.verdict,
+        seconds=runner.seconds,
+        trials=max(len(runner.results), 1),
+        detectable=judged.detectable,
+        reason=judged.reason,
+        treats=runner.candidate.treats,
+        settings=dict(runner.candidate.method.settings),
+        stage="confirm" if len(runner.results) == folds_wanted else "screen",
+    )

@@ -1,0 +1,105 @@
+"""What `improve` gives back: what was wrong, what was tried, what helped, and how good the result is."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from melior.evidence import Evidence
+from melior.findings import Finding, plain
+from melior.improve.repair import Repair
+from melior.metrics import Interval
+from melior.predictor import Predictor
+from melior.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """baseline and final are scores on the sealed rows, which nothing was fitted, chosen or tuned on.
+
+    reported_before_repair  what the score of the baseline was with the faults of the measurement, None where there
+                            were none
+    gain                    final minus baseline on the same sealed rows, positive is better
+    noise                   how wrong labels were taken into account in the scores, empty where they were not
+    """
+
+    metric: str
+    baseline: Interval
+    final: Interval
+    gain: Interval
+    reported_before_repair: float | None
+    findings: tuple[Finding, ...]
+    repairs: tuple[Repair, ...]
+    evidence: tuple[Evidence, ...]
+    refused: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    accepted: tuple[str, ...]
+    recipe: Recipe
+    predictor: Predictor = field(repr=False)
+    run: Path | None
+    seconds: float
+    family: str
+    noise: str = ""
+    rows: dict[str, int] = field(default_factory=dict)
+    baseline_seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape that other programs read."""
+
+        def shown(interval: Interval) -> dict[str, float]:
+            return {"score": interval.value, "low": interval.low, "high": interval.high}
+
+        return dict(
+            plain(
+                {
+                    "metric": self.metric,
+                    "baseline": shown(self.baseline),
+                    "final": shown(self.final),
+                    "gain": shown(self.gain),
+                    "reported_before_repair": self.reported_before_repair,
+                    "findings": [finding.to_dict() for finding in self.findings],
+                    "repairs": [repair.to_dict() for repair in self.repairs],
+                    "evidence": [evidence.to_dict() for evidence in self.evidence],
+                    "refused": [{"method": name, "reason": reason} for name, reason in self.refused],
+                    "notes": list(self.notes),
+                    "accepted": list(self.accepted),
+                    "recipe": self.recipe.model_dump(mode="json"),
+                    "family": self.family,
+                    "noise": self.noise,
+                    "rows": self.rows,
+                    "run": None if self.run is None else str(self.run),
+                    "seconds": round(self.seconds, 3),
+                    "baseline_seconds": round(self.baseline_seconds, 3),
+                }
+            )
+        )
+
+    def said(self) -> str:
+        """The outcome in one sentence."""
+        accepted = ", ".join(self.accepted)
+        if not self.accepted:
+            return f"Nothing that was tried provably helps; the plain recipe scores {self.baseline} in {self.metric}."
+        return (
+            f"{accepted} provably help{'s' if len(self.accepted) == 1 else ''}: {self.metric} on the sealed rows went "
+            f"from {self.baseline} to {self.final}, a gain of {self.gain}."
+        )
+
+    def __repr__(self) -> str:
+        lines = [f"<Improvement: {self.said()}>"]
+        if self.reported_before_repair is not None:
+            lines.append(f"  the score was inflated: {self.reported_before_repair:.3f} before repair")
+        lines += [f"  repaired: {repair.message}" for repair in self.repairs]
+        for one in self.evidence:
+            name = " + ".join(one.methods)
+            lines.append(f"  {one.verdict:<9}  {name:<28} {one.effect:+.4f} [{one.low:+.4f}, {one.high:+.4f}]")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{escape(' + '.join(e.methods))}</td><td>{e.effect:+.4f}</td>"
+            f"<td>[{e.low:+.4f}, {e.high:+.4f}]</td><td>{e.verdict}</td></tr>"
+            for e in self.evidence
+        )
+        head = "<tr><th>tried</th><th>effect</th><th>95 % interval</th><th>verdict</th></tr>"
+        return f"<p>{escape(self.said())}</p><table>{head}{rows}</table>"

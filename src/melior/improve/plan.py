@@ -1,0 +1,93 @@
+"""From findings to candidates: which methods, with which settings, are worth a trial."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from melior.data.table import Table
+from melior.findings import MEASUREMENT_FAULTS, Finding
+from melior.methods._base import Method, methods
+from melior.models._base import resolve
+from melior.recipe import Choice, Recipe
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe to try beside the baseline.
+
+    name    what tables call it
+    method  the method that it adds
+    recipe  the baseline's recipe with the method
+    treats  the symptoms found for which it is tried; empty where it is tried on every table
+    cost    fits of the baseline that one fit of it costs, roughly
+    """
+
+    name: str
+    method: Choice
+    recipe: Recipe
+    treats: tuple[str, ...]
+    cost: float
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A method that treats what was found and cannot be tried here, and why."""
+
+    name: str
+    reason: str
+
+
+def candidates(
+    recipe: Recipe,
+    findings: Sequence[Finding],
+    table: Table,
+    *,
+    attempt: Sequence[str] = (),
+    never: Sequence[str] = (),
+) -> tuple[list[Candidate], list[Refused]]:
+    """The candidates that the findings suggest, those that treat the worst findings first, and the refused ones.
+
+    attempt: methods to try whatever the findings; never: methods to leave out.
+    """
+    model = resolve(recipe.model)
+    severity: dict[str, float] = {}
+    for finding in findings:
+        if finding.symptom not in MEASUREMENT_FAULTS:
+            severity[finding.symptom] = max(severity.get(finding.symptom, 0.0), finding.severity)
+    standing = {choice.name for choice in recipe.methods}
+    found: list[Candidate] = []
+    refused: list[Refused] = []
+    for name, method in methods().items():
+        treats = tuple(sorted(symptom for symptom in method.treats if symptom in severity))
+        wanted = treats or method.always or name in attempt
+        if not wanted or name in never or name in standing:
+            continue
+        for settings in method.candidates:
+            tried: Method = method(**settings)
+            reason = tried.unsuitable(recipe, table, model)
+            if reason:
+                refused.append(Refused(name, reason))
+                break
+            choice = Choice(name=name, settings=settings)
+            found.append(Candidate(str(choice), choice, recipe.with_methods(choice), treats, method.cost))
+    return sorted(found, key=lambda c: (-_weight(c, severity), c.cost, c.name)), refused
+
+
+def _weight(candidate: Candidate, severity: dict[str, float]) -> float:
+    return max((severity[symptom] for symptom in candidate.treats), default=0.0)
+
+
+def combinable(first: Sequence[Choice], second: Choice) -> bool:
+    """Whether a method may join these: it is not there already, and none makes the other pointless."""
+    known = methods()
+    for choice in first:
+        if choice.name == second.name:
+            return False
+        if second.name in known[choice.name].rivals or choice.name in known[second.name].rivals:
+            return False
+    return True
+
+
+def expected(candidate: Candidate, fold_seconds: float) -> float:
+    """Seconds that one fold of a candidate will take, from what one of the baseline took."""
+    return candidate.cost * fold_seconds

@@ -1,0 +1,233 @@
+"""The race: every candidate gets a quick look, the promising ones get all folds, within the time there is."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from melior.data.splits import Fold
+from melior.data.table import Floats
+from melior.improve.plan import Candidate
+from melior.metrics import Metric
+from melior.progress import Progress
+from melior.recipe import Recipe
+from melior.trials.judge import Judged, Scored, compare, hopeless
+from melior.trials.run import Result, Trials
+
+LOOK = 1.5  # cross-validations of the baseline that the first look at all candidates may cost
+CONFIRM = 3.0  # ... and the folds of the promising ones
+QUICK = 15.0  # seconds; below this nothing is saved: small tables can afford every fold of every candidate
+FEWEST_TRAINING = 500  # rows of the quick look
+
+
+@dataclass
+class Runner:
+    """A candidate in the race, with its results by fold."""
+
+    candidate: Candidate
+    results: dict[int, Result] = field(default_factory=dict)
+    complete: bool = False
+    seconds: float = 0.0
+    look: Scored | None = None
+
+
+@dataclass
+class Race:
+    """Candidates beside one baseline on the folds of `trials`.
+
+    truth     (rows, classes) label weights that trials are scored against
+    deadline  time.monotonic() at which no new trial begins
+    """
+
+    trials: Trials
+    metric: Metric
+    truth: Floats
+    baseline: Recipe
+    candidates: Sequence[Candidate]
+    deadline: float
+    progress: Progress
+    seed: int = 0
+    margin: float = 0.0
+
+    def run(self) -> None:
+        """Runs the race; afterwards `base` and `runners` hold what was scored."""
+        started = time.monotonic()
+        self.folds = len(self.trials.folds)
+        self.test_ratio = float(np.mean([len(fold.test) / len(fold.train) for fold in self.trials.folds]))
+        self.runners = [Runner(candidate) for candidate in self.candidates]
+        self.notes: list[str] = []
+        done = self.trials.many(
+            [(self.baseline, fold) for fold in range(self.folds)], done=self._teller("the baseline", self.folds)
+        )
+        self.base_results = {fold: result for fold, result in enumerate(done) if result is not None}
+        self.base = joined(self.base_results)
+        self.baseline_seconds = time.monotonic() - started
+        if self.runners:
+            self._look()
+            self._confirm()
+
+    def _left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    def deadline_passed(self) -> bool:
+        return self._left() <= 0
+
+    def _teller(self, stage: str, total: int):  # type: ignore[no-untyped-def]
+        done = 0
+
+        def tell(recipe: Recipe, fold: int, result: Result) -> None:
+            nonlocal done
+            done += 1
+            names = ", ".join(choice.name for choice in recipe.methods) or recipe.model.name
+            self.progress(stage, done, total, names)
+
+        self.progress(stage, 0, total)
+        return tell
+
+    def _look(self) -> None:
+        """One fold for every candidate, on part of its training rows where rows are many; then the best setting of
+        each method and the candidates that are not hopeless go on."""
+        fold = self.trials.folds[0]
+        share = 1.0
+        cost = sum(runner.candidate.cost for runner in self.runners) * self.baseline_seconds / self.folds
+        allowed = min(max(LOOK * self.baseline_seconds, QUICK), 0.4 * self._left())
+        if cost > allowed:
+            share = max(allowed / cost, FEWEST_TRAINING / len(fold.train))
+        number = 0
+        if share < 1:
+            self.trials.folds.append(Fold(self._part(fold, share), fold.test, fold.repeat, fold.number))
+            number = self.folds
+            base = self.trials.run(self.baseline, number)
+        else:
+            base = self.base_results[0]
+        wanted = [(runner.candidate.recipe, number) for runner in self.runners]
+        stop = time.monotonic() + 0.6 * max(self._left(), 0)
+        results = self.trials.many(
+            wanted,
+            done=self._teller("a first look at each candidate", len(wanted)),
+            late=lambda: time.monotonic() > stop,
+        )
+        first = Scored(base.rows, base.scores, base.answers, 1)
+        looked = []
+        for runner, result in zip(self.runners, results, strict=True):
+            if result is None:
+                continue
+            runner.seconds += result.seconds
+            runner.look = Scored(result.rows, result.scores, result.answers, 1)
+            if number == 0:
+                runner.results[0] = result
+            looked.append(runner)
+        gains = {id(r): self._gain(first, r.look) for r in looked if r.look is not None}
+        self.first = first
+        best: dict[str, Runner] = {}
+        for runner in looked:
+            name = runner.candidate.method.name
+            if name not in best or gains[id(runner)] > gains[id(best[name])]:
+                best[name] = runner
+        promising = [
+            runner
+            for runner in best.values()
+            if runner.look is not None
+            and not hopeless(
+                self.metric,
+                self.truth,
+                first,
+                runner.look,
+                folds=self.folds,
+                test_ratio=self.test_ratio,
+                seed=self.seed,
+            )
+        ]
+        self.promising = sorted(promising, key=lambda runner: -gains[id(runner)])
+
+    def _part(self, fold: Fold, share: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """A share of a fold's training rows, of every class alike."""
+        random = np.random.default_rng([self.seed, 5])
+        labels = self.trials.table.given_labels()[fold.train]
+        kept = []
+        for code in np.unique(labels):
+            own = fold.train[labels == code]
+            kept.append(random.choice(own, min(len(own), max(round(share * len(own)), 10)), replace=False))
+        return np.sort(np.concatenate(kept))
+
+    def _gain(self, first: Scored, look: Scored) -> float:
+        def value(scored: Scored) -> float:
+            return self.metric.measure(self.truth[scored.rows], scored.scores, scored.answers)
+
+        return self.metric.gain(value(look) - value(first))
+
+    def _confirm(self) -> None:
+        """All folds for the promising ones, the most promising first; one that becomes hopeless stops."""
+        per_fold = self.baseline_seconds / self.folds
+        allowed = min(max(CONFIRM * self.baseline_seconds, 2 * QUICK), 0.75 * self._left())
+        stop = time.monotonic() + allowed
+        self.progress("proving the promising ones", 0, max(len(self.promising), 1))
+        for number, runner in enumerate(self.promising):
+            cost = max(runner.candidate.cost * per_fold, 0.0) * (self.folds - len(runner.results))
+            if number > 0 and time.monotonic() + 0.7 * cost > stop:
+                self.notes.append(f"{runner.candidate.name}: no time left to prove it")
+                continue
+            self._all_folds(runner)
+            self.progress("proving the promising ones", number + 1, len(self.promising), runner.candidate.name)
+
+    def _all_folds(self, runner: Runner) -> None:
+        while len(runner.results) < self.folds:
+            if self.deadline_passed():
+                return
+            missing = [fold for fold in range(self.folds) if fold not in runner.results]
+            for fold, result in zip(
+                missing[: self.trials.workers],
+                self.trials.many([(runner.candidate.recipe, f) for f in missing[: self.trials.workers]]),
+                strict=True,
+            ):
+                assert result is not None
+                runner.results[fold] = result
+                runner.seconds += result.seconds
+            if len(runner.results) < self.folds:
+                part = {fold: self.base_results[fold] for fold in runner.results}
+                if hopeless(
+                    self.metric,
+                    self.truth,
+                    joined(part),
+                    joined(runner.results),
+                    folds=self.folds,
+                    test_ratio=self.test_ratio,
+                    seed=self.seed,
+                ):
+                    return
+        runner.complete = True
+
+    def judged(self) -> list[tuple[Runner, Judged]]:
+        """Every candidate that was begun, judged together."""
+        begun = [runner for runner in self.runners if runner.results or runner.look is not None]
+        entries, baselines, whole = [], [], []
+        for runner in begun:
+            use_look = not runner.results
+            entry = runner.look if use_look else joined(runner.results)
+            assert entry is not None
+            entries.append(entry)
+            baselines.append(self.first if use_look else self.base)
+            whole.append(runner.complete)
+        judged = compare(
+            self.metric,
+            self.truth,
+            baselines,
+            entries,
+            test_ratio=self.test_ratio,
+            whole=whole,
+            margin=self.margin,
+            seed=self.seed,
+        )
+        return list(zip(begun, judged, strict=True))
+
+
+def joined(results: dict[int, Result]) -> Scored:
+    """The results of several folds as one."""
+    own = [results[fold] for fold in sorted(results)]
+    return Scored(
+        np.concatenate([result.rows for result in own]),
+        np.concatenate([result.scores for result in own]),
+        np.concatenate([result.answers for result in own]),
+        len(own),
+    )

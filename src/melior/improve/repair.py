@@ -1,0 +1,159 @@
+"""Faults of the measurement, repaired before anything is tried: they make the score a lie, so no method treats them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from melior.data.table import Table
+from melior.findings import Finding, plain
+from melior.recipe import Recipe, Split
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One fault and what was done.
+
+    symptom  target_leakage, split_overlap, group_leakage or time_leakage
+    columns  the columns concerned
+    message  what was done, in one sentence
+    undo     the setting that keeps things as they were, empty where there is none
+    before, after  the score with the fault and without it, as the check measured them; None where it did not
+    rows     rows (numbers in the file) that were set aside
+    """
+
+    symptom: str
+    columns: tuple[str, ...]
+    message: str
+    undo: str = ""
+    before: float | None = None
+    after: float | None = None
+    rows: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(plain(self.__dict__))
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> "Repair":
+        return cls(**{**given, "columns": tuple(given["columns"])})
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """The recipe and tables after repair. reseal: the sealed part must be drawn again, by the recipe's new split."""
+
+    recipe: Recipe
+    repairs: tuple[Repair, ...]
+    reseal: bool
+
+
+def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test: bool) -> Repaired:
+    """Leaves out the columns that are the answer in disguise, and splits by group or time where rows leak across.
+
+    A fault that is only suspected (`certain` is False) is left as it is: the finding asks the user.
+    """
+    repairs: list[Repair] = []
+    reseal = False
+    kinds = dict(recipe.data.columns)
+    for finding in findings:
+        if not finding.certain:
+            continue
+        measured = finding.measured
+        if finding.symptom == "target_leakage" and finding.columns:
+            told = [column for column in finding.columns if column not in recipe.data.known_at_prediction]
+            if not told:
+                continue
+            kinds.update(dict.fromkeys(told, "ignore"))
+            named = ", ".join(repr(column) for column in told)
+            repairs.append(
+                Repair(
+                    "target_leakage",
+                    tuple(told),
+                    f"left out {named}: it gives the answer away, so the score with it says nothing about new rows",
+                    f"data.known_at_prediction: [{', '.join(told)}]",
+                    measured.get("score_with"),
+                    measured.get("score_without"),
+                )
+            )
+        elif finding.symptom in ("group_leakage", "time_leakage") and recipe.split.kind in (
+            "auto",
+            "random",
+            "stratified",
+        ):
+            kind = "group" if finding.symptom == "group_leakage" else "time"
+            column = finding.columns[0]
+            recipe = recipe.model_copy(
+                update={"split": Split(**{**recipe.split.model_dump(), "kind": kind, "column": column})}
+            )
+            reseal = reseal or not separate_test
+            how = "no value of it is on both sides" if kind == "group" else "later rows are held out"
+            repairs.append(
+                Repair(
+                    finding.symptom,
+                    (column,),
+                    f"split by {column!r}: {how}, as it will be for new rows",
+                    "split.kind: random",
+                    measured.get("score_random"),
+                    measured.get(f"score_{kind}"),
+                )
+            )
+    if kinds != dict(recipe.data.columns):
+        recipe = recipe.with_data(columns=kinds)
+    return Repaired(recipe, tuple(repairs), reseal)
+
+
+def ignoring(table: Table, repairs: Sequence[Repair]) -> Table:
+    """The table without the columns that repairs left out."""
+    gone = [column for repair in repairs if repair.symptom == "target_leakage" for column in repair.columns]
+    return table.without_columns(gone) if gone else table
+
+
+def same_rows(table: Table, other: Table | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """A number for every distinct row (all columns that a model may read): equal rows have equal numbers."""
+    columns = table.features()
+    if not columns:
+        return np.arange(table.rows), None if other is None else np.arange(other.rows) + table.rows
+    import polars as pl
+
+    frames = [table.frame.select(columns)] + ([] if other is None else [other.frame.select(columns)])
+    joined = pl.concat(frames)
+    numbered = joined.with_row_index("melior row").with_columns(
+        pl.col("melior row").min().over(columns).alias("melior first")
+    )
+    firsts = numbered.sort("melior row").get_column("melior first").to_numpy().astype(np.int64)
+    return firsts[: table.rows], None if other is None else firsts[table.rows :]
+
+
+def separate(development: Table, sealed: Table, *, separate_test: bool) -> tuple[Table, Table, Repair | None]:
+    """Takes rows out that stand in both parts: out of the sealed part, where enough of it is left; otherwise out of
+    the rows to train on."""
+    own, others = same_rows(development, sealed)
+    assert others is not None
+    twice = np.isin(others, own)
+    if not twice.any():
+        return development, sealed, None
+    left = sealed.take(~twice)
+    classes_left = 0 if left.labels is None else len(np.unique(left.labels))
+    where = "the test file" if separate_test else "the sealed part"
+    count = int(twice.sum())
+    share = count / sealed.rows
+    if left.rows >= max(30, 0.3 * sealed.rows) and classes_left >= 2:
+        said = f"left {count:,} rows ({share:.1%}) out of {where}: the same rows are trained on"
+        return development, left, Repair("split_overlap", (), said, rows=count)
+    kept = ~np.isin(own, others)
+    said = f"left {int((~kept).sum()):,} rows out of training: the same rows stand in {where}"
+    return development.take(kept), sealed, Repair("split_overlap", (), said, rows=int((~kept).sum()))
+
+
+def clusters(table: Table) -> NDArray[np.int64] | None:
+    """Groups that keep equal rows on one side of every fold; None where all rows differ."""
+    firsts, _ = same_rows(table)
+    return firsts if len(np.unique(firsts)) < table.rows else None
+
+
+def with_kinds(table: Table, recipe: Recipe) -> Table:
+    """The table with the kinds that the recipe sets."""
+    kinds = {name: recipe.data.columns.get(name, kind) for name, kind in table.schema.kinds.items()}
+    return table.with_schema(replace(table.schema, kinds=kinds))

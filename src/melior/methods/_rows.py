@@ -1,0 +1,71 @@
+"""What several row methods share: classes that must not be emptied, and feature values that can be compared."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from melior.data.table import Floats, Labels, Table
+
+Mask = NDArray[np.bool_]
+
+
+def none_emptied(labels: Labels, keep: Mask, preference: Floats, least: int = 1) -> Mask:
+    """`keep`, with the most preferred rows put back into every class that would have fewer than `least` of its rows.
+
+    labels, keep, preference (rows,): larger preference is put back first. A class that has fewer rows keeps them all.
+    """
+    keep = keep.copy()
+    for number in np.unique(labels):
+        inside = np.flatnonzero(labels == number)
+        wanted = min(least, len(inside))
+        if keep[inside].sum() < wanted:
+            keep[inside[np.argsort(-preference[inside], kind="stable")[:wanted]]] = True
+    return keep
+
+
+def groups_of_equal_rows(table: Table) -> NDArray[np.int64]:
+    """(rows,) a number for each row, the same for rows whose features are all equal; numbered as first seen."""
+    import polars as pl
+
+    frame = table.frame.select(table.features()).with_row_index("__row")
+    by = [name for name in frame.columns if name != "__row"]
+    numbers = np.zeros(table.rows, dtype=np.int64)
+    lists = frame.group_by(by, maintain_order=True).agg(pl.col("__row")).get_column("__row")
+    sizes = lists.list.len().to_numpy()
+    numbers[lists.explode().to_numpy()] = np.repeat(np.arange(len(sizes)), sizes)
+    return numbers
+
+
+def standardized(table: Table) -> Floats:
+    """(rows, number columns) centred at the median and divided by the spread; what is missing becomes 0, the median.
+
+    The spread is the interquartile range / 1.349, or the standard deviation where that is 0.
+    """
+    names = table.of_kind("number")
+    values = np.zeros((table.rows, len(names)))
+    for position, name in enumerate(names):
+        values[:, position] = robustly_scaled(table.numbers(name))
+    return values
+
+
+def robustly_scaled(column: Floats) -> Floats:
+    """(rows,) minus the median, over the spread; nan becomes 0."""
+    known = column[np.isfinite(column)]
+    if not len(known):
+        return np.zeros(len(column))
+    low, middle, high = np.percentile(known, [25, 50, 75])
+    spread = (high - low) / 1.349 or float(known.std()) or 1.0
+    scaled = (column - middle) / spread
+    return np.where(np.isfinite(scaled), scaled, 0.0)
+
+
+def mixed_space(table: Table) -> Floats:
+    """(rows, dimensions) numbers as `standardized`, each category column as 0/1 columns at distance 1 in all.
+
+    Two rows that differ in one category are as far apart as rows one spread apart in one number. Texts are left out.
+    """
+    parts = [standardized(table)]
+    for name in table.of_kind("category", "language"):
+        codes = table.column(name).fill_null("").rank("dense").to_numpy().astype(np.int64) - 1
+        if codes.max(initial=0) < 200:
+            parts.append(np.eye(codes.max(initial=0) + 1)[codes] / np.sqrt(2))
+    return np.concatenate(parts, axis=1)

@@ -1,0 +1,61 @@
+"""Deduplication: rows that say the same thing many times are kept once, so that they do not shout down the rest."""
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from melior.data.table import Labels, Table
+from melior.methods._base import Method
+from melior.methods._rows import Mask, groups_of_equal_rows, none_emptied
+from melior.models._base import FitContext
+
+Conflicts = Literal["majority", "drop", "each"]
+
+
+def first_of_each(groups: NDArray[np.int64], labels: Labels, conflicts: Conflicts) -> Mask:
+    """(rows,) which rows to keep when each group of equal rows is to stand once.
+
+    groups, labels (rows,). Of a group whose labels agree the first row is kept. Where they disagree: `majority`
+    keeps the first row of the commonest label, and none where the commonest labels tie (nobody knows which is right);
+    `drop` keeps none; `each` keeps the first row of every label. Rows without a label (-1) have no vote and are kept
+    only where no copy has one.
+    """
+    keep = np.zeros(len(groups), dtype=bool)
+    order = np.lexsort((np.arange(len(groups)), groups))
+    cuts = np.flatnonzero(np.diff(groups[order])) + 1
+    for rows in np.split(order, cuts):
+        labelled = rows[labels[rows] >= 0]
+        if not len(labelled):
+            keep[rows[:1]] = True
+            continue
+        found, first, counts = np.unique(labels[labelled], return_index=True, return_counts=True)
+        if len(found) == 1 or conflicts == "each":
+            keep[labelled[first]] = True
+        elif conflicts == "majority" and (counts == counts.max()).sum() == 1:
+            keep[labelled[first[counts.argmax()]]] = True
+    return keep
+
+
+class Deduplication(Method):
+    """Keeps one row of each set of training rows whose features are all equal.
+
+    conflicts  what happens where equal rows have different labels: `majority` (default) keeps the commonest label and
+               drops the set on a tie, `drop` drops the set, `each` keeps one row for every label
+
+    A class that would lose all its rows keeps its first.
+    """
+
+    treats: ClassVar[frozenset[str]] = frozenset({"duplicate_rows", "small_data"})
+    questions: ClassVar[tuple[int, ...]] = (23,)
+    reference: ClassVar[str] = "Lee et al., Deduplicating Training Data Makes Language Models Better, ACL 2022"
+    order: ClassVar[int] = 10
+    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"conflicts": "each"})
+
+    conflicts: Conflicts = "majority"
+
+    def rows(self, train: Table, context: FitContext) -> Table:
+        labels = train.given_labels()
+        keep = first_of_each(groups_of_equal_rows(train), labels, self.conflicts)
+        keep = none_emptied(labels, keep, -np.arange(train.rows, dtype=np.float64))
+        return train if keep.all() else train.take(keep)

@@ -1,0 +1,34 @@
+"""L1 selection: features that a fit with a price on every weight does without are dropped for any family."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from melior.features._base import MatrixStep
+from melior.features.selection import L1Features
+from melior.methods._base import Method
+
+
+class L1Selection(Method):
+    """Keeps the features that L1 logistic fits keep, of any class against the rest; never none.
+
+    strength  0.001..1 of the penalty that would keep nothing, or none (default): the strongest whose inner
+              cross-validated log loss is within one standard error of the best
+    level     0.001..0.9, share of false discoveries allowed in the F tests that come first, default 0.2
+    many      10..1000000 features; with more, the F tests come first, default 1000
+    """
+
+    treats: ClassVar[frozenset[str]] = frozenset({"high_dimension", "sparse_features", "overfitting"})
+    questions: ClassVar[tuple[int, ...]] = (7, 14, 18, 26)
+    reference: ClassVar[str] = "Ng, Feature Selection, L1 vs. L2 Regularization, and Rotational Invariance, ICML 2004"
+    order: ClassVar[int] = 71
+    rivals: ClassVar[frozenset[str]] = frozenset({"dimension_reduction"})
+    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"strength": 0.1}, {"strength": 0.5})
+    cost: ClassVar[float] = 8.0
+
+    strength: Annotated[float, Field(ge=0.001, le=1)] | None = None
+    level: Annotated[float, Field(ge=0.001, le=0.9)] = 0.2
+    many: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
+
+    def columns(self) -> MatrixStep:
+        return L1Features(self.strength, self.level, self.many)

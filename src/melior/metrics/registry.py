@@ -1,0 +1,63 @@
+"""Metrics by name. Every file of this folder that has `METRICS` is found by looking; nothing lists them."""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from functools import cache
+
+from melior.errors import UserError
+from melior.metrics._base import Family, Metric
+
+
+@cache
+def families() -> dict[str, Family]:
+    """Every family of metrics, by name, from all modules of the package that define `METRICS`."""
+    package = importlib.import_module("melior.metrics")
+    found: dict[str, Family] = {}
+    for module in sorted(entry.name for entry in pkgutil.iter_modules(package.__path__)):
+        if module.startswith("_"):
+            continue
+        for family in getattr(importlib.import_module(f"{package.__name__}.{module}"), "METRICS", ()):
+            if family.name in found:
+                raise ValueError(f"two families of metrics are called {family.name!r}")
+            found[family.name] = family
+    return dict(sorted(found.items()))
+
+
+def names(classes: Sequence[str] = ()) -> list[str]:
+    """The names of all overall metrics, followed by those of each of these classes.
+
+    >>> "macro_f1" in names()
+    True
+    >>> [name for name in names(["no", "yes"]) if name.startswith("recall")]
+    ['recall[no]', 'recall[yes]']
+    """
+    overall = [family.name for family in families().values() if family.overall]
+    single = [
+        f"{family.name}[{label}]" for family in families().values() if family.per_class for label in map(str, classes)
+    ]
+    return overall + single
+
+
+def metric(name: str, classes: Sequence[str]) -> Metric:
+    """The metric of this name for a model that knows these classes, in the order of their codes.
+
+    >>> metric("recall[yes]", ["no", "yes"]).title
+    'recall of yes'
+    >>> metric("makro_f1", ["no", "yes"])
+    Traceback (most recent call last):
+    melior.errors.UserError: There is no metric 'makro_f1'. The nearest are macro_f1, micro_f1, macro_recall.
+    """
+    labels = [str(label) for label in classes]
+    family, bracket, label = name.partition("[")
+    found = families().get(family)
+    if found is not None and not bracket and found.overall:
+        return found.make(labels, None)
+    if found is not None and bracket and label.endswith("]") and found.per_class and label[:-1] in labels:
+        return found.make(labels, labels.index(label[:-1]))
+    everything = names(labels)
+    near = difflib.get_close_matches(name, everything, n=3, cutoff=0.3)
+    near += [other for other in everything if name in other and other not in near][: 3 - len(near)]
+    hint = f"The nearest are {', '.join(near)}." if near else f"There are {', '.join(names())}."
+    raise UserError(f"There is no metric {name!r}. {hint}")

@@ -1,0 +1,139 @@
+"""Logistic regression on numbers, one-hot categories, time parts and TF-IDF terms; sparse from reading to fitting."""
+
+import warnings
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.special import expit, softmax
+
+from melior.data.table import Floats, Labels, Table
+from melior.features._base import Encoder, Matrix
+from melior.features.blocks import Block, Blocks, Numbers, OneHot, Times
+from melior.features.texts import Terms
+from melior.models._base import MatrixScorer, Model
+
+SHORT_TEXT = 40  # characters on average; shorter texts gain from runs of characters, longer ones cost too much
+
+
+class Linear(Model):
+    """Logistic regression (multinomial for more than two classes).
+
+    c           inverse strength of the penalty, > 0; larger fits closer
+    l1          share of the penalty that is L1, 0..1: 1 sets weights of useless features to zero
+    longest     longest run of words that is a term, 1..5
+    characters  also runs of 2 to 4 characters: true, false, or auto (where texts are short)
+    most_terms  at most so many terms a column
+    text_scale  length of a text's vector; larger penalises terms less than other features
+    """
+
+    kinds = frozenset({"number", "category", "language", "text", "time"})
+    can = frozenset({"row_weights", "l1_penalty", "l2_penalty"})
+    cost = 1
+
+    c: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    l1: Annotated[float, Field(ge=0, le=1)] = 0.0
+    longest: Annotated[int, Field(ge=1, le=5)] = 2
+    characters: Literal["auto"] | bool = "auto"
+    most_terms: Annotated[int, Field(ge=1)] = 100_000
+    text_scale: Annotated[float, Field(gt=0, le=100)] = 2.0
+    rounds: Annotated[int, Field(ge=1)] = 500
+
+    def encoder(self, table: Table, *, scaled: bool) -> Encoder:
+        blocks: list[Block] = []
+        numbers = table.of_kind("number")
+        if numbers:
+            blocks.append(Numbers(numbers, scaled=True))  # again after a step: missing values are filled here
+        blocks += [OneHot(column) for column in table.of_kind("category", "language")]
+        times = table.of_kind("time")
+        if times:
+            blocks.append(Times(times, cyclic=True))
+        for column in table.of_kind("text"):
+            blocks.append(Terms(column, longest=self.longest, most=self.most_terms, scale=self.text_scale))
+            if self.characters is True or (self.characters == "auto" and is_short(table, column)):
+                blocks.append(
+                    Terms(column, unit="characters", shortest=2, longest=4, most=self.most_terms, scale=self.text_scale)
+                )
+        return Blocks(blocks)
+
+    def fit(
+        self,
+        matrix: Matrix,
+        labels: Labels,
+        weights: Floats | None,
+        classes: int,
+        *,
+        seed: int,
+        threads: int = 1,
+    ) -> MatrixScorer:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+
+        present = np.unique(labels)
+        if len(present) < 2 or matrix.features == 0:
+            return Constant.fitted(labels, weights, classes)
+        # lbfgs cannot do L1; liblinear can for two classes, saga for more
+        solver = "lbfgs" if self.l1 == 0 else "liblinear" if self.l1 == 1 and len(present) == 2 else "saga"
+        estimator = LogisticRegression(
+            C=self.c, l1_ratio=self.l1, solver=solver, max_iter=self.rounds, tol=1e-4, random_state=seed
+        )
+        with warnings.catch_warnings():
+            # stopped after `rounds`: the weights are usable, and more rounds change the score in the fourth digit
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            estimator.fit(matrix.values, labels, sample_weight=weights)
+        return LinearScorer(estimator.coef_, estimator.intercept_, present, classes)
+
+    def penalized(self, *, l1: float | None = None, l2: float | None = None) -> Self:
+        strength = l1 if l1 is not None else l2
+        assert strength is not None
+        return self.model_copy(update={"c": self.c / strength, "l1": 1.0 if l1 is not None else self.l1})
+
+
+def is_short(table: Table, column: str) -> bool:
+    # decided on the rows at hand; a fold may decide otherwise than the whole only when texts are near the border
+    mean = table.column(column).str.len_chars().mean()
+    return isinstance(mean, float) and mean < SHORT_TEXT
+
+
+class LinearScorer(MatrixScorer):
+    """Weights (one row for two classes, else one a class), intercepts, and the classes seen in training."""
+
+    def __init__(self, coef: NDArray[Any], intercept: NDArray[Any], present: NDArray[Any], classes: int) -> None:
+        self.coef = np.asarray(coef, dtype=np.float64)
+        self.intercept = np.asarray(intercept, dtype=np.float64)
+        self.present = np.asarray(present, dtype=np.int32)
+        self.classes = classes
+
+    def scores(self, matrix: Matrix) -> Floats:
+        margins = np.asarray(matrix.values @ self.coef.T) + self.intercept
+        if len(self.present) == 2:
+            second = expit(margins[:, 0])
+            known = np.column_stack([1 - second, second])
+        else:
+            known = softmax(margins, axis=1)
+        return spread(known, self.present, self.classes)
+
+
+class Constant(MatrixScorer):
+    """The shares of the classes, for every row alike: all that can be learned from one class or no feature."""
+
+    def __init__(self, shares: NDArray[Any]) -> None:
+        self.shares = shares
+
+    @classmethod
+    def fitted(cls, labels: Labels, weights: Floats | None, classes: int) -> Self:
+        counted = np.bincount(labels, weights=weights, minlength=classes).astype(np.float64)
+        return cls(counted / counted.sum())
+
+    def scores(self, matrix: Matrix) -> Floats:
+        return np.tile(self.shares, (matrix.rows, 1))
+
+
+def spread(known: NDArray[Any], present: NDArray[Any], classes: int) -> Floats:
+    """Scores of the classes seen in training into a matrix with a column for every class."""
+    if len(present) == classes:
+        return np.asarray(known, dtype=np.float64)
+    scores = np.zeros((len(known), classes))
+    scores[:, present] = known
+    return scores

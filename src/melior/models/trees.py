@@ -1,0 +1,168 @@
+"""Boosted trees (LightGBM) on numbers, categories, time parts, and texts in a few fitted dimensions."""
+
+from typing import Annotated, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from melior.data.table import Floats, Labels, Table
+from melior.features._base import Encoder, Matrix
+from melior.features.blocks import Block, Blocks, Codes, Numbers, Times
+from melior.features.texts import TextDimensions
+from melior.models._base import MatrixScorer, Model
+from melior.models.linear import Constant, spread
+
+
+class Trees(Model):
+    """Gradient boosting over decision trees.
+
+    Ke et al., LightGBM: a highly efficient gradient boosting decision tree, NeurIPS 2017.
+
+    rounds          trees (times classes, for more than two), 1..10,000
+    learning_rate   how much each tree adds, 0..1
+    leaves          leaves of a tree, 2..1,024
+    rows_in_leaf    fewest training rows in a leaf; auto: LightGBM's 20, fewer on small tables
+    l1, l2          penalties on the values of leaves, >= 0
+    text_dimensions dimensions of each text column
+    stop_share      share of training rows that says when to stop; 0 trains all rounds
+    stop_patience   rounds without a better loss there until it stops
+    """
+
+    kinds = frozenset({"number", "category", "language", "text", "time"})
+    can = frozenset({"row_weights", "l1_penalty", "l2_penalty", "early_stopping"})
+    cost = 2
+
+    rounds: Annotated[int, Field(ge=1, le=10_000)] = 100
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
+    leaves: Annotated[int, Field(ge=2, le=1024)] = 31
+    rows_in_leaf: Annotated[int, Field(ge=1)] | None = None
+    l1: Annotated[float, Field(ge=0)] = 0.0
+    l2: Annotated[float, Field(ge=0)] = 0.0
+    text_dimensions: Annotated[int, Field(ge=1, le=512)] = 32
+    stop_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    stop_patience: Annotated[int, Field(ge=1)] = 10
+
+    def encoder(self, table: Table, *, scaled: bool) -> Encoder:
+        blocks: list[Block] = []
+        numbers, times = table.of_kind("number"), table.of_kind("time")
+        categories = table.of_kind("category", "language")
+        if numbers:
+            blocks.append(Numbers(numbers, scaled=False))
+        if categories:
+            blocks.append(Codes(categories))
+        if times:
+            blocks.append(Times(times, cyclic=False))
+        blocks += [TextDimensions(column, dimensions=self.text_dimensions) for column in table.of_kind("text")]
+        return Blocks(blocks)
+
+    def fit(
+        self,
+        matrix: Matrix,
+        labels: Labels,
+        weights: Floats | None,
+        classes: int,
+        *,
+        seed: int,
+        threads: int = 1,
+    ) -> MatrixScorer:
+        import lightgbm
+
+        present, codes = np.unique(labels, return_inverse=True)
+        if len(present) < 2 or matrix.features == 0:
+            return Constant.fitted(labels, weights, classes)
+        settings = self._settings(len(labels), len(present), seed, threads)
+        rounds = self.rounds
+        if self.stop_share > 0:
+            rounds = self._rounds_until_stop(matrix, codes, weights, settings, seed)
+        data = _dataset(matrix, codes, weights)
+        booster = lightgbm.train(settings, data, num_boost_round=rounds)
+        return TreesScorer(booster.model_to_string(num_iteration=-1), present, classes)
+
+    def _settings(self, rows: int, present: int, seed: int, threads: int) -> dict[str, Any]:
+        fewest = self.rows_in_leaf
+        if fewest is None:
+            fewest = int(np.clip(rows // 50, 2, 20))
+        return {
+            "objective": "binary" if present == 2 else "multiclass",
+            **({} if present == 2 else {"num_class": present}),
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.leaves,
+            "min_data_in_leaf": fewest,
+            "lambda_l1": self.l1,
+            "lambda_l2": self.l2,
+            "seed": seed,
+            "num_threads": threads,
+            "deterministic": True,  # the same trees for any number of threads
+            "force_col_wise": True,
+            "verbosity": -1,
+        }
+
+    def _rounds_until_stop(
+        self, matrix: Matrix, codes: NDArray[Any], weights: Floats | None, settings: dict[str, Any], seed: int
+    ) -> int:
+        """How many rounds a part of the training rows finds best; all rows are then used for the fit itself."""
+        import lightgbm
+
+        held = _stratified_part(codes, self.stop_share, seed)
+        if not held.any():
+            return self.rounds
+        data = _dataset(matrix.take(~held), codes[~held], None if weights is None else weights[~held])
+        valid = _dataset(matrix.take(held), codes[held], None if weights is None else weights[held], data)
+        stop = lightgbm.early_stopping(self.stop_patience, verbose=False)
+        booster = lightgbm.train(settings, data, num_boost_round=self.rounds, valid_sets=[valid], callbacks=[stop])
+        return max(int(booster.best_iteration), 1)
+
+    def penalized(self, *, l1: float | None = None, l2: float | None = None) -> Self:
+        if l1 is not None:
+            return self.model_copy(update={"l1": self.l1 + l1})
+        assert l2 is not None
+        return self.model_copy(update={"l2": self.l2 + 10 * l2})
+
+    def early_stopped(self, share: float, patience: int) -> Self:
+        return self.model_copy(update={"stop_share": share, "stop_patience": patience})
+
+
+def _dataset(matrix: Matrix, codes: NDArray[Any], weights: Floats | None, like: Any = None) -> Any:
+    import lightgbm
+
+    return lightgbm.Dataset(
+        matrix.values,
+        label=codes,
+        weight=weights,
+        reference=like,
+        categorical_feature=list(matrix.categorical) or "auto",
+        params={"verbosity": -1},
+        free_raw_data=True,
+    )
+
+
+def _stratified_part(codes: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]:
+    """A mask of about this share of each class; a class of one row stays in training."""
+    random = np.random.default_rng(seed)
+    held = np.zeros(len(codes), dtype=bool)
+    for code in np.unique(codes):
+        own = np.flatnonzero(codes == code)
+        take = min(round(share * len(own)), len(own) - 1)
+        held[random.permutation(own)[:take]] = True
+    return held
+
+
+class TreesScorer(MatrixScorer):
+    """The trees as LightGBM's text, and the classes seen in training."""
+
+    def __init__(self, text: str, present: NDArray[Any], classes: int) -> None:
+        self.text = text
+        self.present = np.asarray(present, dtype=np.int32)
+        self.classes = classes
+
+    def scores(self, matrix: Matrix) -> Floats:
+        import lightgbm
+
+        booster = getattr(self, "_booster", None)
+        if booster is None:
+            booster = self._booster = lightgbm.Booster(model_str=self.text)
+        known = np.asarray(booster.predict(matrix.values))
+        if len(self.present) == 2:
+            known = np.column_stack([1 - known, known])
+        return spread(known, self.present, self.classes)

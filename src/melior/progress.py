@@ -1,0 +1,26 @@
+"""Progress: what is being done, how much of it, and how long is left. Whoever shows it implements `Progress`."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Progress(Protocol):
+    def __call__(self, stage: str, done: float, total: float, note: str = "") -> None:
+        """stage: what is being done, in words; done of total, in any unit; note: what is being tried right now."""
+
+
+def silent(stage: str, done: float, total: float, note: str = "") -> None:
+    """Shows nothing: the default when used from Python."""
+
+
+def numbered(progress: Progress, stage: str, total: int) -> Callable[[str], None]:
+    """A function to call when one more of `total` things is done."""
+    done = 0
+
+    def one_more(note: str = "") -> None:
+        nonlocal done
+        done += 1
+        progress(stage, done, total, note)
+
+    progress(stage, 0, total)
+    return one_more

@@ -1,0 +1,1 @@
+"""Trials: fit one recipe on one fold, score it, compare it with others, judge."""

@@ -1,0 +1,119 @@
+"""The audit: every check that fits the table, one after the other; a check that fails is a finding of its own."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from melior.checks._base import Check, checks
+from melior.data.table import Table
+from melior.errors import UserError
+from melior.findings import Finding
+from melior.methods._base import treating
+from melior.progress import Progress, numbered, silent
+from melior.recipe import Recipe
+from melior.trials.context import TableContext
+
+FEWEST = 10  # rows; fewer show nothing
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found on a table, the worst first."""
+
+    findings: tuple[Finding, ...]
+    rows: int
+    columns: dict[str, str]
+    seconds: float
+    name: str = "table"
+
+    @property
+    def failed(self) -> bool:
+        """True where a check could not do its work."""
+        return any(finding.symptom == "failed_check" for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape that other programs read."""
+        return {
+            "rows": self.rows,
+            "columns": self.columns,
+            "seconds": round(self.seconds, 3),
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+    def __getitem__(self, symptom: str) -> Finding | None:
+        """The worst finding of a symptom, or None."""
+        return next((finding for finding in self.findings if finding.symptom == symptom), None)
+
+    def __repr__(self) -> str:
+        lines = [f"<Audit {self.name}: {self.rows:,} rows, {len(self.findings)} findings>"]
+        lines += [f"  {f.severity:4.2f}  {f.symptom:<18}  {f.message}" for f in self.findings]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{escape(f.symptom)}</td><td>{f.severity:.2f}</td><td>{escape(f.message)}</td>"
+            f"<td>{escape(', '.join(f.methods))}</td></tr>"
+            for f in self.findings
+        )
+        head = "<tr><th>symptom</th><th>severity</th><th>what</th><th>treated by</th></tr>"
+        return f"<p>{escape(self.name)}: {self.rows:,} rows</p><table>{head}{rows}</table>"
+
+
+def suits(check: Check, table: Table) -> bool:
+    """Whether a check has something to look at."""
+    if table.rows < FEWEST:
+        return False
+    if check.needs_target:
+        if table.labels is None:
+            return False
+        counted = sorted(table.target_counts().values())
+        if len(counted) < 2 or counted[-2] < 2:
+            return False
+        if check.cost == "model" and not table.features():
+            return False
+    kinds = set(table.schema.kinds.values())
+    return not check.reads or bool(check.reads & kinds)
+
+
+def run_checks(
+    table: Table,
+    recipe: Recipe,
+    *,
+    other: Table | None = None,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    progress: Progress = silent,
+    context: TableContext | None = None,
+) -> Audit:
+    """Runs the checks, cheapest first. only, skip: names of checks."""
+    started = time.perf_counter()
+    known = checks()
+    for name in (*only, *skip):
+        if name not in known:
+            raise UserError(f"there is no check {name!r}; there are {', '.join(known)}.")
+    chosen = [made() for name, made in known.items() if (not only or name in only) and name not in skip]
+    chosen = [check for check in chosen if suits(check, table)]
+    context = context or TableContext(table, recipe, other=other)
+    one_more = numbered(progress, "looking for what is wrong", len(chosen))
+    found: list[Finding] = []
+    for check in chosen:
+        try:
+            measured = check.measure(context)
+        except UserError:
+            raise
+        except Exception as error:  # one check that fails must not stop the others; it is reported, with the reason
+            measured = [
+                Finding(
+                    symptom="failed_check",
+                    severity=0.0,
+                    message=f"the check {check.name} could not finish ({type(error).__name__}: {error}).",
+                    measured={"check": check.name},
+                )
+            ]
+        found += [replace(f, check=check.name, methods=treating(f.symptom)) for f in measured]
+        one_more(check.name)
+    found.sort(key=lambda finding: -finding.severity)
+    return Audit(tuple(found), table.rows, dict(table.schema.kinds), time.perf_counter() - started, table.name)

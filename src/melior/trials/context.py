@@ -1,0 +1,212 @@
+"""What checks ask of their surroundings, each expensive thing computed once (see `melior.checks._base.Context`)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from melior.data.splits import Fold, folds
+from melior.data.table import Floats, Rows, Table
+from melior.metrics import Metric, one_hot
+from melior.metrics.registry import metric
+from melior.models._base import Model, families, resolve
+from melior.recipe import Choice, Recipe, Split
+from melior.trials.fit import Shared, fit
+from melior.trials.threads import cores, one_blas_thread
+
+T = TypeVar("T")
+
+FOLDS = 5
+COLUMN_FOLDS = 3  # a single column's model is small; three folds rank columns as five do
+TREE_DIMENSIONS = 12  # a k-d tree beats brute force up to about here; more dimensions are projected on these
+FEW_ROWS = 3000
+
+
+class TableContext:
+    """A table with everything that checks may ask about it."""
+
+    def __init__(self, table: Table, recipe: Recipe, *, other: Table | None = None) -> None:
+        self.table = table
+        self.other = other
+        self.recipe = recipe
+        self.seed = recipe.seed
+        self._kept: dict[Any, Any] = {}
+        self._shared = Shared()
+
+    def _once(self, key: Any, make: Callable[[], T]) -> T:
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: T = self._kept[key]
+        return found
+
+    # ---- rows
+
+    @property
+    def has_target(self) -> bool:
+        return self.table.labels is not None
+
+    def numbers(self) -> tuple[NDArray[np.float64], list[str]]:
+        names = self.table.of_kind("number")
+
+        def make() -> NDArray[np.float64]:
+            if not names:
+                return np.empty((self.table.rows, 0))
+            return np.column_stack([self.table.numbers(name) for name in names])
+
+        return self._once("numbers", make), names
+
+    def embedding(self) -> NDArray[np.float64]:
+        return self._once("embedding", self._embedding)
+
+    def _embedding(self) -> NDArray[np.float64]:
+        from melior.features.blocks import OneHot
+        from melior.features.texts import TextDimensions
+
+        parts: list[NDArray[np.float64]] = []
+        values, names = self.numbers()
+        if names:
+            with np.errstate(all="ignore"):
+                known = np.where(np.isfinite(values), values, np.nan)
+                centre = np.array([np.nanmedian(v) if np.isfinite(v).any() else 0.0 for v in known.T])
+                low, high = (
+                    np.array([np.nanquantile(v, q) if np.isfinite(v).any() else 0.0 for v in known.T])
+                    for q in (0.25, 0.75)
+                )
+            # the interquartile range of a normal distribution is 1.349 standard deviations
+            spread = np.where(high > low, (high - low) / 1.349, 1.0)
+            parts.append(np.nan_to_num((known - centre) / spread, nan=0.0))
+        for column in self.table.of_kind("category", "language"):
+            hot = OneHot(column, most=50).fit(self.table, self.seed).transform(self.table).toarray()
+            parts.append(hot / np.sqrt(2))  # two rows of different categories are at distance 1
+        for column in self.table.of_kind("text"):
+            flat = TextDimensions(column, dimensions=16).fit(self.table, self.seed).transform(self.table)
+            if flat.shape[1]:
+                parts.append(flat / max(float(flat.std(axis=0).max()), 1e-9))
+        return np.hstack(parts) if parts else np.zeros((self.table.rows, 1))
+
+    def neighbours(self, k: int) -> tuple[Floats, Rows]:
+        def make() -> tuple[Floats, Rows]:
+            from sklearn.neighbors import NearestNeighbors
+
+            points = self.embedding()
+            if points.shape[1] > TREE_DIMENSIONS and len(points) > FEW_ROWS:
+                from sklearn.decomposition import PCA
+
+                points = PCA(TREE_DIMENSIONS, random_state=self.seed).fit_transform(points)
+            wanted = min(k, len(points) - 1)
+            if wanted < 1:
+                return np.empty((len(points), 0)), np.empty((len(points), 0), dtype=np.int64)
+            distances, found = NearestNeighbors(n_neighbors=wanted).fit(points).kneighbors()
+            return np.asarray(distances), np.asarray(found, dtype=np.int64)
+
+        return self._once(("neighbours", k), make)
+
+    # ---- models
+
+    @property
+    def labelled(self) -> Rows:
+        return self._once("labelled", lambda: np.flatnonzero(self.table.given_labels() >= 0))
+
+    def metric(self) -> Metric:
+        name = self.recipe.metric if self.recipe.metric != "auto" else "macro_f1"
+        return self._once("metric", lambda: metric(name, self.table.classes))
+
+    def model(self) -> Model:
+        """The recipe's family; where it says auto, logistic regression for texts, else the family of lower loss."""
+        return self._once("model", self._model)
+
+    def _model(self) -> Model:
+        if self.recipe.model.name != "auto":
+            return resolve(self.recipe.model)
+        known = families()
+        if self.table.of_kind("text") or "trees" not in known:
+            return known["linear"]()
+        suited = [family() for name in ("linear", "trees") if (family := known[name])().unsuitable(self.table) is None]
+        if len(suited) < 2:
+            return suited[0] if suited else known["linear"]()
+        codes = self.table.given_labels()[self.labelled]
+
+        def loss(model: Model) -> float:
+            scores = self._crossed(self.table, model, FOLDS)[self.labelled]
+            return float(-np.log(np.maximum(scores[np.arange(len(codes)), codes], 1e-12)).mean())
+
+        return min(suited, key=loss)
+
+    def _recipe(self, model: Model) -> Recipe:
+        settings = model.model_dump(exclude_defaults=True)
+        return self.recipe.model_copy(
+            update={"model": Choice(name=model.name, settings=settings), "methods": (), "metric": self.metric().name}
+        )
+
+    def _crossed(self, table: Table, model: Model, number: int) -> Floats:
+        """Out-of-fold scores of every row; rows without a label by the mean of the folds' models."""
+
+        def make() -> Floats:
+            split = Split(kind="stratified", folds=number)
+            return self._by_folds(table, model, folds(table.take(self.labelled), split, self.seed))[0]
+
+        kinds = tuple(table.schema.kinds.items())
+        return self._once(("crossed", kinds, model.name, model.model_dump_json(), number), make)
+
+    def _by_folds(self, table: Table, model: Model, parts: list[Fold]) -> tuple[Floats, Rows]:
+        scores = np.zeros((table.rows, len(table.classes)))
+        times = np.zeros(table.rows)
+        unlabelled = np.flatnonzero(table.given_labels() < 0)
+        recipe = self._recipe(model)
+        for fold in parts:
+            with one_blas_thread():
+                predictor = fit(recipe, table.take(self.labelled[fold.train]), shared=self._shared, threads=cores())
+                where = np.concatenate([self.labelled[fold.test], unlabelled])
+                scores[where] += predictor.scores(table.take(where))
+            times[where] += 1
+        scored = np.flatnonzero(times > 0)
+        scores[scored] /= times[scored, None]
+        return scores, scored
+
+    def out_of_fold(self) -> Floats:
+        return self._crossed(self.table, self.model(), FOLDS)
+
+    def in_sample(self) -> Floats:
+        def make() -> Floats:
+            with one_blas_thread():
+                train = self.table.take(self.labelled)
+                predictor = fit(self._recipe(self.model()), train, shared=self._shared, threads=cores())
+                return predictor.scores(self.table)
+
+        return self._once("in_sample", make)
+
+    def metric_value(self, scores: Floats, which: Rows | None = None) -> float:
+        rows = self.labelled if which is None else which[self.table.given_labels()[which] >= 0]
+        truth = one_hot(self.table.given_labels()[rows], len(self.table.classes))
+        return self.metric().measure(truth, scores[rows], scores[rows].argmax(axis=1))
+
+    def score_without(self, columns: tuple[str, ...]) -> Floats:
+        table = self.table.without_columns(columns)
+        if self.model().unsuitable(table) is not None:
+            return self._shares()
+        return self._crossed(table, self.model(), FOLDS)
+
+    def score_of_column(self, column: str) -> Floats:
+        kind = self.table.schema.kinds[column]
+        kept = "category" if kind in ("id", "language") else kind
+        kinds = {name: kept if name == column else "ignore" for name in self.table.schema.kinds}
+        table = self.table.with_schema(replace(self.table.schema, kinds=kinds))
+        known = families()
+        small = known["linear"]() if kept == "text" else known["trees"](rounds=40, leaves=8)
+        if small.unsuitable(table) is not None:
+            return self._shares()
+        return self._crossed(table, small, COLUMN_FOLDS)
+
+    def score_under(self, kind: Literal["group", "time"], column: str) -> tuple[Floats, Rows]:
+        def make() -> tuple[Floats, Rows]:
+            split = Split(kind=kind, column=column, folds=FOLDS)
+            return self._by_folds(self.table, self.model(), folds(self.table.take(self.labelled), split, self.seed))
+
+        return self._once(("under", kind, column), make)
+
+    def _shares(self) -> Floats:
+        """The classes' shares for every row: what is known without any column."""
+        counts = np.array(list(self.table.target_counts().values()), dtype=np.float64)
+        return np.tile(counts / counts.sum(), (self.table.rows, 1))

@@ -1,0 +1,83 @@
+"""`model: auto`: which family suits the rows, by a short paired trial, and why."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from melior.data.splits import folds
+from melior.data.table import Table
+from melior.metrics import one_hot
+from melior.metrics.registry import metric
+from melior.models._base import families
+from melior.progress import Progress, numbered, silent
+from melior.recipe import Choice, Recipe
+from melior.trials.judge import Scored, compare
+from melior.trials.run import Trials
+
+ROWS = 4000  # enough to tell families apart, quick enough not to be noticed
+FOLDS = 3
+
+
+@dataclass(frozen=True)
+class FamilyChoice:
+    """The recipe with a family named, the reason, and each family's score in the trial."""
+
+    recipe: Recipe
+    reason: str
+    scores: dict[str, float]
+
+
+def choose_family(recipe: Recipe, table: Table, *, progress: Progress = silent, workers: int = 0) -> FamilyChoice:
+    """Names the family of a recipe that says auto; any other recipe comes back as it is.
+
+    Every family that can read the table is cross-validated on the same rows and folds with its defaults; the one with
+    the best score is taken, unless a cheaper one is not provably worse and as good to within a hundredth.
+    """
+    if recipe.model.name != "auto":
+        return FamilyChoice(recipe, f"{recipe.model.name}, as the recipe says", {})
+    suited = [name for name, family in families().items() if family().unsuitable(table) is None]
+    if len(suited) == 1:
+        only = f"{suited[0]}: the only family that reads these columns"
+        return FamilyChoice(recipe.with_model(suited[0]), only, {})
+    sample = table if table.rows <= ROWS else table.take(_some(table, recipe.seed))
+    plain = recipe.model_copy(update={"methods": ()})
+    split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
+    trials = Trials(sample, folds(sample, split, recipe.seed), workers=workers)
+    wanted = [(plain.with_model(name), fold) for name in suited for fold in range(len(trials.folds))]
+    one_more = numbered(progress, "choosing a family of models", len(wanted))
+    results = trials.many(wanted, done=lambda r, fold, result: one_more(r.model.name))
+    truth = one_hot(sample.given_labels(), len(sample.classes))
+    measure = metric(recipe.metric, sample.classes)
+    scored, scores = {}, {}
+    for number, name in enumerate(suited):
+        own = [r for r in results[number * len(trials.folds) : (number + 1) * len(trials.folds)] if r is not None]
+        joined = Scored(
+            np.concatenate([r.rows for r in own]),
+            np.concatenate([r.scores for r in own]),
+            np.concatenate([r.answers for r in own]),
+            len(own),
+        )
+        scored[name] = joined
+        scores[name] = measure.measure(truth[joined.rows], joined.scores, joined.answers)
+    sign = 1 if measure.greater_is_better else -1
+    best = max(suited, key=lambda name: sign * scores[name])
+    for cheaper in suited[: suited.index(best)]:
+        judged = compare(measure, truth, scored[cheaper], [scored[best]], test_ratio=1 / (FOLDS - 1), seed=recipe.seed)
+        if judged[0].verdict != "accepted" and abs(scores[best] - scores[cheaper]) < 0.01:
+            best = cheaper
+            break
+    said = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    reason = f"{best}: {recipe.metric} on {sample.rows:,} rows in {FOLDS} folds was {said}"
+    return FamilyChoice(recipe.with_model(Choice(name=best)), reason, scores)
+
+
+def _some(table: Table, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """ROWS rows, each class with its share and at least a few."""
+    random = np.random.default_rng([seed, 3])
+    labels = table.given_labels()
+    share = ROWS / table.rows
+    kept = []
+    for code in np.unique(labels):
+        own = np.flatnonzero(labels == code)
+        kept.append(random.choice(own, min(len(own), max(round(share * len(own)), 20)), replace=False))
+    return np.sort(np.concatenate(kept))

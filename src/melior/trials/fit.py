@@ -1,0 +1,278 @@
+"""Fits one recipe on one set of training rows: the hooks of its methods in order, around its family."""
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from melior.data.table import Floats, Labels, Rows, Table
+from melior.errors import UserError
+from melior.features._base import Matrix, MatrixStep, TableStep
+from melior.methods._base import Method, check
+from melior.models._base import Encoding, FamilyLearner, FitContext, Learner, Model, resolve
+from melior.predictor import Predictor
+from melior.recipe import Choice, Recipe
+from melior.storage import Fitted, pack
+
+INNER_FOLDS = 3  # folds inside the training rows; 5 on small tables, where every row counts
+SMALL = 3000
+
+
+class Shared:
+    """What trials share: encodings and out-of-fold scores, each computed once. Safe for threads; bounded."""
+
+    def __init__(self, encodings: int = 6, scores: int = 64) -> None:
+        self._kept: dict[str, OrderedDict[Any, Any]] = {"encoding": OrderedDict(), "scores": OrderedDict()}
+        self._most = {"encoding": encodings, "scores": scores}
+        self._locks: dict[Any, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def once(self, shelf: str, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once for a key; two threads that want the same wait for one of them."""
+        with self._lock:
+            own = self._locks.setdefault((shelf, key), threading.Lock())
+        with own:
+            kept = self._kept[shelf]
+            with self._lock:
+                if key in kept:
+                    kept.move_to_end(key)
+                    return kept[key]
+            made = make()
+            with self._lock:
+                kept[key] = made
+                while len(kept) > self._most[shelf]:
+                    gone, _ = kept.popitem(last=False)
+                    self._locks.pop((shelf, gone), None)
+            return made
+
+
+def key_of(value: Any) -> str:
+    """A short name of a step, encoder or model: the same for the same settings."""
+    if isinstance(value, Model):
+        return f"{value.name}{value.model_dump_json()}"
+    if isinstance(value, Fitted):
+        arrays: dict[str, Any] = {}
+        tree = json.dumps(pack(value, arrays), sort_keys=True)
+        for array in arrays.values():
+            tree += hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+        return tree
+    return repr(value)
+
+
+def rows_key(table: Table) -> str | None:
+    """A name of the rows of a table, their labels and weights; None where values were changed or made up."""
+    if table.root is None or table.positions is None:
+        return None
+    digest = hashlib.sha256(str(id(table.root)).encode())
+    digest.update(table.positions.tobytes())
+    digest.update(json.dumps(table.schema.to_dict(), sort_keys=True).encode())
+    for part in (table.labels, table.weights):
+        digest.update(b"-" if part is None else part.tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The surroundings of one fit (see `FitContext`)."""
+
+    base: Table  # the rows that methods pick from; encodings are fitted on these
+    model: Model
+    table_steps: tuple[TableStep, ...]
+    matrix_steps: tuple[MatrixStep, ...]
+    metric: str
+    seed: int
+    threads: int
+    shared: Shared
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.base.classes
+
+    def reseeded(self, number: int) -> FitContext:
+        return replace(self, seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0] >> 1))
+
+    def base_learner(self) -> Learner:
+        return FamilyLearner(self.model, self.table_steps, self.matrix_steps)
+
+    def family(self, choice: Choice | str) -> Learner:
+        return FamilyLearner(resolve(Choice.model_validate(choice)), self.table_steps, self.matrix_steps)
+
+    def encode(
+        self, train: Table, model: Model, table_steps: Sequence[TableStep], matrix_steps: Sequence[MatrixStep]
+    ) -> tuple[Encoding, Matrix]:
+        which = picked(train, self.base)
+        base = self.base if which is not None else train
+        encoding, matrix = self._encoded(base, model, table_steps)
+        if which is not None and not np.array_equal(which, np.arange(base.rows)):
+            matrix = matrix.take(which)
+        steps: list[MatrixStep] = []
+        for step in matrix_steps:
+            fresh = type(step).rebuilt(dict(vars(step)))
+            fresh.fit(matrix, train.given_labels(), train.weights, len(train.classes), self.seed)
+            matrix = fresh.transform(matrix)
+            steps.append(fresh)
+        if not steps:
+            return encoding, matrix
+        return Encoding(encoding.table_steps, encoding.encoder, steps), matrix
+
+    def _encoded(self, base: Table, model: Model, table_steps: Sequence[TableStep]) -> tuple[Encoding, Matrix]:
+        def make() -> tuple[Encoding, Matrix]:
+            changed, steps = base, []
+            for step in table_steps:
+                fresh = type(step).rebuilt(dict(vars(step)))
+                steps.append(fresh.fit(changed, self.seed))
+                changed = fresh.transform(changed)
+            encoder = model.encoder(changed, scaled=any(step.scales for step in steps))
+            encoder.fit(changed, self.seed)
+            return Encoding(steps, encoder, []), encoder.transform(changed)
+
+        rows = rows_key(replace(base, labels=None, weights=None))
+        if rows is None:
+            return make()
+        key = (rows, key_of(model.encoder(base, scaled=False)), tuple(key_of(s) for s in table_steps))
+        encoded: tuple[Encoding, Matrix] = self.shared.once("encoding", key, make)
+        return encoded
+
+    def out_of_fold(self, learner: Learner, train: Table) -> Floats:
+        rows = rows_key(train)
+        if rows is None or not isinstance(learner, FamilyLearner):
+            return self._out_of_fold(learner, train)
+        steps = tuple(key_of(step) for step in (*learner.table_steps, *learner.matrix_steps))
+        key = (rows, key_of(learner.model), steps, self.seed)
+        scores: Floats = self.shared.once("scores", key, lambda: self._out_of_fold(learner, train))
+        return scores.copy()
+
+    def _out_of_fold(self, learner: Learner, train: Table) -> Floats:
+        scores = np.empty((train.rows, len(train.classes)))
+        for inside, outside in inner_folds(train, self.seed):
+            inner = train.take(inside)
+            scores[outside] = learner.fit(inner, replace(self, base=inner)).scores(train.take(outside))
+        return scores
+
+
+def picked(train: Table, base: Table) -> Rows | None:
+    """Where each row of `train` stands in `base`, or None where it holds rows that are not from there."""
+    if train.root is None or train.root is not base.root or train.positions is None or base.positions is None:
+        return None
+    if train.schema != base.schema:
+        return None
+    order = np.argsort(base.positions, kind="stable")
+    found = np.searchsorted(base.positions[order], train.positions)
+    found = np.minimum(found, len(order) - 1)
+    if not np.array_equal(base.positions[order][found], train.positions):
+        return None
+    return order[found]
+
+
+def inner_folds(train: Table, seed: int) -> list[tuple[Rows, Rows]]:
+    """Stratified folds of training rows (inside, outside); copies of a row stay together."""
+    folds = 5 if train.rows < SMALL else INNER_FOLDS
+    labels = train.given_labels()
+    ids, first, which = np.unique(train.row_ids, return_index=True, return_inverse=True)
+    random = np.random.default_rng([seed, 7])
+    order = random.permutation(len(ids))
+    # deal the shuffled rows of each class to the folds in turn
+    by_class = order[np.argsort(labels[first[order]], kind="stable")]
+    fold_of_id = np.empty(len(ids), dtype=np.int64)
+    fold_of_id[by_class] = np.arange(len(ids)) % folds
+    fold_of_row = fold_of_id[which]
+    return [
+        (np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold))
+        for fold in range(folds)
+        if (fold_of_row == fold).any() and (fold_of_row != fold).any()
+    ]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Training rows scored by fits that did not see them (see `HeldOut`)."""
+
+    labels: Labels
+    scores: Floats
+    weights: Floats | None
+    classes: tuple[str, ...]
+    metric: str
+
+
+def fit(
+    recipe: Recipe, train: Table, *, shared: Shared | None = None, threads: int = 1, seed: int | None = None
+) -> Predictor:
+    """The predictor that a recipe gives on these training rows. recipe.model and recipe.metric must be named."""
+    enough(train)
+    model = resolve(recipe.model)
+    reason = model.unsuitable(train)
+    if reason:
+        raise UserError(f"model.{model.name} cannot be used here: {reason}.")
+    chosen = check(recipe, train, model)
+    for method in chosen:
+        model = method.model(model)
+    steps = [step for method in chosen if (step := method.columns()) is not None]
+    context = Fitting(
+        base=train,
+        model=model,
+        table_steps=tuple(step for step in steps if isinstance(step, TableStep)),
+        matrix_steps=tuple(step for step in steps if isinstance(step, MatrixStep)),
+        metric=recipe.metric,
+        seed=recipe.seed if seed is None else seed,
+        threads=threads,
+        shared=shared or Shared(),
+    )
+    scorer = procedure(chosen, train, context)
+    predictor = Predictor(train.schema, scorer, family=model.name, metric=recipe.metric)
+    after = [method for method in chosen if type(method).predictor is not Method.predictor]
+    if after:
+        scores = held_out_scores(chosen, train, context) if any(m.uses_held_out() for m in after) else np.empty((0, 0))
+        for method in after:
+            held = Held(train.given_labels(), predictor.rescored(scores), train.weights, train.classes, recipe.metric)
+            predictor = method.predictor(predictor, held)
+    return predictor
+
+
+def procedure(chosen: Sequence[Method], train: Table, context: Fitting) -> Any:
+    """Everything up to the scorer: rows hooks, then the learner with its wraps."""
+    rows = train
+    for method in chosen:
+        rows = method.rows(rows, context)
+    learner: Learner = context.base_learner()
+    for method in chosen:
+        learner = method.learner(learner)
+    return learner.fit(rows, context)
+
+
+def held_out_scores(chosen: Sequence[Method], train: Table, context: Fitting) -> Floats:
+    """(rows, classes) scores of the training rows by the whole procedure, each by a fit that did not see the row."""
+    acting = [m for m in chosen if type(m).rows is not Method.rows or type(m).learner is not Method.learner]
+    if not acting:
+        return context.out_of_fold(context.base_learner(), train)
+
+    def make() -> Floats:
+        scores = np.empty((train.rows, len(train.classes)))
+        for inside, outside in inner_folds(train, context.seed):
+            inner = train.take(inside)
+            scores[outside] = procedure(acting, inner, replace(context, base=inner)).scores(train.take(outside))
+        return scores
+
+    rows = rows_key(train)
+    if rows is None:
+        return make()
+    own = tuple(f"{m.name}{m.model_dump_json()}" for m in acting)
+    steps = tuple(key_of(step) for step in (*context.table_steps, *context.matrix_steps))
+    key = ("held", rows, own, key_of(context.model), steps, context.seed)
+    scores: Floats = context.shared.once("scores", key, make)
+    return scores
+
+
+def enough(train: Table) -> None:
+    """Refuses what nothing can be learned from."""
+    counts = np.bincount(train.given_labels(), minlength=len(train.classes))
+    seen = int((counts > 0).sum())
+    if train.rows < 10 or seen < 2:
+        why = f"{train.rows} rows" if train.rows < 10 else "rows of one class only"
+        raise UserError(
+            f"{train.name}: {why} to train on is too little; give at least 10 training rows and two classes."
+        )

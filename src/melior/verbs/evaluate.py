@@ -1,0 +1,172 @@
+"""`evaluate`: every metric with its interval, and the curves behind them."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from melior.data.read import read_like
+from melior.data.table import Floats, Table
+from melior.errors import UserError
+from melior.findings import plain
+from melior.metrics import (
+    Confusion,
+    Interval,
+    PrecisionRecallCurve,
+    Predictions,
+    ReliabilityCurve,
+    RocCurve,
+    all_scores,
+    confusion,
+    one_hot,
+    precision_recall_curve,
+    reliability_curve,
+    roc_curve,
+)
+from melior.predictor import Predictor
+from melior.progress import Progress, silent
+from melior.runs.store import Run
+from melior.trials.run import content_hash
+from melior.verbs.examples import examples_of
+
+CURVES = 12  # classes whose curves are drawn, the commonest first
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of one predictor on some rows."""
+
+    metric: str
+    scores: Mapping[str, Interval]
+    confusion: Confusion = field(repr=False)
+    roc: tuple[RocCurve, ...] = field(repr=False)
+    precision_recall: tuple[PrecisionRecallCurve, ...] = field(repr=False)
+    reliability: tuple[ReliabilityCurve, ...] = field(repr=False)
+    classes: tuple[str, ...]
+    rows: int
+    on: str
+    seconds: float = 0.0
+
+    def __getitem__(self, name: str) -> Interval:
+        return self.scores[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(
+            plain(
+                {
+                    "metric": self.metric,
+                    "rows": self.rows,
+                    "on": self.on,
+                    "classes": list(self.classes),
+                    "scores": {
+                        name: {"value": one.value, "low": one.low, "high": one.high}
+                        for name, one in self.scores.items()
+                    },
+                    "confusion": self.confusion.to_dict(),
+                    "roc": [curve.to_dict() for curve in self.roc],
+                    "precision_recall": [curve.to_dict() for curve in self.precision_recall],
+                    "reliability": [curve.to_dict() for curve in self.reliability],
+                    "seconds": round(self.seconds, 3),
+                }
+            )
+        )
+
+    def overall(self) -> dict[str, Interval]:
+        """The scores that are not of a single class."""
+        return {name: one for name, one in self.scores.items() if "[" not in name}
+
+    def __repr__(self) -> str:
+        lines = [f"<Evaluation on {self.on}: {self.rows:,} rows>"]
+        lines += [f"  {name:<28} {one}" for name, one in self.overall().items()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(f"<tr><td>{escape(name)}</td><td>{one}</td></tr>" for name, one in self.overall().items())
+        head = "<tr><th>metric</th><th>score and 95 % interval</th></tr>"
+        return f"<p>{self.rows:,} rows of {escape(self.on)}</p><table>{head}{rows}</table>"
+
+
+def measured(
+    predictor: Predictor, table: Table, *, on: str, seed: int = 0, truth: Floats | None = None
+) -> tuple[Evaluation, Floats, Any]:
+    """The evaluation of a predictor on labelled rows, its probabilities and its answers.
+
+    truth: label weights (rows, classes) when labels are known to be partly wrong; the labels as they are otherwise.
+    """
+    started = time.perf_counter()
+    labels = table.given_labels()
+    if (labels < 0).any():
+        table = table.take(labels >= 0)
+        labels = table.given_labels()
+        truth = None
+    if not table.rows:
+        raise UserError(f"{table.name}: no row has a {table.target!r} to compare with.")
+    scores = predictor.scores(table)
+    answers = predictor.decided(scores)
+    weights = one_hot(labels, len(table.classes)) if truth is None else truth
+    data = Predictions(weights, scores, answers)
+    order = np.argsort(-np.bincount(labels, minlength=len(table.classes)), kind="stable")
+    codes = [1] if len(table.classes) == 2 else [int(code) for code in order[:CURVES]]
+    evaluation = Evaluation(
+        metric=predictor.metric,
+        scores=all_scores(data, table.classes, seed=seed),
+        confusion=confusion(data, table.classes),
+        roc=tuple(roc_curve(data, code, table.classes[code]) for code in codes),
+        precision_recall=tuple(precision_recall_curve(data, code, table.classes[code]) for code in codes),
+        reliability=tuple(reliability_curve(data, code, table.classes[code]) for code in codes),
+        classes=table.classes,
+        rows=table.rows,
+        on=on,
+        seconds=time.perf_counter() - started,
+    )
+    return evaluation, scores, answers
+
+
+def evaluate(
+    what: Any, source: Any, *, run: str | Path | None = None, seed: int = 0, progress: Progress = silent
+) -> Evaluation:
+    """Scores a predictor on rows with known answers.
+
+    what    a run folder, a Predictor, or anything with a `predictor` (what `train` and `improve` give back)
+    source  a file, a frame or a Table; it must have the target's column
+    run     a folder for the scores and a report; for a run folder, `evaluations/NAME` inside it by default
+    """
+    predictor, folder = predictor_of(what)
+    progress("reading", 0, 3)
+    table = source if isinstance(source, Table) else read_like(source, predictor.schema, need_target=True)
+    progress("scoring", 1, 3, f"{table.rows:,} rows")
+    evaluation, scores, answers = measured(predictor, table, on=table.name, seed=seed)
+    progress("writing", 2, 3)
+    if run is None and folder is not None:
+        run = folder / "evaluations" / Path(table.name).name.replace("/", "_")
+    if run is not None:
+        from melior.recipe import Recipe
+        from melior.report import write
+
+        recipe = Run(folder).recipe() if folder is not None else Recipe(metric=predictor.metric)
+        made = Run.begin(run, "evaluate", recipe, content_hash(table))
+        made.write("scores.json", {**evaluation.to_dict(), "before": None})
+        made.write("examples.json", examples_of(table, (), scored=table, scores=scores, answers=answers))
+        made.finish(seconds=evaluation.seconds, name=table.name)
+        write(made)
+        if folder is not None and Path(run).is_relative_to(folder):
+            Run(folder).renew_manifest()
+    progress("done", 3, 3)
+    return evaluation
+
+
+def predictor_of(what: Any) -> tuple[Predictor, Path | None]:
+    """A predictor, and the run folder it comes from where there is one."""
+    if isinstance(what, Predictor):
+        return what, None
+    if isinstance(what, str | Path):
+        return Run.open(what).predictor(), Path(what)
+    found = getattr(what, "predictor", None)
+    if isinstance(found, Predictor):
+        return found, None
+    raise UserError(f"a run folder or a predictor is needed, not {type(what).__name__}.")

@@ -1,0 +1,109 @@
+"""`improve`: the whole main job, with its run folder and report."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from melior.errors import UserError
+from melior.improve.improve import improve_table
+from melior.improve.improvement import Improvement
+from melior.progress import Progress, silent
+from melior.recipe import Choice
+from melior.runs.store import Run
+from melior.trials.run import content_hash
+from melior.verbs.evaluate import measured
+from melior.verbs.examples import examples_of
+from melior.verbs.prepare import prepare
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def improve(
+    source: Any,
+    *,
+    target: str | None = None,
+    test: Any = None,
+    metric: str | None = None,
+    model: str | None = None,
+    methods: Sequence[str | Choice] = (),
+    budget: str | float = "5m",
+    seed: int | None = None,
+    columns: dict[str, str] | None = None,
+    attempt: Sequence[str] = (),
+    never: Sequence[str] = (),
+    margin: float = 0.0,
+    workers: int = 0,
+    run: str | Path | None = None,
+    progress: Progress = silent,
+) -> Improvement:
+    """Finds what is wrong, tries what treats it, keeps what provably helps.
+
+    source    a file, a recipe (an object or a YAML file), a frame, or a Table
+    test      a second file, scored once at the end; otherwise a part of the rows is sealed before anything is looked at
+    budget    how long it may take: "90s", "5m", "1h", or seconds
+    attempt   methods to try whatever is found; never: methods not to try
+    margin    the smallest gain that matters, in the metric's own units
+    workers   trials side by side; 0 for one a core
+    run       a folder for the predictor, the improved recipe, the evidence and a report; a run that was killed goes on
+              where it stopped when the same call is made again
+
+    >>> melior.improve("reviews.csv", target="recommended", budget="5m")      # doctest: +SKIP
+    """
+    seconds = budget_seconds(budget)
+    started = time.monotonic()
+    progress("reading", 0, 1)
+    ready = prepare(
+        source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns
+    )
+    made = None if run is None else Run.begin(run, "improve", ready.recipe, content_hash(ready.table))
+    found, parts, plain = improve_table(
+        ready.table,
+        ready.recipe,
+        test=ready.test,
+        budget=seconds - (time.monotonic() - started),
+        store=None if made is None else made.trials,
+        attempt=attempt,
+        never=never,
+        margin=margin,
+        workers=workers,
+        progress=progress,
+    )
+    found = replace(found, run=None if run is None else Path(run), seconds=time.monotonic() - started)
+    if made is not None:
+        from melior.report import write
+
+        progress("writing the run and its report", 0, 1)
+        on = parts.sealed.name if parts.given else "the sealed rows"
+        after, scores, answers = measured(found.predictor, parts.sealed, on=on, seed=found.recipe.seed)
+        before = after if found.predictor is plain else measured(plain, parts.sealed, on=on, seed=found.recipe.seed)[0]
+        examples = examples_of(
+            parts.development, found.findings, scored=parts.sealed, scores=scores, answers=answers
+        )
+        made.write("findings.json", [finding.to_dict() for finding in found.findings])
+        made.write("evidence.json", {k: v for k, v in found.to_dict().items() if k != "findings"})
+        made.write("scores.json", {**after.to_dict(), "before": before.to_dict()["scores"]})
+        made.write("examples.json", examples)
+        made.write_text("recipe.yaml", found.recipe.to_yaml())
+        made.save_predictor(found.predictor)
+        made.finish(seconds=found.seconds, name=ready.table.name)
+        write(made)
+        progress("writing the run and its report", 1, 1)
+    return found
+
+
+def budget_seconds(budget: str | float) -> float:
+    """90, "90s", "5m" or "1.5h" in seconds, at least 1."""
+    if isinstance(budget, str):
+        text = budget.strip().lower()
+        unit = UNITS.get(text[-1:], None)
+        try:
+            seconds = float(text[:-1]) * unit if unit is not None else float(text)
+        except ValueError:
+            raise UserError(f"budget: {budget!r} is no time; give 90s, 5m or 1h.") from None
+    else:
+        seconds = float(budget)
+    if not 1 <= seconds <= 30 * 86_400:
+        raise UserError(f"budget: {budget!r} is not between one second and thirty days.")
+    return seconds

@@ -1,0 +1,99 @@
+"""From whatever the user gives (a recipe, a file, a frame) to a recipe and its rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from melior.data.read import read, read_pair
+from melior.data.table import Table
+from melior.errors import UserError
+from melior.metrics.registry import metric as named_metric
+from melior.recipe import Choice, Recipe
+
+DEFAULT_METRIC = "macro_f1"  # unlike accuracy it does not look good on a model that never answers the rare class
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe whose metric is named, its rows, and the rows of a separate test file."""
+
+    recipe: Recipe
+    table: Table
+    test: Table | None
+
+
+def prepare(
+    source: Any,
+    *,
+    target: str | None = None,
+    test: Any = None,
+    metric: str | None = None,
+    model: str | None = None,
+    methods: Sequence[str | Choice] = (),
+    seed: int | None = None,
+    columns: dict[str, str] | None = None,
+    need_target: bool = True,
+) -> Prepared:
+    """Reads what the source names. What is given here goes before what the recipe says."""
+    recipe, rows = recipe_and_rows(source)
+    data: dict[str, Any] = {}
+    if target is not None:
+        data["target"] = target
+    if columns:
+        data["columns"] = {**recipe.data.columns, **columns}
+    if isinstance(test, str | Path):
+        data["test"] = str(test)
+    given: dict[str, Any] = recipe.model_dump(exclude_unset=True)
+    given["data"] = {**given.get("data", {}), **data}
+    if metric is not None:
+        given["metric"] = metric
+    if model is not None:
+        given["model"] = model
+    if seed is not None:
+        given["seed"] = seed
+    recipe = Recipe.checked(given)
+    if methods:
+        recipe = recipe.with_methods(*methods)
+    table, test_table = _tables(recipe, rows, test)
+    if need_target and table.target is None:
+        raise UserError(f"{table.name}: no target was named; say which column to predict with --target.")
+    if recipe.metric == "auto":
+        recipe = recipe.model_copy(update={"metric": DEFAULT_METRIC})
+    if table.target is not None:
+        named_metric(recipe.metric, table.classes)  # an unknown metric is refused before any work
+    return Prepared(recipe, table, test_table)
+
+
+def recipe_and_rows(source: Any) -> tuple[Recipe, Any]:
+    """A recipe and what holds its rows: a path, a frame or a Table."""
+    if isinstance(source, Recipe):
+        return source, _path_of(source)
+    if isinstance(source, str | Path):
+        if str(source).endswith((".yaml", ".yml")):
+            recipe = Recipe.load(source)
+            return recipe, _path_of(recipe)
+        return Recipe.checked({"data": {"path": str(source)}}), str(source)
+    return Recipe(), source
+
+
+def _path_of(recipe: Recipe) -> str:
+    if recipe.data.path is None:
+        raise UserError("the recipe: data.path names no file; say where the rows are.")
+    return recipe.data.path
+
+
+def _tables(recipe: Recipe, rows: Any, test: Any) -> tuple[Table, Table | None]:
+    if isinstance(rows, Table):
+        return rows, test if isinstance(test, Table) else None
+    how: dict[str, Any] = {
+        "target": recipe.data.target,
+        "columns": dict(recipe.data.columns),
+        "missing_target": recipe.data.missing_target,
+        "encoding": recipe.data.encoding,
+        "separator": recipe.data.separator,
+    }
+    second = test if test is not None else recipe.data.test
+    if second is None:
+        return read(rows, **how), None
+    return read_pair(rows, second, **how)

@@ -1,0 +1,117 @@
+"""`train`: no search; fits exactly this recipe."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from melior.data.splits import seal
+from melior.predictor import Predictor
+from melior.progress import Progress, silent
+from melior.recipe import Choice, Recipe
+from melior.runs.store import Run
+from melior.trials.family import choose_family
+from melior.trials.fit import fit
+from melior.trials.run import content_hash
+from melior.trials.threads import cores, one_blas_thread
+from melior.verbs.evaluate import Evaluation, measured
+from melior.verbs.examples import examples_of
+from melior.verbs.prepare import prepare
+
+
+@dataclass(frozen=True)
+class Training:
+    """A trained predictor and its score on the rows that were put aside (None where none were)."""
+
+    predictor: Predictor
+    evaluation: Evaluation | None
+    recipe: Recipe
+    family: str
+    rows: int
+    run: Path | None
+    seconds: float
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "metric": self.recipe.metric,
+            "rows": self.rows,
+            "family": self.family,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "evaluation": None if self.evaluation is None else self.evaluation.to_dict(),
+            "run": None if self.run is None else str(self.run),
+            "seconds": round(self.seconds, 3),
+            "notes": list(self.notes),
+        }
+
+    def __repr__(self) -> str:
+        head = f"<Training: {self.recipe.model.name} on {self.rows:,} rows, {self.seconds:.1f} s>"
+        return head if self.evaluation is None else f"{head}\n{self.evaluation!r}"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        inside = "" if self.evaluation is None else self.evaluation._repr_html_()
+        return f"<p>{escape(self.recipe.model.name)} on {self.rows:,} rows</p>{inside}"
+
+
+def train(
+    source: Any,
+    *,
+    target: str | None = None,
+    test: Any = None,
+    metric: str | None = None,
+    model: str | None = None,
+    methods: Sequence[str | Choice] = (),
+    seed: int | None = None,
+    columns: dict[str, str] | None = None,
+    run: str | Path | None = None,
+    progress: Progress = silent,
+) -> Training:
+    """Fits a recipe as it stands and scores it once on rows that it did not see.
+
+    source   a file, a recipe (an object or a YAML file), a frame, or a Table
+    test     rows to score on; without them the recipe's `split.sealed` share is put aside first (0: none, no score)
+    model    linear, trees or auto; methods: names, or `{name: settings}`
+    run      a folder for the predictor, the scores and a report
+    """
+    started = time.perf_counter()
+    progress("reading", 0, 1)
+    ready = prepare(
+        source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns
+    )
+    recipe, table, sealed = ready.recipe, ready.table, ready.test
+    made = None if run is None else Run.begin(run, "train", recipe, content_hash(table))
+    training = table
+    if sealed is None and recipe.split.sealed > 0:
+        development, aside = seal(table, recipe.split, recipe.seed)
+        training, sealed = table.take(development), table.take(aside)
+    chosen = choose_family(recipe, training, progress=progress)
+    recipe = chosen.recipe
+    progress("fitting", 0, 2, recipe.model.name)
+    with one_blas_thread():
+        predictor = fit(recipe, training, threads=cores())
+        progress("scoring", 1, 2)
+        evaluation, examples = None, examples_of(training, ())
+        if sealed is not None:
+            on = sealed.name if ready.test is not None else "rows put aside before training"
+            evaluation, scores, answers = measured(predictor, sealed, on=on, seed=recipe.seed)
+            examples = examples_of(training, (), scored=sealed, scores=scores, answers=answers)
+    seconds = time.perf_counter() - started
+    result = Training(
+        predictor, evaluation, recipe, chosen.reason, training.rows, None if run is None else Path(run), seconds,
+        table.notes,
+    )  # fmt: skip
+    if made is not None:
+        from melior.report import write
+
+        made.write_text("recipe.yaml", recipe.to_yaml())
+        made.save_predictor(predictor)
+        if evaluation is not None:
+            made.write("scores.json", {**evaluation.to_dict(), "before": None})
+        made.write("examples.json", examples)
+        made.finish(seconds=seconds, name=table.name, family=chosen.reason)
+        write(made)
+    progress("scoring", 2, 2)
+    return result

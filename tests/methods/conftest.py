@@ -1,0 +1,8 @@
+"""The fixtures of this folder; what they are made of stands in toys."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from toys import case, context, table  # noqa: E402, F401
