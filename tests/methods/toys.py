@@ -143,7 +143,8 @@ def made_table(rows=160, classes=3, seed=0, share=None, numbers=4, wrong=0.0):
     colours = np.array(["red", "green", "blue"])[(labels + (random.random(rows) < 0.3)) % 3].tolist()
     colours[3] = None
     frame["colour"] = colours
-    frame["note"] = ["n" * int(number) for number in random.integers(1, 20, rows)]
+    words = ["very", "good", "quite", "bad", "not", "so"]
+    frame["note"] = [" ".join(random.choice(words, 4)) for _ in range(rows)]
     kinds = {f"x{j}": "number" for j in range(numbers)} | {"colour": "category", "note": "text"}
     given = np.where(random.random(rows) < wrong, (labels + 1) % classes, labels).astype(np.int32)
     names = tuple("abcdefgh"[:classes])

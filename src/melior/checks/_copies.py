@@ -1,10 +1,11 @@
 """Rows that are the same in every feature column, and how many of them chance alone would give.
 
 Few-category tables repeat by chance, so the count means nothing by itself. The columns are put into at most eight
-blocks. Chance is estimated in two ways and the larger counts: the blocks shuffled against each other (independence);
-and, from the near misses, pairs of rows that differ in one or in two blocks only: if agreement in two blocks is
-independent given the others, pairs that agree in all = (differ in the first) (differ in the second) / (differ in
-both). Real copies have no near misses to match.
+blocks. Chance is estimated in three ways and the largest counts: the blocks shuffled against each other; one block
+shuffled against all others; and, from the near misses, pairs of rows that differ in one or in two blocks only: if
+agreement in two blocks is independent given the others, pairs that agree in all = (differ in the first) (differ in the
+second) / (differ in both). Real copies have no near misses to match. Rows without any text are judged apart from those
+with one, because they repeat much more easily.
 """
 
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ class Copies:
         return self.extra > 0 and self.p < FALSE_RATE
 
 
+NONE = Copies([], 0, 0.0, 0.0, 1.0)
+
+
 def compared(table: Table) -> list[str]:
     """The columns in which copies must agree: what a model reads, and pictures by their path."""
     return [*table.features(), *table.of_kind("image")]
@@ -61,20 +65,40 @@ def copies(table: Table) -> Copies:
 def _within(table: Table) -> Copies:
     names = compared(table)
     if not names or table.rows < 2:
-        return Copies([], 0, 0.0, 0.0, 1.0)
-    blocks = hashed(table.frame, names, table)
+        return NONE
+    texts = table.of_kind("text")
+    if not texts:
+        return _judged(table.frame, names, table)
+    silent = table.frame.select(pl.all_horizontal(pl.col(texts).is_null())).to_series().to_numpy()
+    parts = []
+    for which in (np.flatnonzero(~silent), np.flatnonzero(silent)):
+        found = _judged(table.frame[which], names, table) if len(which) > 1 else NONE
+        if found.beyond_chance:
+            clusters = [which[cluster] for cluster in found.clusters]
+            parts.append(Copies(clusters, found.extra, found.pairs, found.expected, found.p))
+    if len(parts) < 2:
+        return parts[0] if parts else NONE
+    one, two = parts
+    return Copies(
+        one.clusters + two.clusters, one.extra + two.extra, one.pairs + two.pairs, one.expected + two.expected,
+        max(one.p, two.p),
+    )  # fmt: skip
+
+
+def _judged(frame: pl.DataFrame, names: list[str], table: Table) -> Copies:
+    blocks = hashed(frame, names, table)
     whole = _sum(blocks)
     _, number, counts = np.unique(whole, return_inverse=True, return_counts=True)
     clusters = grouped(number, counts)
-    extra = table.rows - len(counts)
+    extra = frame.height - len(counts)
     pairs = _pairs(counts)
     if not extra:
-        return Copies([], 0, 0.0, 0.0, 1.0)
+        return NONE
 
     def agreeing(some: list[Hashes]) -> float:
         return _pairs(np.unique(_sum(some), return_counts=True)[1])
 
-    expected = chance(blocks, agreeing, pairs, np.random.default_rng(table.rows))
+    expected = chance(blocks, agreeing, pairs, np.random.default_rng(frame.height))
     return Copies(clusters, extra, pairs, expected, float(stats.poisson.sf(extra - 1, expected)))
 
 
@@ -83,7 +107,7 @@ def across(table: Table, other: Table) -> tuple[Copies, Rows, Rows]:
     names = [name for name in compared(table) if name in other.frame.columns]
     none = np.empty(0, dtype=np.int64)
     if not names or not table.rows or not other.rows:
-        return Copies([], 0, 0.0, 0.0, 1.0), none, none
+        return NONE, none, none
     both = pl.concat([table.frame.select(names), other.frame.select(names)], how="vertical_relaxed")
     blocks = hashed(both, names, table)
     size = table.rows
@@ -99,7 +123,7 @@ def across(table: Table, other: Table) -> tuple[Copies, Rows, Rows]:
     theirs = np.flatnonzero(np.isin(whole[size:], whole[:size]))
     pairs = agreeing(blocks)
     if not len(ours):
-        return Copies([], 0, 0.0, 0.0, 1.0), none, none
+        return NONE, none, none
     expected = chance(blocks, agreeing, pairs, np.random.default_rng(size), size)
     extra = min(len(ours), len(theirs))
     return Copies([], extra, pairs, expected, float(stats.poisson.sf(extra - 1, expected))), ours, theirs
@@ -121,12 +145,18 @@ def chance(
     alone = [agreeing([shuffled(block) for block in blocks]) for _ in range(SHUFFLES)]
     expected = float(np.mean(alone))
     without = [agreeing(blocks[:j] + blocks[j + 1 :]) for j in range(len(blocks))]
+    rows = len(blocks[0])
+    total = rows * (rows - 1) / 2 if size is None else size * (rows - size)
+    for block, others in zip(blocks, without, strict=True):
+        here, there = agreeing([block]) - pairs, others - pairs
+        if min(here, there) >= FEWEST_MISSES:
+            expected = max(expected, min(pairs, here * there / total * np.exp(2.33 * np.sqrt(1 / here + 1 / there))))
     for i, j in combinations(range(len(blocks)), 2):
         first, second = without[i] - pairs, without[j] - pairs  # differ in block i only, in block j only
         if min(first, second) < FEWEST_MISSES:
             continue
         rest = [block for k, block in enumerate(blocks) if k not in (i, j)]
-        whole = agreeing(rest) if rest else len(blocks[0]) * (len(blocks[0]) - 1) / 2
+        whole = agreeing(rest) if rest else total
         both = max(whole - without[i] - without[j] + pairs, 1.0)
         spread = np.sqrt(1 / first + 1 / second + 1 / both)
         expected = max(expected, min(pairs, first * second / both * np.exp(2.33 * spread)))

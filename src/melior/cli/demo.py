@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
         from melior.verbs.improve import budget_seconds, improve
 
         show.out.print(
-            f"The sample: {REVIEWS.name}, real reviews of clothes (public domain; see samples/README.md in the package). "
+            f"The sample: {REVIEWS.name}, real reviews of clothes (public domain; samples/README.md in the package). "
             f"The question: will a customer who wrote this recommend the article? Target: [bold]{TARGET}[/]."
         )
         show.out.print(f"The same by hand: melior improve {REVIEWS} --target {TARGET} --budget {budget}\n")

@@ -12,7 +12,9 @@ def register(app: typer.Typer) -> None:
     def predict(
         run: Annotated[Path, typer.Argument(help="The folder of a run.")],
         file: Annotated[str, typer.Argument(help="New rows.")],
-        out: Annotated[Path | None, typer.Option("--out", "-o", help="A CSV file; standard output unless said.")] = None,
+        out: Annotated[
+            Path | None, typer.Option("--out", "-o", help="A CSV file; standard output unless said.")
+        ] = None,
     ) -> None:
         """Answer new rows: row number, prediction, and a score for every class."""
         from melior.verbs.predict import predict as verb

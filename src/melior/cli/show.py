@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.table import Table as Table
+from rich.text import Text as Text
 
 if TYPE_CHECKING:
     from melior.evidence import Evidence

@@ -5,6 +5,7 @@ every machine. Two rules hold: rows of one group never stand on both sides, and,
 every class that has two rows stands in every training part; a class's only row stays in training.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,28 +17,8 @@ from melior.data.table import Rows, Table, said_row
 from melior.errors import UserError
 from melior.recipe import Split
 
-SEALED_MARKS = frozenset(
-    ["1", "1.0", "true", "yes", "y", "test", "holdout", "hold-out", "sealed", "eval", "evaluation", "测试", "是"]
-)
-OTHER_MARKS = frozenset(
-    [
-        "0",
-        "0.0",
-        "false",
-        "no",
-        "n",
-        "train",
-        "training",
-        "dev",
-        "develop",
-        "development",
-        "valid",
-        "validation",
-        "训练",
-        "验证",
-        "否",
-    ]
-)
+SEALED_MARK = re.compile(r"1|1\.0|true|yes|y|test|hold-?out|sealed|eval|evaluation|测试|是")
+OTHER_MARK = re.compile(r"|0|0\.0|false|no|n|train|training|dev|develop|development|valid|validation|训练|验证|否")
 
 
 @dataclass(frozen=True)
@@ -241,14 +222,16 @@ def _cuts(ranks: NDArray[np.int64], shares: NDArray[np.float64], table: Table, c
 
 def _marked(table: Table, column: str) -> NDArray[np.bool_]:
     """Where the column says that a row is sealed."""
-    cells = [None if cell is None else str(cell).strip().lower() for cell in table.column(column).to_list()]
-    strange = next((at for at, cell in enumerate(cells) if cell and cell not in SEALED_MARKS | OTHER_MARKS), None)
-    if strange is not None:
+    cells = ["" if cell is None else str(cell).strip().lower() for cell in table.column(column).to_list()]
+    sealing = {cell: bool(SEALED_MARK.fullmatch(cell)) for cell in set(cells)}
+    strange = {cell for cell, seals in sealing.items() if not seals and not OTHER_MARK.fullmatch(cell)}
+    if strange:
+        at = next(at for at, cell in enumerate(cells) if cell in strange)
         raise UserError(
-            f'{table.name}, {said_row(int(table.row_ids[strange]))}: "{column}" is "{cells[strange]}". Mark sealed '
-            "rows with test, holdout, true or 1 and the others with train, false or 0, or leave them empty."
+            f'{table.name}, {said_row(int(table.row_ids[at]))}: "{column}" is "{cells[at]}". Mark sealed rows with '
+            "test, holdout, true or 1 and the others with train, false or 0, or leave them empty."
         )
-    sealed = np.array([cell in SEALED_MARKS for cell in cells], dtype=bool)
+    sealed = np.array([sealing[cell] for cell in cells], dtype=bool)
     if not sealed.any() or sealed.all():
         raise UserError(
             f'{table.name}: "{column}" marks {"every row" if sealed.any() else "no row"} as sealed. '

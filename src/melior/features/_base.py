@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, issparse
+from scipy.sparse import issparse
 
 from melior.data.table import Floats, Labels, Table
 from melior.storage import Fitted
@@ -23,7 +23,7 @@ class Matrix:
     categorical  numbers of the features that hold category codes (trees read them as such)
     """
 
-    values: NDArray[Any] | csr_matrix
+    values: Any  # NDArray or csr_matrix: scipy has no types
     names: Sequence[str]
     sources: Sequence[str]
     categorical: tuple[int, ...] = ()
@@ -44,7 +44,7 @@ class Matrix:
         return replace(self, values=self.values[which])
 
     def dense(self) -> NDArray[Any]:
-        return np.asarray(self.values.toarray()) if issparse(self.values) else np.asarray(self.values)
+        return np.asarray(self.values.toarray() if issparse(self.values) else self.values)
 
 
 class TableStep(Fitted, ABC):

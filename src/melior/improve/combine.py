@@ -47,7 +47,6 @@ def combine(race: Race, judged: Sequence[tuple[Runner, Judged]]) -> Combined:
             race.truth,
             scored,
             [entry],
-            test_ratio=race.test_ratio,
             margin=race.margin,
             seed=race.seed,
         )[0]

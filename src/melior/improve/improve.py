@@ -136,7 +136,7 @@ def improve_table(
         findings=audit.findings,
         repairs=tuple(repairs),
         evidence=(*evidence, *combined.evidence),
-        refused=tuple(dict((one.name, one.reason) for one in refused).items()),
+        refused=tuple({one.name: one.reason for one in refused}.items()),
         notes=tuple(notes),
         accepted=tuple(choice.name for choice in better.methods if choice not in recipe.methods),
         recipe=better,

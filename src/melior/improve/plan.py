@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from melior.data.table import Table
 from melior.findings import MEASUREMENT_FAULTS, Finding

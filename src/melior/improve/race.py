@@ -54,7 +54,7 @@ class Race:
         """Runs the race; afterwards `base` and `runners` hold what was scored."""
         started = time.monotonic()
         self.folds = len(self.trials.folds)
-        self.test_ratio = float(np.mean([len(fold.test) / len(fold.train) for fold in self.trials.folds]))
+        self.scored_rows = sum(len(fold.test) for fold in self.trials.folds)
         self.runners = [Runner(candidate) for candidate in self.candidates]
         self.notes: list[str] = []
         done = self.trials.many(
@@ -108,13 +108,13 @@ class Race:
             done=self._teller("a first look at each candidate", len(wanted)),
             late=lambda: time.monotonic() > stop,
         )
-        first = Scored(base.rows, base.scores, base.answers, 1)
+        first = joined({0: base})
         looked = []
         for runner, result in zip(self.runners, results, strict=True):
             if result is None:
                 continue
             runner.seconds += result.seconds
-            runner.look = Scored(result.rows, result.scores, result.answers, 1)
+            runner.look = joined({0: result})
             if number == 0:
                 runner.results[0] = result
             looked.append(runner)
@@ -134,8 +134,7 @@ class Race:
                 self.truth,
                 first,
                 runner.look,
-                folds=self.folds,
-                test_ratio=self.test_ratio,
+                share=len(first.rows) / self.scored_rows,
                 seed=self.seed,
             )
         ]
@@ -191,8 +190,7 @@ class Race:
                     self.truth,
                     joined(part),
                     joined(runner.results),
-                    folds=self.folds,
-                    test_ratio=self.test_ratio,
+                    share=len(joined(part).rows) / self.scored_rows,
                     seed=self.seed,
                 ):
                     return
@@ -214,7 +212,6 @@ class Race:
             self.truth,
             baselines,
             entries,
-            test_ratio=self.test_ratio,
             whole=whole,
             margin=self.margin,
             seed=self.seed,
@@ -229,5 +226,5 @@ def joined(results: dict[int, Result]) -> Scored:
         np.concatenate([result.rows for result in own]),
         np.concatenate([result.scores for result in own]),
         np.concatenate([result.answers for result in own]),
-        len(own),
+        np.concatenate([np.full(len(results[fold].rows), fold) for fold in sorted(results)]),
     )

@@ -23,7 +23,8 @@ from melior.predictor import Scorer
 
 TINY = 1e-6
 LEAST_KEPT = 0.1  # of each class, and 5 rows
-SHARPNESS = (0.1, 3.0)  # how far scores are sharpened or flattened
+SHARPNESS = (0.1, 2.0)  # how far scores are sharpened or flattened
+PULL = 0.3  # rows of the matrix it starts from, for each row of the table
 
 
 def confident_joint(labels: Labels, scores: Floats) -> Floats:
@@ -90,9 +91,10 @@ def sharpened(scores: Floats, sharpness: float) -> Floats:
 def fit_noise(labels: Labels, scores: Floats, start: Floats, rounds: int = 30) -> tuple[Floats, Floats]:
     """The noise matrix (true, given) and the posterior (rows, classes) that explain the given labels best.
 
-    Maximises sum_rows log sum_t s(x)_t N[t, given] by expectation maximisation over the matrix N, with one clean row
-    a class as its prior, and over one sharpness of the scores s, because fits on few or on cleaned rows are too sure
-    of themselves or not sure enough.  start (true, given).
+    Maximises sum_rows log sum_t s(x)_t N[t, given] by expectation maximisation over the matrix N and over one
+    sharpness of the scores s, because fits on few or on cleaned rows are too sure of themselves or not sure enough.
+    Flat scores explain the labels as well as noise does, so N is pulled to `start` (true, given): its prior is 0.3
+    rows drawn from it for each row of the table, shared by the classes, and one clean row a class.
     Patrini et al., Making Deep Neural Networks Robust to Label Noise, CVPR 2017; Natarajan et al., NeurIPS 2013.
     """
     from scipy.optimize import minimize_scalar
@@ -100,6 +102,7 @@ def fit_noise(labels: Labels, scores: Floats, start: Floats, rounds: int = 30) -
     classes = scores.shape[1]
     matrix = start
     found = scores
+    prior = np.eye(classes) + start * (PULL * len(labels) / classes)
     for _ in range(rounds):
         seen = matrix[:, labels].T
 
@@ -109,7 +112,7 @@ def fit_noise(labels: Labels, scores: Floats, start: Floats, rounds: int = 30) -
 
         power = minimize_scalar(loss, bounds=tuple(np.log(SHARPNESS)), method="bounded", options={"xatol": 0.01}).x
         found = posterior(sharpened(scores, float(np.exp(power))), matrix, labels)
-        counts = np.eye(classes)
+        counts = prior.copy()
         for true in range(classes):
             counts[true] += np.bincount(labels, weights=found[:, true], minlength=classes)
         before, matrix = matrix, counts / counts.sum(axis=1, keepdims=True)
@@ -156,7 +159,8 @@ def find_true_classes(train: Table, context: FitContext, rounds: int, second: st
     learners = [context.base_learner(), *second_family(train, context, second)]
     joint_scores = mean_scores(learners, train, context)
     joint = confident_joint(labels, joint_scores)
-    matrix, _ = noise_matrix(joint)
+    start, _ = noise_matrix(joint)
+    matrix = start
     chances = posterior(joint_scores, matrix, labels)
     right = kept_classes(labels, ~likeliest_errors(labels, joint_scores, joint), joint_scores)
     for number in range(rounds):
@@ -164,7 +168,7 @@ def find_true_classes(train: Table, context: FitContext, rounds: int, second: st
             break
         masked = train.with_weights(train.row_weights() * right)
         scores = mean_scores([KeptRows(learner) for learner in learners], masked, context.reseeded(number + 1))
-        matrix, chances = fit_noise(labels, scores, matrix)
+        matrix, chances = fit_noise(labels, scores, start)
         right = kept_classes(labels, chances[np.arange(train.rows), labels] > 0.5, chances)
     return TrueClasses(chances, matrix, right)
 

@@ -22,6 +22,8 @@ FOLDS = 5
 COLUMN_FOLDS = 3  # a single column's model is small; three folds rank columns as five do
 TREE_DIMENSIONS = 12  # a k-d tree beats brute force up to about here; more dimensions are projected on these
 FEW_ROWS = 3000
+SMALL_TEXT = Choice(name="linear")
+SMALL_TREES = Choice(name="trees", settings={"rounds": 40, "leaves": 8})
 
 
 class TableContext:
@@ -193,8 +195,7 @@ class TableContext:
         kept = "category" if kind in ("id", "language") else kind
         kinds = {name: kept if name == column else "ignore" for name in self.table.schema.kinds}
         table = self.table.with_schema(replace(self.table.schema, kinds=kinds))
-        known = families()
-        small = known["linear"]() if kept == "text" else known["trees"](rounds=40, leaves=8)
+        small = resolve(SMALL_TEXT if kept == "text" else SMALL_TREES)
         if small.unsuitable(table) is not None:
             return self._shares()
         return self._crossed(table, small, COLUMN_FOLDS)

@@ -55,14 +55,14 @@ def choose_family(recipe: Recipe, table: Table, *, progress: Progress = silent, 
             np.concatenate([r.rows for r in own]),
             np.concatenate([r.scores for r in own]),
             np.concatenate([r.answers for r in own]),
-            len(own),
+            np.concatenate([np.full(len(r.rows), fold) for fold, r in enumerate(own)]),
         )
         scored[name] = joined
         scores[name] = measure.measure(truth[joined.rows], joined.scores, joined.answers)
     sign = 1 if measure.greater_is_better else -1
     best = max(suited, key=lambda name: sign * scores[name])
     for cheaper in suited[: suited.index(best)]:
-        judged = compare(measure, truth, scored[cheaper], [scored[best]], test_ratio=1 / (FOLDS - 1), seed=recipe.seed)
+        judged = compare(measure, truth, scored[cheaper], [scored[best]], seed=recipe.seed)
         if judged[0].verdict != "accepted" and abs(scores[best] - scores[cheaper]) < 0.01:
             best = cheaper
             break

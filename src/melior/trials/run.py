@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from melior.data.splits import Fold
 from numpy.typing import NDArray
 
 from melior._version import __version__
+from melior.data.splits import Fold
 from melior.data.table import Floats, Rows, Table
 from melior.recipe import Recipe
 from melior.storage import write_atomic

@@ -78,9 +78,7 @@ def improve(
         on = parts.sealed.name if parts.given else "the sealed rows"
         after, scores, answers = measured(found.predictor, parts.sealed, on=on, seed=found.recipe.seed)
         before = after if found.predictor is plain else measured(plain, parts.sealed, on=on, seed=found.recipe.seed)[0]
-        examples = examples_of(
-            parts.development, found.findings, scored=parts.sealed, scores=scores, answers=answers
-        )
+        examples = examples_of(parts.development, found.findings, scored=parts.sealed, scores=scores, answers=answers)
         made.write("findings.json", [finding.to_dict() for finding in found.findings])
         made.write("evidence.json", {k: v for k, v in found.to_dict().items() if k != "findings"})
         made.write("scores.json", {**after.to_dict(), "before": before.to_dict()["scores"]})
@@ -97,7 +95,7 @@ def budget_seconds(budget: str | float) -> float:
     """90, "90s", "5m" or "1.5h" in seconds, at least 1."""
     if isinstance(budget, str):
         text = budget.strip().lower()
-        unit = UNITS.get(text[-1:], None)
+        unit = UNITS.get(text[-1:])
         try:
             seconds = float(text[:-1]) * unit if unit is not None else float(text)
         except ValueError:

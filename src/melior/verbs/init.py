@@ -32,12 +32,14 @@ def recipe_text(path: str, table: Table, columns: list[ColumnSummary]) -> str:
     """The recipe with a comment for every setting."""
     width = max((len(quoted(one.name)) for one in columns), default=8)
     kinds = "\n".join(f"    # {quoted(one.name) + ':':<{width + 1}} {one.kind:<9} # {one.why}" for one in columns)
-    target = f"  target: {quoted(table.target)}" if table.target else "  target:                  # the column to predict"
+    target = (
+        f"  target: {quoted(table.target)}" if table.target else "  target:                  # the column to predict"
+    )
     seen = ""
     if table.target is not None:
         counts = ", ".join(f"{label}: {rows:,}" for label, rows in list(table.target_counts().items())[:8])
         seen = f"   # rows of each class: {counts}"
-    return f"""# A recipe: what to do with which data. Lines that begin with # are remarks or settings at their defaults.
+    return f"""# A recipe: what to do with which data. Lines beginning with # are remarks, or settings at their defaults.
 task: classify
 
 data:

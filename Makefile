@@ -1,0 +1,55 @@
+# make demo   the whole main job on a sample of real reviews: makes .venv, installs the light core, runs `melior demo`
+# make test   makes the same .venv with everything the tests need, and runs them all
+# make lint   what CI checks beside the tests: ruff and mypy
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+TESTS ?= tests
+WORKERS ?= 2
+
+.PHONY: demo test test-fast lint lock docs clean
+
+demo: $(VENV)/core.done
+	$(BIN)/melior demo
+
+test: $(VENV)/test.done
+	$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
+
+test-fast: $(VENV)/test.done
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" $(TESTS)
+
+lint: $(VENV)/test.done
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+
+docs: $(VENV)/test.done
+	$(PIP) install --no-warn-script-location '.[docs]'
+	$(BIN)/mkdocs build --strict
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/core.done: $(BIN)/python pyproject.toml
+	$(PIP) install .
+	touch $@
+
+# the tests run with exactly these versions, each file of which is known by its hash
+$(VENV)/test.done: $(BIN)/python pyproject.toml requirements/test.txt
+	$(PIP) install --require-hashes -r requirements/test.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@ $(VENV)/core.done
+
+# newer versions of what the tests run with, and the oldest that pyproject.toml allows
+lock: $(BIN)/python
+	$(PIP) install uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --upgrade --extra test requirements/build.in pyproject.toml -o requirements/test.txt
+	$(BIN)/uv pip compile -q --python-version 3.11 --resolution lowest-direct --no-emit-index-url --no-emit-find-links \
+	  --no-header --extra test requirements/build.in pyproject.toml -o requirements/lowest.txt
+
+clean:
+	rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,109 @@
+"""How far out is too far: what the tail of the other values predicts.
+
+The largest values of nearly every distribution follow a generalized Pareto law above a high threshold (Pickands 1975),
+with a shape that is negative for uniform, about 0 for normal, positive for lognormal and Pareto values. So the shape is
+learned from the tail itself, the suspects left out, and its uncertainty is averaged over (posterior predictive on a
+grid). Suspects are the values beyond one of the widest gaps; they are outliers if the tail predicts less than the
+allowed number of them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special, stats
+
+from melior.data.table import Floats, Rows
+
+MOST = 0.05  # of the values at most can be outliers; more of them are a part of the distribution
+FEWEST_VALUES = 20
+LARGEST_TAIL, SMALLEST_TAIL = 400, 15
+SHAPES = np.linspace(-0.6, 1.6, 45)
+SHAPE_SPREAD = 0.5  # of the prior, which only matters for short tails
+GAPS = 4
+CLUMP = 10  # suspects from this number on may be a small group of their own kind
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """positions of the outliers, the farthest first; scores -log10 of the number expected that far out; p of having so
+    many beyond the limit; limit, the last value that belongs."""
+
+    positions: Rows
+    scores: Floats
+    p: float
+    limit: float
+
+
+def upper_outliers(values: Floats, false_rate: float) -> Beyond | None:
+    """Values (finite) too large for the tail of the others at this probability of any false one; None where none is."""
+    rows = len(values)
+    if rows < FEWEST_VALUES:
+        return None
+    order = np.argsort(-values, kind="stable")
+    ordered = values[order]  # falling
+    if ordered[0] <= ordered[min(rows - 1, rows // 2)]:
+        return None
+    most = max(1, int(MOST * rows))
+    gaps = ordered[:most] - ordered[1 : most + 1]
+    weighed = gaps * np.arange(1, most + 1)
+    candidates = np.unique(np.concatenate([np.argsort(-gaps)[:GAPS], np.argsort(-weighed)[:GAPS]]))
+    best: tuple[float, int, Floats, float] | None = None
+    for cut in candidates:
+        many = int(cut) + 1
+        if gaps[cut] <= 0 or _a_group(ordered, many):
+            continue
+        judged = _predicted(ordered, many)
+        if judged is None:
+            continue
+        p, expected = judged
+        if best is None or p < best[0]:
+            best = (p, many, expected, float(ordered[many]))
+    if best is None or best[0] * len(candidates) > false_rate:
+        return None
+    p, many, expected, limit = best
+    return Beyond(order[:many], -np.log10(np.maximum(expected, 1e-300)), p, limit)
+
+
+def _a_group(ordered: Floats, many: int) -> bool:
+    """Whether the suspects stand as close together as the other values do: a group of their own, not strays."""
+    if many < CLUMP:
+        return False
+    apart = ordered[many - 1] - ordered[many]
+    suspects = ordered[:many]
+    spread = float(np.subtract(*np.quantile(suspects, [0.75, 0.25])))
+    usual = float(np.subtract(*np.quantile(ordered[many:], [0.75, 0.25])))
+    return spread <= 1.5 * usual and spread < apart
+
+
+def _predicted(ordered: Floats, many: int) -> tuple[float, Floats] | None:
+    """Probability of as many values as far out as the nearest suspect, and the number expected at each suspect."""
+    rest = ordered[many:]
+    size = int(np.clip(0.1 * len(rest), SMALLEST_TAIL, LARGEST_TAIL))
+    size = min(size, len(rest) // 2)
+    threshold = rest[size]
+    tail = rest[:size] - threshold
+    tail = tail[tail > 0]
+    if len(tail) < SMALLEST_TAIL // 2:
+        return None
+    scale = tail.mean()
+    tail = tail / scale
+    far = (ordered[:many] - threshold) / scale
+    sizes = np.exp(np.linspace(-1.2, 1.2, 41))[None, :] * np.maximum(1 - SHAPES, 0.15)[:, None]  # (shapes, sizes)
+    shapes = np.broadcast_to(SHAPES[:, None], sizes.shape)
+    logs = -len(tail) * np.log(sizes) - 0.5 * (SHAPES[:, None] / SHAPE_SPREAD) ** 2
+    logs = logs + _log_survival(tail, shapes, sizes, 1.0).sum(axis=2)
+    weights = special.softmax(logs)
+    chances = np.einsum("ab,abm->m", weights, np.exp(_log_survival(far, shapes, sizes, 0.0)))
+    expected = len(tail) * chances
+    nearest = np.exp(_log_survival(far[-1:], shapes, sizes, 0.0))[:, :, 0] * len(tail)
+    p = float((weights * stats.poisson.sf(many - 1, nearest)).sum())
+    return p, expected
+
+
+def _log_survival(values: Floats, shapes: Floats, sizes: Floats, more: float) -> Floats:
+    """(shapes, sizes, values) log of (1 + shape value / size) ** -(1 / shape + more), -inf beyond the end."""
+    safe = np.where(np.abs(shapes) < 1e-9, 1e-9, shapes)[:, :, None]
+    inside = 1 + safe * values / sizes[:, :, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = np.where(inside > 0, -(1 / safe + more) * np.log(np.maximum(inside, 1e-300)), -np.inf)
+    return found

@@ -1,0 +1,236 @@
+"""Target leakage: a column that is the answer in disguise."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from melior.checks._base import Check, Context
+from melior.checks._leaks import (
+    CLOSE_COPY,
+    FEW_VALUES,
+    LOOSE_COPY,
+    NEARLY_THE_ANSWER,
+    Marks,
+    copy_explains,
+    marks,
+)
+from melior.checks._statistics import (
+    codes,
+    entropy,
+    explained,
+    full_length,
+    labelled,
+    listed,
+    mean_interval,
+    mutual_information,
+    roc_auc,
+    share,
+)
+from melior.data.table import Floats, Labels, Rows, Table
+from melior.findings import Finding
+from melior.metrics.intervals import wilson
+
+MOST_COLUMNS = 12  # that get a model of their own
+MOST_SUSPECTS = 3  # for which all other columns are fitted without them
+SCREEN = 0.5  # of what a copy explains: the screen sees sixteen bins and may miss a little
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """What a column says alone. kind: copy (few values or flat clumps), grade, or missing (its gaps)."""
+
+    column: str
+    kind: str
+    scores: Floats
+    explains: float
+    losses: Floats
+
+
+class TargetLeakage(Check):
+    """Columns that say more of the answer than is honest, told from strong honest ones by the marks of `_leaks`.
+
+    A column is named where it says as much as a copy of the answer with 12 % (a column that grades: 5 %) of its values
+    wrong, and either says more than all other columns together, or is a copy by the pattern of its errors. It is
+    certain where the errors are those of a copy, or where it is nearly the answer itself; anything less is a question
+    to the user. Severity is the share of the answer's entropy that the column explains alone.
+
+    Texts are what a model of texts is meant to read, so only their gaps are looked at. Columns in
+    `data.known_at_prediction` are left out.
+    """
+
+    symptoms = frozenset({"target_leakage"})
+    reads = frozenset({"number", "category", "time", "text", "language"})
+    cost = "model"
+    needs_target = True
+
+    def measure(self, context: Context) -> list[Finding]:
+        table = context.table
+        rows = labelled(table.labels)
+        if table.labels is None or len(rows) < 20:
+            return []
+        labels = table.labels[rows]
+        counts = np.bincount(labels, minlength=len(table.classes))
+        if np.count_nonzero(counts) < 2 or np.sort(counts)[-2] < 5:
+            return []
+        suspects = self.suspects(context, rows, labels, counts)
+        alike = [s.column for s in suspects if s.kind != "grade" or s.explains > NEARLY_THE_ANSWER]
+        found = [
+            finding
+            for suspect in suspects[:MOST_SUSPECTS]
+            if (finding := self.judged(context, suspect, alike, rows, labels, counts)) is not None
+        ]
+        return found
+
+    def suspects(self, context: Context, rows: Rows, labels: Labels, counts: np.ndarray[Any, Any]) -> list[Suspect]:
+        """Columns that say as much as a copy would, the strongest first."""
+        table = context.table
+        known = set(context.recipe.data.known_at_prediction)
+        loose, close = copy_explains(LOOSE_COPY, counts), copy_explains(CLOSE_COPY, counts)
+        whole = entropy(counts)
+        screened: list[tuple[float, str]] = []
+        found = []
+        for name in table.features():
+            if name in known:
+                continue
+            gaps = gap(table, name)[rows]
+            if gaps.any() and not gaps.all() and mutual_information(gaps.astype(np.int64), labels) > loose * whole:
+                scores = shares_by(gaps.astype(np.int64), labels, len(table.classes))
+                found.append(Suspect(name, "missing", scores, *explained(scores, labels)))
+                continue
+            told = screen(table, name, rows)
+            if told is not None:
+                screened.append((mutual_information(told, labels) / whole, name))
+        worth = sorted((item for item in screened if item[0] > SCREEN * loose), key=lambda item: (-item[0], item[1]))
+        for _, name in worth[:MOST_COLUMNS]:
+            scores = context.score_of_column(name)[rows]
+            explains, losses = explained(scores, labels)
+            few = table.schema.kinds[name] != "number" or len(np.unique(table.numbers(name)[rows])) <= FEW_VALUES
+            flat = marks(scores, None, labels, np.count_nonzero(counts)).flat
+            wrong = int((scores.argmax(axis=1) != labels).sum())
+            if (few or flat) and wilson(wrong, len(labels))[0] <= LOOSE_COPY and explains > 0.8 * loose:
+                found.append(Suspect(name, "copy", scores, explains, losses))
+            elif explains > close:
+                found.append(Suspect(name, "grade", scores, explains, losses))
+        return sorted(found, key=lambda suspect: (-suspect.explains, suspect.column))
+
+    def judged(
+        self,
+        context: Context,
+        suspect: Suspect,
+        alike: list[str],
+        rows: Rows,
+        labels: Labels,
+        counts: np.ndarray[Any, Any],
+    ) -> Finding | None:
+        table = context.table
+        classes = int(np.count_nonzero(counts))
+        column = suspect.column
+        without = context.score_without((column,))
+        rest, rest_losses = explained(without[rows], labels)
+        excess = mean_interval(rest_losses - suspect.losses)[1]
+        beats = excess > 0
+        if not beats and column in alike and 1 < len(alike) <= 4:
+            # two leaks hide each other: what do the others say without both?
+            beyond, beyond_losses = explained(context.score_without(tuple(sorted(alike)))[rows], labels)
+            beats = mean_interval(beyond_losses - suspect.losses)[1] > 0 and suspect.explains > NEARLY_THE_ANSWER
+        whole, whole_losses = explained(context.out_of_fold()[rows], labels)
+        adds = mean_interval(rest_losses - whole_losses)[1] > 0
+        found = marks(suspect.scores, without[rows], labels, classes)
+        grades = table.schema.kinds[column] == "number" and len(np.unique(table.numbers(column)[rows])) > FEW_VALUES
+        clumps = suspect.kind == "copy" and grades
+        lonely = rest < 0.1  # the others know nothing, so that nothing can be told from how the errors lie
+        close = suspect.explains > copy_explains(CLOSE_COPY, counts)
+        if suspect.kind == "grade":
+            guilty = beats
+        elif clumps:
+            guilty = beats or adds
+        else:
+            caused = found.elsewhere < 0.5 and not found.apart and not lonely
+            guilty = (beats and (close or not caused)) or (adds and found.apart and not lonely)
+        if not guilty or (len(table.features()) == 1 and suspect.explains < NEARLY_THE_ANSWER):
+            return None
+        nearly = suspect.explains > NEARLY_THE_ANSWER and beats
+        certain = nearly or (clumps and (beats or found.apart)) or (found.apart and not lonely)
+        if len(table.features()) == 1 or suspect.kind == "grade":
+            certain = nearly and len(table.features()) > 1
+        return self.finding(context, suspect, found, without, (rest, whole), certain, rows, labels)
+
+    def finding(
+        self,
+        context: Context,
+        suspect: Suspect,
+        found: Marks,
+        without: Floats,
+        explains: tuple[float, float],
+        certain: bool,
+        rows: Rows,
+        labels: Labels,
+    ) -> Finding:
+        table, column = context.table, suspect.column
+        every = context.out_of_fold()
+        alone = full_length(suspect.scores, rows, len(table))
+        areas = [roc_auc(scores[rows], labels) for scores in (alone, without, every)]
+        what = f"whether {column!r} is missing" if suspect.kind == "missing" else f"{column!r}"
+        counts = np.bincount(labels)
+        limit = copy_explains(CLOSE_COPY if suspect.kind == "grade" else LOOSE_COPY, counts)
+        others = "there is no other column" if len(table.features()) == 1 else f"all other columns {areas[1]:.3f}"
+        says = "is the answer in disguise" if certain else "looks like the answer in disguise"
+        ask = "" if certain else " If it is known before the answer is, name it in data.known_at_prediction."
+        return Finding(
+            symptom="target_leakage",
+            severity=min(1.0, max(0.0, suspect.explains)),
+            message=f"{what} {says}: alone it gives an ROC-AUC of {areas[0]:.3f}, {others}.{ask}",
+            measured={
+                "score_alone": context.metric_value(alone, rows),
+                "score_without": context.metric_value(without, rows),
+                "score_with": context.metric_value(every, rows),
+                "metric": context.recipe.metric,
+                "roc_auc_alone": areas[0],
+                "roc_auc_without": areas[1],
+                "roc_auc_with": areas[2],
+                "explains_alone": suspect.explains,
+                "explains_without": explains[0],
+                "explains_with": explains[1],
+                "wrong": found.wrong,
+                "errors_by_own_doubt": found.doubt,
+                "errors_by_others": found.elsewhere,
+                "kind": suspect.kind,
+            },
+            threshold=limit,
+            threshold_from="what a copy of the answer with "
+            + share(CLOSE_COPY if suspect.kind == "grade" else LOOSE_COPY)
+            + " of its values wrong explains; paired log losses against the other columns at 99 %",
+            columns=(column,),
+            certain=certain,
+        )
+
+
+def gap(table: Table, name: str) -> np.ndarray[Any, Any]:
+    values = table.column(name)
+    found: np.ndarray[Any, Any] = values.is_null().to_numpy()
+    return found
+
+
+def screen(table: Table, name: str, rows: Rows) -> Rows | None:
+    """The column as small whole numbers; None for what is not looked at."""
+    kind = table.schema.kinds[name]
+    if kind == "number":
+        return codes(table.numbers(name)[rows])
+    if kind == "time":
+        moments = table.column(name).dt.epoch("us").cast(float).fill_null(float("nan")).to_numpy()
+        return codes(moments[rows])
+    if kind == "text":
+        return None
+    values = table.column(name)[rows].fill_null("").rank("dense").to_numpy().astype(np.int64) - 1
+    return values if len(values) and values.max() < len(values) / 2 else None
+
+
+def shares_by(groups: Rows, labels: Labels, classes: int) -> Floats:
+    """(rows, classes) share of each class in the row's group, half a row of the whole added."""
+    prior = np.bincount(labels, minlength=classes) / len(labels)
+    table = np.zeros((int(groups.max()) + 1, classes))
+    np.add.at(table, (groups, labels), 1.0)
+    table = (table + 0.5 * prior) / (table.sum(axis=1, keepdims=True) + 0.5)
+    found: Floats = table[groups]
+    return found

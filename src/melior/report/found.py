@@ -1,0 +1,149 @@
+"""What was wrong: findings with their numbers, what was done about faults of the measurement, and example rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from melior.report import numbers, words
+from melior.report.charts._svg import shortened
+from melior.report.content import Content, Limits
+
+ITEMS = 12  # of a list or mapping behind a finding
+SIDE = 12  # classes of a matrix behind a finding
+
+
+def found(content: Content, limits: Limits) -> dict[str, Any] | None:
+    """The findings in their order, each with its repairs and example rows; None where nothing was looked for."""
+    evidence = content.evidence or {}
+    repairs = [_repair(repair) for repair in evidence.get("repairs") or []]
+    if content.findings is None and not repairs:
+        return None
+    findings = content.findings or []
+    examples = {entry.get("finding"): entry for entry in content.examples}
+    shown = []
+    for number, finding in enumerate(findings[: limits.findings]):
+        entry = _finding(finding, limits)
+        entry["repairs"] = [repair for repair in repairs if not repair["placed"] and _same(finding, repair)]
+        for repair in entry["repairs"]:
+            repair["placed"] = True
+        entry["example"] = rows_of(examples.get(number), finding.get("columns") or [], limits)
+        shown.append(entry)
+    return {
+        "findings": shown,
+        "left_out": len(findings) - len(shown),
+        "repairs": [repair for repair in repairs if not repair["placed"]],
+        "total": len(findings),
+    }
+
+
+def _finding(finding: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    name = str(finding.get("symptom"))
+    title, meaning = words.symptom(name)
+    severity = min(max(numbers.known(finding.get("severity")) or 0.0, 0.0), 1.0)
+    columns = [str(column) for column in finding.get("columns") or []]
+    threshold = numbers.known(finding.get("threshold"))
+    return {
+        "symptom": name,
+        "title": title,
+        "meaning": meaning,
+        "severity": severity,
+        "severe": "serious" if severity >= 2 / 3 else "moderate" if severity >= 1 / 3 else "slight",
+        "message": shortened(_capital(finding.get("message")), 1000),
+        "columns": [shortened(column, 60) for column in columns[:ITEMS]],
+        "more_columns": max(len(columns) - ITEMS, 0),
+        "rows": len(finding.get("rows") or []),
+        "measured": [measure(key, value) for key, value in list((finding.get("measured") or {}).items())[:24]],
+        "threshold": None if threshold is None else numbers.number(threshold),
+        "threshold_from": shortened(finding.get("threshold_from") or "", 300),
+        "methods": [{"name": str(name), "does": words.method(str(name))} for name in finding.get("methods") or []],
+        "certain": finding.get("certain") is not False,
+        "check": str(finding.get("check") or ""),
+        "id": limits and name,
+    }
+
+
+def measure(name: str, value: Any) -> dict[str, Any]:
+    """A number behind a finding, ready to show: text, or a small table where it is a matrix."""
+    label = words.plain(name)
+    if isinstance(value, Mapping):
+        pairs = [f"{shortened(key, 40)}: {_brief(name, item)}" for key, item in list(value.items())[:ITEMS]]
+        more = f" … and {numbers.count(len(value) - ITEMS)} more" if len(value) > ITEMS else ""
+        return {"name": label, "text": "; ".join(pairs) + more}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        square = value and all(isinstance(row, Sequence) and not isinstance(row, str) for row in value)
+        if square and len(value) <= SIDE and all(len(row) <= SIDE for row in value):
+            return {"name": label, "matrix": [[_brief(name, item) for item in row] for row in value], "text": ""}
+        if square:
+            return {"name": label, "text": f"a table of {len(value)} by {max(len(row) for row in value)} numbers"}
+        more = f" … and {numbers.count(len(value) - ITEMS)} more" if len(value) > ITEMS else ""
+        return {"name": label, "text": ", ".join(_brief(name, item) for item in value[:ITEMS]) + more}
+    return {"name": label, "text": shortened(numbers.measured(name, value), 200)}
+
+
+def _brief(name: str, value: Any) -> str:
+    return shortened(numbers.measured(name, value), 60)
+
+
+def _repair(repair: Mapping[str, Any]) -> dict[str, Any]:
+    before, after = repair.get("before"), repair.get("after")
+    both = numbers.known(before) is not None and numbers.known(after) is not None
+    return {
+        "symptom": str(repair.get("symptom")),
+        "title": words.symptom(str(repair.get("symptom")))[0],
+        "columns": [str(column) for column in repair.get("columns") or []],
+        "message": shortened(_capital(repair.get("message")), 1000),
+        "undo": str(repair.get("undo") or ""),
+        "change": {"before": before, "after": after} if both else None,
+        "rows": repair.get("rows") or 0,
+        "placed": False,
+    }
+
+
+def _same(finding: Mapping[str, Any], repair: Mapping[str, Any]) -> bool:
+    """Whether the repair mends this finding."""
+    columns = {str(column) for column in finding.get("columns") or []}
+    return finding.get("symptom") == repair["symptom"] and (
+        not columns or not repair["columns"] or bool(columns & set(repair["columns"]))
+    )
+
+
+def rows_of(entry: Mapping[str, Any] | None, first: Sequence[Any], limits: Limits) -> dict[str, Any] | None:
+    """Example rows as a table: the columns concerned first, long texts cut, and how much is left out said."""
+    rows = list((entry or {}).get("rows") or [])
+    if not rows or not limits.rows:
+        return None
+    columns = list(dict.fromkeys([*map(str, (entry or {}).get("columns") or first)]))
+    others = dict.fromkeys(str(column) for row in rows for column in row.get("values") or {})
+    columns = [column for column in dict.fromkeys([*columns, *others]) if column in others]
+    shown = columns[: limits.columns]
+    concerned = {str(column) for column in first}
+    return {
+        "columns": [{"name": shortened(column, 60), "concerned": column in concerned} for column in shown],
+        "rows": [
+            {
+                "row": row.get("row"),
+                "note": shortened(row.get("note") or "", 200),
+                "score": row.get("score"),
+                "cells": [cell((row.get("values") or {}).get(column), limits.letters) for column in shown],
+            }
+            for row in rows[: limits.rows]
+        ],
+        "notes": any(row.get("note") for row in rows),
+        "scores": any(row.get("score") is not None for row in rows),
+        "columns_left_out": len(columns) - len(shown),
+        "rows_left_out": len(rows) - min(len(rows), limits.rows),
+    }
+
+
+def cell(value: Any, letters: int) -> dict[str, Any]:
+    """One value of the user's data."""
+    if value is None:
+        return {"text": "", "empty": True, "more": 0}
+    text = str(value)
+    more = len(text) - letters if len(text) > letters + 20 else 0
+    return {"text": text[:letters].rstrip() if more else text, "empty": text == "", "more": more}
+
+
+def _capital(text: Any) -> str:
+    said = str(text or "").strip()
+    said = said[:1].upper() + said[1:]
+    return said if not said or said.endswith((".", "!", "?")) else f"{said}."

@@ -1,0 +1,160 @@
+"""The outcome in one plain sentence, and the numbers that carry it."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from melior.report import numbers, words
+from melior.report.charts import outcome
+from melior.report.content import Content
+
+
+def headline(content: Content) -> dict[str, Any]:
+    """title (the sentence), lead (the sentences after it), figures (the big numbers), belief, chart."""
+    if content.evidence:
+        return _improved(content, content.evidence)
+    if content.scores:
+        return _scored(content)
+    return _audited(content)
+
+
+def inflation(content: Content) -> float | None:
+    """The score that was believed, where faults of the measurement made it better than it is; else None."""
+    evidence = content.evidence or {}
+    believed = numbers.known(evidence.get("reported_before_repair"))
+    true = numbers.known((evidence.get("baseline") or {}).get("score"))
+    if believed is None or true is None:
+        return None
+    sign = 1 if words.larger_is_better(content.metric) else -1
+    return believed if sign * (believed - true) >= 0.0005 else None
+
+
+def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
+    metric = words.metric(content.metric)
+    before, after, gain = (evidence.get(key) or {} for key in ("baseline", "final", "gain"))
+    accepted = [words.plain(name) for name in evidence.get("accepted") or []]
+    believed = inflation(content)
+    lead = []
+    start, end = numbers.score(before.get("score")), numbers.score(after.get("score"))
+    helped = f"{numbers.listed(accepted)} provably help{'s' if len(accepted) == 1 else ''}"
+    if believed is not None:
+        title = f"The {metric} of {numbers.score(believed)} was not real: measured honestly, it is {start}."
+        if accepted:
+            lead.append(f"{helped[:1].upper()}{helped[1:]} and {_brings(content)} it to {end}.")
+        else:
+            lead.append("Of what was tried, nothing provably helps.")
+    elif accepted:
+        title = f"{helped[:1].upper()}{helped[1:]}: {metric} goes from {start} to {end}."
+    else:
+        title = f"Nothing that was tried provably helps: the plain recipe stays, with a {metric} of {start}."
+    lead += _sureness(evidence, accepted, gain)
+    smaller = "" if words.larger_is_better(content.metric) else "Smaller is better here; a gain is how much smaller."
+    lead += [smaller] if smaller else []
+    figures = [
+        _figure("Before", before, "the plain recipe", "score"),
+        _figure("After", after, f"with {numbers.listed(accepted)}" if accepted else "the same recipe", "score"),
+        _figure("Gain", gain, _judged(accepted, gain), "signed"),
+    ]
+    marks = [] if believed is None else [outcome.Mark("believed", believed, math.nan, math.nan, "believed")]
+    marks += [_mark("before", before), _mark("after", after)] if accepted else [_mark("score", before)]
+    return {
+        "title": title,
+        "lead": lead,
+        "figures": figures,
+        "belief": None if believed is None else {"believed": believed, "true": before.get("score"), "metric": metric},
+        "chart": outcome.draw(marks),
+        "notes": [_sentence(note) for note in (evidence.get("noise"), *(evidence.get("notes") or [])) if note],
+    }
+
+
+def _brings(content: Content) -> str:
+    return "raise" if words.larger_is_better(content.metric) else "bring"
+
+
+def _sureness(evidence: Mapping[str, Any], accepted: list[str], gain: Mapping[str, Any]) -> list[str]:
+    """How sure that is."""
+    low, high = numbers.known(gain.get("low")), numbers.known(gain.get("high"))
+    if accepted and low is not None and high is not None and low <= 0:
+        return [
+            "It was proved on the development rows; the sealed rows alone are too few to prove the gain once more: "
+            f"it lies between {numbers.signed(low)} and {numbers.signed(high)}."
+        ]
+    if accepted:
+        return ["The sealed rows, which nothing was fitted, chosen or tuned on, confirm the gain."]
+    tried = [entry for entry in evidence.get("evidence") or [] if entry.get("verdict") == "undecided"]
+    visible = [found for entry in tried if (found := numbers.known(entry.get("detectable"))) is not None]
+    if visible:
+        return [
+            f"{numbers.plural(len(tried), 'candidate')} stayed undecided: on these rows a gain below about "
+            f"{numbers.score(min(visible))} cannot be seen. More rows would help more than more tries."
+        ]
+    return []
+
+
+def _judged(accepted: list[str], gain: Mapping[str, Any]) -> str:
+    low, high = numbers.known(gain.get("low")), numbers.known(gain.get("high"))
+    if not accepted or low is None or high is None:
+        return "nothing was changed" if not accepted else ""
+    return "proved on the sealed rows" if low > 0 else "zero is inside the interval" if high >= 0 else "worse"
+
+
+def _scored(content: Content) -> dict[str, Any]:
+    """A run of train or evaluate."""
+    scores = content.scores or {}
+    metric, found = words.metric(content.metric), content.named_score(content.metric) or {}
+    on, rows = str(scores.get("on") or "held-out rows"), scores.get("rows")
+    value = numbers.score(found.get("value"))
+    family = str((content.settings.get("model") or {}) if isinstance(content.settings.get("model"), str) else "")
+    what = "The model" if content.verb == "evaluate" or family in ("", "auto") else f"The {words.plain(family)} model"
+    title = f"{what} reaches a {metric} of {value} on {on}."
+    low, high = numbers.known(found.get("low")), numbers.known(found.get("high"))
+    lead = []
+    if low is not None and high is not None:
+        lead.append(f"On other rows like these, expect between {numbers.score(low)} and {numbers.score(high)}.")
+    if content.verb == "train":
+        lead.append("Nothing was compared: `melior improve` says what is wrong and what provably helps.")
+    figures = [_figure(f"{metric[:1].upper()}{metric[1:]}", {**found, "score": found.get("value")}, on, "score")]
+    if rows is not None:
+        figures.append({"label": "Rows scored", "value": numbers.count(rows), "between": "", "note": on})
+    if content.about.get("seconds") is not None:
+        figures.append({"label": "Time", "value": numbers.seconds(content.about["seconds"]), "between": "", "note": ""})
+    return {"title": title, "lead": lead, "figures": figures, "belief": None, "chart": "", "notes": []}
+
+
+def _audited(content: Content) -> dict[str, Any]:
+    """A run that looked and fitted nothing to keep."""
+    findings = content.findings or []
+    rows, columns = content.rows.get("all"), len(content.table.get("columns") or [])
+    if not findings:
+        title = "Nothing was found wrong with this table."
+    else:
+        worst = max(findings, key=lambda finding: finding.get("severity") or 0)
+        named = words.symptom(str(worst.get("symptom")))[0]
+        title = f"{numbers.plural(len(findings), 'problem').capitalize()} found; the worst: {named[:1].lower()}{named[1:]}."
+    lead = ["Nothing was changed. `melior improve` tries what treats them and keeps what provably helps."] if findings else []
+    figures = [{"label": "Findings", "value": numbers.count(len(findings)), "between": "", "note": ""}]
+    if rows is not None:
+        figures.append({"label": "Rows", "value": numbers.count(rows), "between": "", "note": ""})
+    if columns:
+        figures.append({"label": "Columns", "value": numbers.count(columns), "between": "", "note": ""})
+    return {"title": title, "lead": lead, "figures": figures, "belief": None, "chart": "", "notes": []}
+
+
+def _figure(label: str, found: Mapping[str, Any], note: str, how: str) -> dict[str, Any]:
+    form = numbers.signed if how == "signed" else numbers.score
+    low, high = numbers.known(found.get("low")), numbers.known(found.get("high"))
+    sure = low is not None and high is not None and high > low
+    between = f"{form(low)} to {form(high)}" if sure else ""
+    return {"label": label, "value": form(found.get("score")), "between": between, "note": note}
+
+
+def _mark(name: str, found: Mapping[str, Any]) -> outcome.Mark:
+    value, low, high = (
+        math.nan if (number := numbers.known(found.get(key))) is None else number for key in ("score", "low", "high")
+    )
+    return outcome.Mark(name, value, low, high, "before" if name == "before" else "after")
+
+
+def _sentence(text: Any) -> str:
+    said = str(text).strip()
+    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "!", "?")) else ".")

@@ -1,0 +1,109 @@
+"""What was tried, with what came of it, and what was refused."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from melior.report import numbers, words
+from melior.report.charts import forest
+from melior.report.charts._svg import shortened
+from melior.report.content import Content
+
+ALONE, TOGETHER = "Each added to the plain recipe", "Added to what was already accepted"
+ORDER = {ALONE: 0, TOGETHER: 1}
+
+
+def tried(content: Content) -> dict[str, Any] | None:
+    """The candidates, the largest effect first, as a plot and as a table; None where the run compares nothing."""
+    if content.evidence is None:
+        return None
+    entries = [_entry(entry) for entry in content.evidence.get("evidence") or []]
+    entries.sort(key=lambda entry: (ORDER[entry["group"]], -entry["sort"]))
+    grouped = len({entry["group"] for entry in entries}) > 1
+    lines = [
+        forest.Line(
+            name=entry["name"],
+            effect=entry["sort"] if math.isfinite(entry["sort"]) else math.nan,
+            low=_float(entry["low"]),
+            high=_float(entry["high"]),
+            verdict=entry["verdict"],
+            seconds=_float(entry["seconds"]),
+            group=entry["group"] if grouped else "",
+            told=entry["told"],
+        )
+        for entry in entries
+    ]
+    verdicts = [entry["verdict"] for entry in entries]
+    return {
+        "entries": entries,
+        "grouped": grouped,
+        "plot": forest.draw(lines) if lines else "",
+        "narrow": forest.draw(lines, narrow=True) if lines else "",
+        "plotted": min(len(lines), forest.MOST),
+        "counted": [{"verdict": name, "count": verdicts.count(name), "means": means} for name, means in words.VERDICTS.items()],
+        "family": str(content.evidence.get("family") or ""),
+        "seconds": content.evidence.get("seconds"),
+        "baseline_seconds": content.evidence.get("baseline_seconds"),
+    }
+
+
+def refused(content: Content) -> list[dict[str, str]] | None:
+    """Methods that treat what was found and could not be tried, and why."""
+    if content.evidence is None:
+        return None
+    return [
+        {
+            "name": words.plain(str(entry.get("method"))),
+            "does": words.method(str(entry.get("method"))),
+            "reason": shortened(_capital(entry.get("reason")), 600),
+        }
+        for entry in content.evidence.get("refused") or []
+    ]
+
+
+def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    methods = [str(name) for name in entry.get("methods") or []]
+    together = entry.get("stage") == "combine" and len(methods) > 1
+    added = methods[-1] if together else " + ".join(methods)
+    settings = ", ".join(f"{key} = {value}" for key, value in (entry.get("settings") or {}).items())
+    name = words.plain(added) + (f" ({settings})" if settings else "")
+    effect, low, high = entry.get("effect"), entry.get("low"), entry.get("high")
+    verdict = str(entry.get("verdict") or "undecided")
+    between = "" if numbers.known(low) is None else f" [{numbers.signed(low)}, {numbers.signed(high)}]"
+    reason = _capital(entry.get("reason"))
+    return {
+        "name": shortened(name, 90),
+        "does": words.method(added),
+        "with": numbers.listed([words.plain(other) for other in methods[:-1]]) if together else "",
+        "group": TOGETHER if together else ALONE,
+        "effect": effect,
+        "low": low,
+        "high": high,
+        "sort": -math.inf if (known := numbers.known(effect)) is None else known,
+        "p": entry.get("p"),
+        "p_adjusted": entry.get("p_adjusted"),
+        "verdict": verdict,
+        "mark": _mark(verdict),
+        "reason": shortened(reason, 400),
+        "seconds": entry.get("seconds"),
+        "trials": entry.get("trials"),
+        "detectable": entry.get("detectable"),
+        "treats": [words.symptom(str(treated))[0] for treated in entry.get("treats") or []],
+        "told": shortened(f"{name}: {numbers.signed(effect)}{between}. {verdict.capitalize()}. {reason}", 400),
+    }
+
+
+def _mark(verdict: str) -> str:
+    from melior.report.charts._svg import element
+
+    return element("svg", forest.shape(verdict), viewBox="-8 -8 16 16", width=14, height=14, class_="mark", aria_hidden="true")
+
+
+def _float(value: Any) -> float:
+    return math.nan if (known := numbers.known(value)) is None else known
+
+
+def _capital(text: Any) -> str:
+    said = str(text or "").strip()
+    said = said[:1].upper() + said[1:]
+    return said if not said or said.endswith((".", "!", "?")) else f"{said}."
