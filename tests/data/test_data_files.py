@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from itertools import product
 
 import polars as pl
 import pytest
@@ -84,6 +85,9 @@ def test_two_zstd_frames_are_one_file(tmp_path):
         (b" \n\n", "empty"),
         (b"PAR1 not really PAR1", "Parquet"),
         (b"\x80\x04\x95pickle", "pickle"),
+        (b"<!DOCTYPE html><p>404", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"\0" * 257 + b"ustar", "tar archive"),
         (b"a,b\n", "no rows"),
         (b'"a",b\n1,"2\n3,4\n', "never closed"),
         (b'a,b\n1,"2"x\n', "followed by more text"),
@@ -235,6 +239,19 @@ def test_names_are_made_usable(tmp_path):
     assert any("x_2" in note for note in table.notes)
 
 
+def test_both_readers_agree_on_every_short_file():
+    def outcome(read_cells, data):
+        try:
+            names, frame = read_cells(data, "f.csv", ",")
+        except UserError:
+            return "refused"
+        return names, [[cell or "" for cell in row] for row in frame.rows()]
+
+    for letters in (letters for size in range(1, 6) for letters in product('a,"\n', repeat=size)):
+        data = b"h,k\n" + "".join(letters).encode()
+        assert outcome(read_delimited, data) == outcome(delimited._read_by_python, data), data
+
+
 # ---- JSON
 
 
@@ -271,6 +288,8 @@ def tables(draw):
 @given(tables(), st.sampled_from(["\n", "\r\n"]), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
 @settings(max_examples=200, deadline=None)
 def test_what_python_writes_is_read_back(rows, end, quoting):
+    if end == "\n" and quoting == csv.QUOTE_MINIMAL:  # Python then leaves returns unquoted, and nobody can tell
+        rows = [[cell.replace("\r", "") for cell in row] for row in rows]
     names = [f"c{i}" for i in range(len(rows[0]))]
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator=end, quoting=quoting)
@@ -295,9 +314,9 @@ def test_what_polars_writes_is_read_back(rows):
 def test_any_bytes_give_cells_or_a_sentence(text):
     try:
         names, frame = read_delimited(b"h,k\n" + text.encode(), "f.csv", ",")
-    except UserError as error:
-        assert str(error).startswith("f.csv")
+    except UserError:
         return
-    expected = [row for row in csv.reader(io.StringIO("h,k\n" + text, newline=""), strict=True) if any(map(str.strip, row)) or len(row) > 1]
+    assert names == ["h", "k"]
     if "\r" not in text:
-        assert [[c or "" for c in row] for row in frame.rows()] == expected[1:]
+        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        assert [[cell or "" for cell in row] for row in frame.rows()] == [row for row in rows if len(row) > 1]

@@ -66,7 +66,9 @@ def test_another_unit_is_told_and_not_converted():
     assert found.unparsed.to_list() == [False, False, True, False]
 
 
-@pytest.mark.parametrize("cell", ["B12", "1.2.3", "12-3", "1_000", "--5", "(-5)", "5)", "inf", "-Infinity", "1e999", "$5€"])
+@pytest.mark.parametrize(
+    "cell", ["B12", "1.2.3", "12-3", "1_000", "--5", "(-5)", "5)", "inf", "-Infinity", "1e999", "$5€"]
+)
 def test_what_is_no_number(cell):
     found = parsed(cell, "1", "2")
     assert found.values.to_list() == [None, 1, 2]

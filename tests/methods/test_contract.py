@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from toys import Toy, ToyContext, made_table
 
 from melior.data.table import Floats, Labels
 from melior.findings import SYMPTOMS
@@ -13,8 +14,6 @@ from melior.methods._base import Method, methods, resolve
 from melior.predictor import Predictor
 from melior.recipe import Choice, Recipe
 from melior.storage import load_fitted, save_fitted
-
-from toys import Toy, ToyContext, made_table
 
 EXPECTED = {
     "deduplication", "data_cleaning", "label_cleaning", "noise_correction", "class_weights", "oversampling",

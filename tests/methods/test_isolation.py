@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
+from toys import ToyContext, made_table
 
 from melior.predictor import Predictor
 from melior.recipe import Recipe
 from melior.storage import pack
 from melior.trials import fit as trials_fit
-
-from toys import ToyContext, made_table
 
 
 def spoiled(table, rows, seed):

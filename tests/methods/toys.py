@@ -86,6 +86,9 @@ class Toy(Model):
         return self.model_copy(update={"stopped": share})
 
 
+TOY = Toy()
+
+
 @dataclass(frozen=True)
 class ToyContext:
     """A FitContext that shares nothing and remembers which rows it was asked to fit on."""
@@ -94,7 +97,7 @@ class ToyContext:
     threads: int = 1
     metric: str = "macro_f1"
     classes: tuple[str, ...] = ("a", "b")
-    model: Model = Toy()
+    model: Model = TOY
     table_steps: tuple = ()
     matrix_steps: tuple = ()
 

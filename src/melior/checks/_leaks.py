@@ -18,11 +18,11 @@ from scipy import optimize, stats
 
 from melior.data.table import Floats, Labels
 
-LOOSE_COPY = 0.12  # share of wrong values up to which a column with few values counts as a copy
+LOOSE_COPY = 0.13  # share of wrong values up to which a column with few values counts as a copy
 CLOSE_COPY = 0.05  # the same for a column that grades
 NEARLY_THE_ANSWER = 0.9  # share of the entropy: a copy with about 1 value in 100 wrong
 FEW_VALUES = 10
-FEWEST_ERRORS = 8
+FEWEST_ERRORS = 4
 
 
 def copy_explains(wrong: float, counts: np.ndarray) -> float:

@@ -2,15 +2,16 @@
 
 The largest values of nearly every distribution follow a generalized Pareto law above a high threshold (Pickands 1975),
 with a shape that is negative for uniform, about 0 for normal, positive for lognormal and Pareto values. So the shape is
-learned from the tail itself, the suspects left out, and its uncertainty is averaged over (posterior predictive on a
-grid). Suspects are the values beyond one of the widest gaps; they are outliers if the tail predicts less than the
-allowed number of them.
+learned from the tail itself and its uncertainty averaged over (a posterior on a grid). Suspects are the values beyond
+one of the widest gaps. The fit knows of them only that they lie above the gap (a censored likelihood, so that leaving
+them out does not shorten the tail); then the gap is judged: given that `many` values lie above its lower end, how
+likely is it that all of them lie above its upper end. The m-th gap gets 1 / m(m+1) of the false rate; these sum to 1.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from melior.data.table import Floats, Rows
 
@@ -25,8 +26,8 @@ CLUMP = 10  # suspects from this number on may be a small group of their own kin
 
 @dataclass(frozen=True)
 class Beyond:
-    """positions of the outliers, the farthest first; scores -log10 of the number expected that far out; p of having so
-    many beyond the limit; limit, the last value that belongs."""
+    """positions of the outliers, the farthest first; scores -log10 of the number expected that far out; p of such a
+    gap anywhere in the tail; limit, the last value that belongs."""
 
     positions: Rows
     scores: Floats
@@ -56,9 +57,10 @@ def upper_outliers(values: Floats, false_rate: float) -> Beyond | None:
         if judged is None:
             continue
         p, expected = judged
+        p = min(1.0, p * many * (many + 1))
         if best is None or p < best[0]:
             best = (p, many, expected, float(ordered[many]))
-    if best is None or best[0] * len(candidates) > false_rate:
+    if best is None or best[0] > false_rate:
         return None
     p, many, expected, limit = best
     return Beyond(order[:many], -np.log10(np.maximum(expected, 1e-300)), p, limit)
@@ -76,10 +78,9 @@ def _a_group(ordered: Floats, many: int) -> bool:
 
 
 def _predicted(ordered: Floats, many: int) -> tuple[float, Floats] | None:
-    """Probability of as many values as far out as the nearest suspect, and the number expected at each suspect."""
+    """Probability of the gap below the nearest suspect, and the number of values expected as far out as each."""
     rest = ordered[many:]
-    size = int(np.clip(0.1 * len(rest), SMALLEST_TAIL, LARGEST_TAIL))
-    size = min(size, len(rest) // 2)
+    size = min(int(np.clip(0.1 * len(rest), SMALLEST_TAIL, LARGEST_TAIL)), len(rest) // 2)
     threshold = rest[size]
     tail = rest[:size] - threshold
     tail = tail[tail > 0]
@@ -88,15 +89,17 @@ def _predicted(ordered: Floats, many: int) -> tuple[float, Floats] | None:
     scale = tail.mean()
     tail = tail / scale
     far = (ordered[:many] - threshold) / scale
-    sizes = np.exp(np.linspace(-1.2, 1.2, 41))[None, :] * np.maximum(1 - SHAPES, 0.15)[:, None]  # (shapes, sizes)
+    sizes = np.exp(np.linspace(-1.2, 1.6, 45))[None, :] * np.maximum(1 - SHAPES, 0.15)[:, None]  # (shapes, sizes)
     shapes = np.broadcast_to(SHAPES[:, None], sizes.shape)
-    logs = -len(tail) * np.log(sizes) - 0.5 * (SHAPES[:, None] / SHAPE_SPREAD) ** 2
+    last = _log_survival(tail[:1], shapes, sizes, 0.0)[:, :, 0]  # beyond the largest value that is not suspected
+    logs = -len(tail) * np.log(sizes) - 0.5 * (SHAPES[:, None] / SHAPE_SPREAD) ** 2 + many * last
     logs = logs + _log_survival(tail, shapes, sizes, 1.0).sum(axis=2)
     weights = special.softmax(logs)
-    chances = np.einsum("ab,abm->m", weights, np.exp(_log_survival(far, shapes, sizes, 0.0)))
-    expected = len(tail) * chances
-    nearest = np.exp(_log_survival(far[-1:], shapes, sizes, 0.0))[:, :, 0] * len(tail)
-    p = float((weights * stats.poisson.sf(many - 1, nearest)).sum())
+    beyond = _log_survival(far, shapes, sizes, 0.0)
+    expected = (len(tail) + many) * np.einsum("ab,abm->m", weights, np.exp(beyond))
+    possible = np.isfinite(last)
+    ratio = np.where(possible, beyond[:, :, -1] - np.where(possible, last, 0.0), -np.inf)
+    p = float((weights * np.exp(many * ratio)).sum())
     return p, expected
 
 

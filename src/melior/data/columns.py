@@ -25,8 +25,12 @@ def is_picture(dtype: Any) -> bool:
     return isinstance(dtype, pl.Struct) and {part.name for part in dtype.fields} == {"bytes", "path"}
 
 
-def empty_is_null(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same with null for every cell of text that has no letter."""
+def plainly_typed(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same with null for every cell of text that has no letter, and extension types as what they are made of."""
+    extension: Any = getattr(pl, "BaseExtension", ())
+    extended = [name for name, dtype in frame.schema.items() if isinstance(dtype, extension)]
+    if extended:
+        frame = frame.with_columns(pl.col(name).ext.storage() for name in extended)
     return frame.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)))
 
 

@@ -176,7 +176,7 @@ def _read_by_python(data: bytes, name: str, separator: str) -> tuple[list[str], 
     try:
         for row in reader:
             begins, line = line, reader.line_num + 1
-            if not row or (len(row) == 1 and len(names or "  ") > 1 and row[0] and not row[0].strip()):
+            if not row or (len(row) == 1 and len(names or "  ") > 1 and row[0] and not row[0].strip(" \t")):
                 continue
             if names is None:
                 names = row

@@ -95,7 +95,7 @@ def _wide(data: bytes) -> str | None:
         text = data.decode(found)
     except UnicodeDecodeError:
         return None
-    return found if "\x00" not in text[:1000] else None
+    return found if "\n" in text and "\x00" not in text[:1000] else None
 
 
 def _gb(code: bytes) -> bool:
@@ -186,7 +186,7 @@ def _single(data: bytes, encoding: str) -> float:
         return 0.9 * good / max(sum(map(len, runs)), 1)
     good = sum(len(run) for run in runs if _western(run))
     score = good / max(sum(map(len, runs)), 1)
-    return 0.9 * score if encoding == "cp1252" else 0.5 + 0.3 * score
+    return 0.9 * score if encoding == "cp1252" else 0.85 * score
 
 
 def _western(run: str) -> bool:

@@ -34,6 +34,12 @@ REFUSED = (
     (b"ORC", "is an ORC file", "save it as Parquet"),
     (b"SQLite format 3\x00", "is a database", "export the table as CSV or Parquet"),
     (b"\x89HDF", "is an HDF5 file", "save it as Parquet"),
+    (b"%PDF", "is a PDF document", "save the table as CSV"),
+    (b"\x89PNG", "is an image", "name a table"),
+    (b"\xff\xd8\xff", "is an image", "name a table"),
+    (b"<!DOCTYPE", "is a web page", "download the file itself"),
+    (b"<html", "is a web page", "download the file itself"),
+    (b"version https://git-lfs", "is a pointer that stands for the file", "fetch the file with git lfs pull"),
     (b"\x80\x04", "is a pickle, which could run code when it is read", "save it as Parquet"),
 )
 EXAMPLE = '{"age": 31}'
@@ -60,6 +66,8 @@ def read_file(path: Path, *, encoding: str | None = None, separator: str | None 
     for magic, what, instead in REFUSED:
         if data.startswith(magic):
             raise UserError(f"{name}: this {what}; {instead}.")
+    if data[257:262] == b"ustar":
+        raise UserError(f"{name}: this is a tar archive; unpack it and name the file in it.")
     decoded = decode(data, encoding, name)
     notes = [f"read as {decoded.encoding}; if letters look wrong, say data.encoding."] if decoded.judged else []
     start = decoded.data[:4096].lstrip()[:1]

@@ -116,6 +116,11 @@ def _of_pandas(source: Any) -> tuple[pl.DataFrame, list[str]]:
     names, notes = usable_names(given)
     plain = source.reset_index(drop=True)
     plain.columns = names
+    for name in names:  # what Arrow would hand over as numbers without their meaning
+        if str(plain[name].dtype).startswith("period"):
+            plain[name] = plain[name].dt.to_timestamp()
+        elif str(plain[name].dtype).startswith("interval"):
+            plain[name] = plain[name].astype("string")
     try:
         return pl.DataFrame(_Stream(plain.__arrow_c_stream__)), notes
     except (ImportError, TypeError, ValueError, NotImplementedError, OverflowError, pl.exceptions.PolarsError):

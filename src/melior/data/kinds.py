@@ -167,11 +167,12 @@ def _of_plain(column: _Column, size: Size) -> Inferred:
         found = _epoch(column.cells)
         if found is not None:
             return found
-    if column.cells.dtype == pl.String:
-        if max(size.high, -size.low) >= 1e15 and column.cells.str.contains(r"^\s*[+-]?\d{16,}\s*$").any():
-            return _code(column, "more than 15 digits")
-        if size.zeros > 0.01:
-            return _code(column, "numbers with leading zeros")
+    written = column.cells.dtype == pl.String
+    long = max(size.high, -size.low) >= 1e15 and not column.cells.dtype.is_float()
+    if long and (not written or column.cells.str.contains(r"^\s*[+-]?\d{16,}\s*$").any()):
+        return _code(column, "more than 15 digits")
+    if written and size.zeros > 0.01:
+        return _code(column, "numbers with leading zeros")
     return _of_numbers(column, size.low, size.high, size.whole, {})
 
 

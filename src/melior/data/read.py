@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from melior.data import target as targets
-from melior.data.columns import Unparsed, empty_is_null, plain_numbers, store
+from melior.data.columns import Unparsed, plain_numbers, plainly_typed, store
 from melior.data.files import Raw, read_file
 from melior.data.frames import of_memory
 from melior.data.kinds import Inferred, infer
@@ -174,7 +174,7 @@ def _open(source: Any, encoding: str | None, separator: str | None, name: str | 
         raise UserError(f"{raw.name}: there are no columns.")
     if not raw.frame.height:
         raise UserError(f"{raw.name}: there are no rows, only the names of {raw.frame.width:,} columns.")
-    return Raw(empty_is_null(raw.frame), raw.name, raw.notes)
+    return Raw(plainly_typed(raw.frame), raw.name, raw.notes)
 
 
 def _known_names(raw: Raw, target: str | None, columns: Mapping[str, str]) -> None:

@@ -159,8 +159,8 @@ def time_ranks(table: Table, column: str) -> NDArray[np.int64]:
     """(rows,) the place of each row's time among the different times, from 0."""
     cells = table.column(column)
     if cells.dtype == pl.String:
-        read = times.parse(cells)
-        cells = read.values if read.share == 1 else numbers.parse(cells).values
+        as_times, as_numbers = times.parse(cells).values, numbers.parse(cells).values
+        cells = as_numbers if as_numbers.null_count() < as_times.null_count() else as_times
     if cells.null_count():
         row = int(table.row_ids[int(cells.is_null().arg_true()[0])])
         raise UserError(

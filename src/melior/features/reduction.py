@@ -84,7 +84,7 @@ class Projection(MatrixStep):
             spread = np.sqrt((away**2).sum(axis=0) / counts)
             self.spread = np.where(spread > 1e-12 * (1 + np.abs(self.centre)), spread, np.inf)  # constant: 0
             mean, directions, variances = principal_components(away / self.spread, weights)
-            self.centre = self.centre + np.where(np.isfinite(self.spread), mean * self.spread, 0.0)
+            self.centre = self.centre + mean * np.where(np.isfinite(self.spread), self.spread, 0.0)
             total = float(variances.sum())
         kept = min(self.dimensions or count_for_share(variances, total, self.share), len(variances))
         self.directions = directions[:kept]

@@ -166,9 +166,7 @@ class L1Features(MatrixStep):
             losses[:, outside] = np.logaddexp(0, np.where(positive[outside][:, None], -margins, margins)).T
         mean = losses @ mass / mass.sum()
         best = int(mean.argmin())
-        # paired with the best: the error of the difference, not of each loss, says what is as good
-        difference = losses - losses[best]
-        error = np.sqrt(((difference - (mean - mean[best])[:, None]) ** 2) @ mass / mass.sum() / len(positive))
+        error = np.sqrt(((losses[best] - mean[best]) ** 2) @ mass / mass.sum() / len(positive))
         return float(shares[int(np.flatnonzero(mean - mean[best] <= error)[0])])
 
     def transform(self, matrix: Matrix) -> Matrix:

@@ -60,33 +60,47 @@ def log_of_positive(values: Floats) -> Floats:
     return np.asarray(np.log(np.where(values > 0, values, np.nan)))
 
 
-def placeholders(values: Floats) -> list[float]:
+def placeholders(values: Floats, rest: Floats) -> list[float]:
     """Numbers that stand for missing (-999 and the like) among finite values (n,).
 
-    One of PLACEHOLDERS that occurs at least 3 times and in 0.5 % of the rows, is the least or largest of all, and
-    lies outside the bounds of the rest by more than the rest is wide from decile to decile.
+    One of PLACEHOLDERS that occurs at least 3 times and in 0.5 % of the rows, is smaller or larger than all of the
+    rest, out of its robust bounds, and further from it than its deciles are from each other (where the rest has no
+    bounds because it is too small or too coarse, five times as far).  rest: the values in question taken out.
     """
     found: list[float] = []
-    rest = values
-    for _ in range(4):
-        if len(rest) < FEWEST:
-            break
-        for extreme in (rest.min(), rest.max()):
-            same = rest == extreme
-            others = rest[~same]
-            if extreme not in PLACEHOLDERS or same.sum() < max(3, LEAST_SHARE * len(rest)) or len(others) < FEWEST:
-                continue
-            low, high = np.quantile(others, [0.1, 0.9])
-            a, b = robust_bounds(others)
-            width = max(high - low, 1e-300)
-            nearest = np.abs(others - extreme).min()
-            if nearest > width and not a <= extreme <= b and (np.isfinite(a) or nearest > 5 * width):
-                found.append(float(extreme))
-                rest = others
-                break
-        else:
-            break
+    if len(rest) < FEWEST:
+        return found
+    low, high = np.quantile(rest, [0.1, 0.9])
+    least, most = robust_bounds(rest)
+    width = max(high - low, 1e-300) * (1 if np.isfinite(least) else 5)
+    for number in suspects(values):
+        gap = max(rest.min() - number, number - rest.max())
+        if gap > width and not (np.isfinite(least) and least <= number <= most):
+            found.append(number)
     return found
+
+
+def suspects(values: Floats) -> list[float]:
+    """Those of PLACEHOLDERS that occur often enough among finite values (n,)."""
+    often = max(3, LEAST_SHARE * len(values))
+    return [number for number in sorted(PLACEHOLDERS) if (values == number).sum() >= often]
+
+
+def column_faults(values: Floats) -> tuple[list[float], list["Unit"], Floats]:
+    """Placeholders, units, and the values put right, of finite values (n,).
+
+    Units are looked for without whatever may be a placeholder, and placeholders by what units leave: -999 among grams
+    and kilograms hides neither.
+    """
+    rest = values[~np.isin(values, suspects(values))]
+    units = column_units(rest)
+    for unit in units:
+        rest = unit.repaired(rest)
+    codes = placeholders(values, rest)
+    values = values[~np.isin(values, codes)]
+    for unit in units:
+        values = unit.repaired(values)
+    return codes, units, values
 
 
 @dataclass(frozen=True)
@@ -108,7 +122,7 @@ def shifted_unit(values: Floats) -> Unit | None:
     values (n,) finite. On the logarithmic scale the copy is the main clump moved by log(factor). For each factor of
     UNITS and its inverse the two centres, log(factor) apart, are fitted as in 2-means; it is a copy if the clump
 
-    - has at least 5 values and 0.5 % of all, and no more than the main one,
+    - has at least 5 values and 0.5 % of all, no more than the main one, and seven tenths of all with it,
     - lies where the factor says, within four standard errors of the difference of the medians,
     - is as wide as the main one (interquartile ranges within a factor 2, for clumps large enough to tell),
     - and is cut off: the middle third between the centres holds under a tenth of what the smaller clump has.
@@ -160,6 +174,8 @@ def fitted_clumps(towards: Floats, step: float, centre: float) -> tuple[float, f
     if away > min(allowed, 0.2 * step):
         return None
     if len(clump) >= 20 and not 0.5 * width <= other <= 2 * width:
+        return None
+    if len(main) + len(clump) < 0.7 * len(towards):
         return None
     between = np.abs(towards - (centre + step / 2)) < step / 6
     if between.sum() > 0.1 * len(clump):

@@ -8,7 +8,7 @@ import polars as pl
 from melior.data.table import Floats, Table
 from melior.features._base import TableStep
 from melior.methods._base import Method
-from melior.methods._cleaning import Unit, column_units, placeholders, robust_bounds
+from melior.methods._cleaning import Unit, column_faults, robust_bounds
 from melior.methods._rows import none_emptied
 from melior.models._base import FitContext, Model
 from melior.recipe import Recipe
@@ -38,11 +38,7 @@ class CleanNumbers(TableStep):
         for name in self.columns:
             values = table.numbers(name)
             values = values[np.isfinite(values)]
-            codes = placeholders(values)
-            values = values[~np.isin(values, codes)]
-            units = column_units(values)
-            for unit in units:
-                values = unit.repaired(values)
+            codes, units, values = column_faults(values)
             self.placeholders.append(codes)
             self.units.append([(unit.factor, unit.low, unit.high) for unit in units])
             bounds.append(robust_bounds(values))

@@ -47,7 +47,7 @@ def _finding(finding: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
         "meaning": meaning,
         "severity": severity,
         "severe": "serious" if severity >= 2 / 3 else "moderate" if severity >= 1 / 3 else "slight",
-        "message": shortened(_capital(finding.get("message")), 1000),
+        "message": shortened(words.sentence(finding.get("message")), 1000),
         "columns": [shortened(column, 60) for column in columns[:ITEMS]],
         "more_columns": max(len(columns) - ITEMS, 0),
         "rows": len(finding.get("rows") or []),
@@ -57,7 +57,6 @@ def _finding(finding: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
         "methods": [{"name": str(name), "does": words.method(str(name))} for name in finding.get("methods") or []],
         "certain": finding.get("certain") is not False,
         "check": str(finding.get("check") or ""),
-        "id": limits and name,
     }
 
 
@@ -90,7 +89,7 @@ def _repair(repair: Mapping[str, Any]) -> dict[str, Any]:
         "symptom": str(repair.get("symptom")),
         "title": words.symptom(str(repair.get("symptom")))[0],
         "columns": [str(column) for column in repair.get("columns") or []],
-        "message": shortened(_capital(repair.get("message")), 1000),
+        "message": shortened(words.sentence(repair.get("message")), 1000),
         "undo": str(repair.get("undo") or ""),
         "change": {"before": before, "after": after} if both else None,
         "rows": repair.get("rows") or 0,
@@ -141,9 +140,3 @@ def cell(value: Any, letters: int) -> dict[str, Any]:
     text = str(value)
     more = len(text) - letters if len(text) > letters + 20 else 0
     return {"text": text[:letters].rstrip() if more else text, "empty": text == "", "more": more}
-
-
-def _capital(text: Any) -> str:
-    said = str(text or "").strip()
-    said = said[:1].upper() + said[1:]
-    return said if not said or said.endswith((".", "!", "?")) else f"{said}."

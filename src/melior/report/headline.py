@@ -40,7 +40,7 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
     if believed is not None:
         title = f"The {metric} of {numbers.score(believed)} was not real: measured honestly, it is {start}."
         if accepted:
-            lead.append(f"{helped[:1].upper()}{helped[1:]} and {_brings(content)} it to {end}.")
+            lead.append(f"{helped[:1].upper()}{helped[1:]} and {_brings(content, len(accepted))} it to {end}.")
         else:
             lead.append("Of what was tried, nothing provably helps.")
     elif accepted:
@@ -63,12 +63,12 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
         "figures": figures,
         "belief": None if believed is None else {"believed": believed, "true": before.get("score"), "metric": metric},
         "chart": outcome.draw(marks),
-        "notes": [_sentence(note) for note in (evidence.get("noise"), *(evidence.get("notes") or [])) if note],
+        "notes": [words.sentence(note) for note in (evidence.get("noise"), *(evidence.get("notes") or [])) if note],
     }
 
 
-def _brings(content: Content) -> str:
-    return "raise" if words.larger_is_better(content.metric) else "bring"
+def _brings(content: Content, methods: int) -> str:
+    return ("raise" if words.larger_is_better(content.metric) else "lower") + ("s" if methods == 1 else "")
 
 
 def _sureness(evidence: Mapping[str, Any], accepted: list[str], gain: Mapping[str, Any]) -> list[str]:
@@ -130,8 +130,14 @@ def _audited(content: Content) -> dict[str, Any]:
     else:
         worst = max(findings, key=lambda finding: finding.get("severity") or 0)
         named = words.symptom(str(worst.get("symptom")))[0]
-        title = f"{numbers.plural(len(findings), 'problem').capitalize()} found; the worst: {named[:1].lower()}{named[1:]}."
-    lead = ["Nothing was changed. `melior improve` tries what treats them and keeps what provably helps."] if findings else []
+        title = (
+            f"{numbers.plural(len(findings), 'problem').capitalize()} found; the worst: {named[:1].lower()}{named[1:]}."
+        )
+    lead = (
+        ["Nothing was changed. `melior improve` tries what treats them and keeps what provably helps."]
+        if findings
+        else []
+    )
     figures = [{"label": "Findings", "value": numbers.count(len(findings)), "between": "", "note": ""}]
     if rows is not None:
         figures.append({"label": "Rows", "value": numbers.count(rows), "between": "", "note": ""})
@@ -153,8 +159,3 @@ def _mark(name: str, found: Mapping[str, Any]) -> outcome.Mark:
         math.nan if (number := numbers.known(found.get(key))) is None else number for key in ("score", "low", "high")
     )
     return outcome.Mark(name, value, low, high, "before" if name == "before" else "after")
-
-
-def _sentence(text: Any) -> str:
-    said = str(text).strip()
-    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "!", "?")) else ".")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from melior.report import numbers, words
+from melior.report.about import data, small_print, use
 from melior.report.charts._svg import clean, shortened
 from melior.report.content import STEPS, Content, Limits
-from melior.report.curated import data, small_print, use
 from melior.report.found import found
 from melior.report.headline import headline
 from melior.report.scored import curves, scored
@@ -98,6 +98,8 @@ def _environment() -> Any:
         "chance": numbers.chance,
         "listed": numbers.listed,
         "plain": words.plain,
+        "metric": words.metric,
+        "meaning": words.meaning,
         "shortened": shortened,
         "drawn": Markup,  # of our own charts and assets only
     }

@@ -11,6 +11,14 @@ from melior.report.found import rows_of
 
 BY_CLASS = ("precision", "recall", "f1", "roc_auc", "average_precision")
 SAME = 1e-9
+SAYS = {
+    "ROC curve": "Every threshold is a point. The further the line bends to the upper left, the better; the dashed "
+    "line is guessing.",
+    "precision-recall curve": "How often an answer is right, and how many rows of the class that catches. The upper "
+    "right corner is perfect.",
+    "reliability curve": "On the dashed line, probabilities mean what they say. Below it the model is too sure, above "
+    "it not sure enough.",
+}
 
 
 def scored(content: Content, limits: Limits) -> dict[str, Any] | None:
@@ -77,7 +85,9 @@ def _same_as_accuracy(scores: Mapping[str, Any]) -> list[str]:
     accuracy = numbers.known((scores.get("accuracy") or {}).get("value"))
     micro = [name for name in scores if name.startswith("micro_")]
     values = {name: numbers.known(scores[name].get("value")) for name in micro}
-    return [n for n, value in values.items() if value is not None and accuracy is not None and abs(value - accuracy) < SAME]
+    return [
+        n for n, value in values.items() if value is not None and accuracy is not None and abs(value - accuracy) < SAME
+    ]
 
 
 def _by_class(
@@ -125,17 +135,17 @@ def curves(content: Content, limits: Limits) -> dict[str, Any] | None:
     lines = {name: [c for c in scores.get(name) or [] if c] for name in ("roc", "precision_recall", "reliability")}
     if not table and not any(lines.values()):
         return None
-    charts = []
-    if lines["roc"]:
-        charts.append(_chart("Caught against false alarms", "ROC curve", roc.draw(lines["roc"], _areas(content, "roc_auc", lines["roc"])),
-                             "Every threshold is a point. The further the line bends to the upper left, the better; the dashed line is guessing."))  # fmt: skip
-    if lines["precision_recall"]:
-        areas = _areas(content, "average_precision", lines["precision_recall"])
-        charts.append(_chart("Right against caught", "precision-recall curve", precision_recall.draw(lines["precision_recall"], areas),
-                             "How often an answer is right, and how many rows of the class that catches. The upper right corner is perfect."))  # fmt: skip
-    if lines["reliability"]:
-        charts.append(_chart("Claimed against so", "reliability curve", reliability.draw(lines["reliability"]),
-                             "On the dashed line, probabilities mean what they say. Below it the model is too sure, above it not sure enough."))  # fmt: skip
+    rocs, falls = lines["roc"], lines["precision_recall"]
+    areas = (_areas(content, "roc_auc", rocs), _areas(content, "average_precision", falls))
+    charts = [
+        {"title": title, "name": name, "svg": drawn, "says": SAYS[name]}
+        for title, name, drawn in (
+            ("Caught against false alarms", "ROC curve", roc.draw(rocs, areas[0]) if rocs else ""),
+            ("Right against caught", "precision-recall curve", precision_recall.draw(falls, areas[1]) if falls else ""),
+            ("Claimed against so", "reliability curve", reliability.draw(lines["reliability"])),
+        )
+        if lines[name.removesuffix(" curve").lower().replace("-", "_")]
+    ]
     many = max((len(lines[name]) for name in ("roc", "precision_recall")), default=0)
     return {
         "charts": charts,
@@ -145,10 +155,6 @@ def curves(content: Content, limits: Limits) -> dict[str, Any] | None:
         "partial": max(len((table or {}).get("classes") or []) - confusion.MOST, 0),
         "pairs": _pairs(content, table or {}, limits),
     }
-
-
-def _chart(title: str, name: str, drawn: str, says: str) -> dict[str, str]:
-    return {"title": title, "name": name, "svg": drawn, "says": says}
 
 
 def _areas(content: Content, family: str, drawn: Sequence[Mapping[str, Any]]) -> dict[str, float]:

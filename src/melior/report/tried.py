@@ -35,13 +35,20 @@ def tried(content: Content) -> dict[str, Any] | None:
     ]
     verdicts = [entry["verdict"] for entry in entries]
     return {
-        "entries": entries,
-        "grouped": grouped,
+        "groups": [
+            {"name": group if grouped else "", "entries": [entry for entry in entries if entry["group"] == group]}
+            for group in ORDER
+            if any(entry["group"] == group for entry in entries)
+        ],
+        "total": len(entries),
         "plot": forest.draw(lines) if lines else "",
         "narrow": forest.draw(lines, narrow=True) if lines else "",
         "plotted": min(len(lines), forest.MOST),
-        "counted": [{"verdict": name, "count": verdicts.count(name), "means": means} for name, means in words.VERDICTS.items()],
-        "family": str(content.evidence.get("family") or ""),
+        "counted": [
+            {"verdict": name, "count": verdicts.count(name), "means": means, "mark": forest.shape(name)}
+            for name, means in words.VERDICTS.items()
+        ],
+        "family": shortened(words.sentence(content.evidence.get("family")), 400),
         "seconds": content.evidence.get("seconds"),
         "baseline_seconds": content.evidence.get("baseline_seconds"),
     }
@@ -55,7 +62,7 @@ def refused(content: Content) -> list[dict[str, str]] | None:
         {
             "name": words.plain(str(entry.get("method"))),
             "does": words.method(str(entry.get("method"))),
-            "reason": shortened(_capital(entry.get("reason")), 600),
+            "reason": shortened(words.sentence(entry.get("reason")), 600),
         }
         for entry in content.evidence.get("refused") or []
     ]
@@ -70,7 +77,10 @@ def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     effect, low, high = entry.get("effect"), entry.get("low"), entry.get("high")
     verdict = str(entry.get("verdict") or "undecided")
     between = "" if numbers.known(low) is None else f" [{numbers.signed(low)}, {numbers.signed(high)}]"
-    reason = _capital(entry.get("reason"))
+    said = str(entry.get("reason") or "")
+    for one in methods:
+        said = said.replace(one, words.plain(one))
+    reason = words.sentence(said)
     return {
         "name": shortened(name, 90),
         "does": words.method(added),
@@ -83,7 +93,7 @@ def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
         "p": entry.get("p"),
         "p_adjusted": entry.get("p_adjusted"),
         "verdict": verdict,
-        "mark": _mark(verdict),
+        "mark": forest.shape(verdict),
         "reason": shortened(reason, 400),
         "seconds": entry.get("seconds"),
         "trials": entry.get("trials"),
@@ -93,17 +103,5 @@ def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _mark(verdict: str) -> str:
-    from melior.report.charts._svg import element
-
-    return element("svg", forest.shape(verdict), viewBox="-8 -8 16 16", width=14, height=14, class_="mark", aria_hidden="true")
-
-
 def _float(value: Any) -> float:
     return math.nan if (known := numbers.known(value)) is None else known
-
-
-def _capital(text: Any) -> str:
-    said = str(text or "").strip()
-    said = said[:1].upper() + said[1:]
-    return said if not said or said.endswith((".", "!", "?")) else f"{said}."

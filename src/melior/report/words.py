@@ -4,6 +4,7 @@ import ast
 import re
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 # symptom: (what it is called here, what it means)
 SYMPTOMS: dict[str, tuple[str, str]] = {
@@ -77,6 +78,8 @@ METRICS: dict[str, tuple[str, str, bool]] = {
     "log_loss": ("log loss", "How surprised the model is by the truth; 0 is never.", False),
 }
 
+SHORT = {"auc": "AUC", "f1": "F1", "roc": "ROC", "l1": "L1", "l2": "L2"}
+
 VERDICTS: dict[str, str] = {
     "accepted": "provably better than the plain recipe on the same rows",
     "undecided": "neither a gain nor its absence could be proved on these rows",
@@ -131,10 +134,22 @@ def larger_is_better(name: str) -> bool:
 def plain(name: str) -> str:
     """A name of the code as words.
 
-    >>> plain("class_weights")
-    'class weights'
+    >>> plain("class_weights"), plain("auc_alone")
+    ('class weights', 'AUC alone')
     """
-    return name.replace("_", " ")
+    return " ".join(SHORT.get(word, word) for word in name.split("_"))
+
+
+def sentence(text: Any) -> str:
+    """A text as a sentence: a capital first (names of the code keep theirs) and a full stop.
+
+    >>> sentence("it changes no answer"), sentence("l1_selection is cheaper!"), sentence(None)
+    ('It changes no answer.', 'l1_selection is cheaper!', '')
+    """
+    said = str(text or "").strip()
+    if "_" not in said.partition(" ")[0]:
+        said = said[:1].upper() + said[1:]
+    return said if not said or said.endswith((".", "!", "?", "。")) else f"{said}."
 
 
 @cache

@@ -39,7 +39,7 @@ def recipe_text(path: str, table: Table, columns: list[ColumnSummary]) -> str:
     if table.target is not None:
         counts = ", ".join(f"{label}: {rows:,}" for label, rows in list(table.target_counts().items())[:8])
         seen = f"   # rows of each class: {counts}"
-    return f"""# A recipe: what to do with which data. Lines beginning with # are remarks, or settings at their defaults.
+    return f"""# A recipe: what to do with which data. Lines that begin with # are remarks or defaults.
 task: classify
 
 data:

@@ -3,7 +3,7 @@
 from melior.report.charts._svg import chart, element, line, said
 
 SIZE = 300
-LEFT, RIGHT, TOP, BOTTOM = 40, 10, 10, 42
+LEFT, RIGHT, TOP, BOTTOM = 48, 8, 10, 42
 
 
 def across(value: float) -> float:
@@ -26,7 +26,7 @@ def plane(label: str, beside: str, below: str, *marks: str, diagonal: bool = Fal
         grid.append(element("line", x1=across(0), x2=across(1), y1=y, y2=y, class_=kind))
         if share in (0.0, 0.5, 1.0):
             name = f"{share:g}"
-            anchor = "start" if share == 0 else "end" if share == 1 else "middle"
+            anchor = "end" if share == 1 else "middle"
             grid.append(element("text", said(name), x=x, y=up(0) + 16, text_anchor=anchor, class_="tick"))
             grid.append(element("text", said(name), x=LEFT - 7, y=y + 4, text_anchor="end", class_="tick"))
     if diagonal:
@@ -37,11 +37,11 @@ def plane(label: str, beside: str, below: str, *marks: str, diagonal: bool = Fal
         element(
             "text",
             said(beside),
-            x=12,
+            x=11,
             y=middle,
             text_anchor="middle",
             class_="name",
-            transform=f"rotate(-90 12 {middle:g})",
+            transform=f"rotate(-90 11 {middle:g})",
         ),
     ]
     return chart(label, *grid, *names, *marks, viewBox=f"0 0 {SIZE} {SIZE}", class_="chart plane")

@@ -9,7 +9,7 @@ from melior.report.charts._svg import chart, element, finite, said, shortened, t
 from melior.report.numbers import count, percent
 
 MOST = 14  # classes
-LABEL = 15  # letters
+LABEL = 20  # letters
 ABOVE = 30
 
 
@@ -32,9 +32,9 @@ def draw(confusion: Mapping[str, Any], most: int = MOST) -> str:
     places = chosen(counts, most)
     size = max(40, min(96, 400 // len(places)))
     letters = max(len(shortened(classes[place], LABEL)) for place in places)
-    left = 24 + min(7.4 * letters, 130)
+    left = 24 + min(6.8 * letters, 136)
     slanted = 7 * letters > size
-    top = ABOVE + (min(5.6 * letters, 92) if slanted else 14)
+    top = ABOVE + (min(4.8 * letters, 92) if slanted else 14)
     marks = [
         element("text", said("answered"), x=left, y=14.0, class_="name"),
         element(
@@ -60,7 +60,8 @@ def draw(confusion: Mapping[str, Any], most: int = MOST) -> str:
     wide = left + size * len(places) + (50 if slanted else 4)
     high = top + size * len(places) + 4
     right_ones = float(np.trace(counts) / counts.sum()) if counts.sum() > 0 else 0.0
-    label = f"Confusion table of {len(places)} of {len(classes)} classes: {percent(right_ones)} of the rows are answered right"
+    told = f"{percent(right_ones)} of the rows are answered right"
+    label = f"Confusion table of {len(places)} of {len(classes)} classes: {told}"
     return chart(
         label, *marks, viewBox=f"0 0 {wide:.0f} {high:.0f}", class_="chart confusion", style=f"width:{wide:.0f}px"
     )
@@ -87,7 +88,7 @@ def _cell(
         ),
     ]
     if rows > 0:
-        deep = " deep" if rate > 0.45 else ""
+        deep = " deep" if rate > 0.68 else ""
         lower = y + size / 2 + (0 if size >= 56 else 4.5)
         inside.append(
             element("text", said(count(rows)), x=x + size / 2, y=lower, text_anchor="middle", class_=f"value{deep}")

@@ -49,7 +49,7 @@ def ends(lines: Sequence[Line]) -> tuple[float, float]:
         return -0.01, 0.01
     high = max(max(highs), 0.0)
     low = min(min(lows), 0.0)
-    reach = max(3 * high, -2 * lows[len(lows) // 2], 0.01)
+    reach = max(1.5 * high, -2 * lows[len(lows) // 2], 0.01)
     low = max(low, -reach)
     room = 0.04 * max(high - low, 0.002)
     return low - room, high + room
@@ -63,10 +63,12 @@ def draw(lines: Sequence[Line], *, narrow: bool = False) -> str:
     shown = sorted((line for line in lines if math.isfinite(line.effect)), key=lambda line: -line.effect)[:MOST]
     scale = Scale(*ends(shown), *(NARROW if narrow else WIDE))
     step = 46.0 if narrow else 32.0
-    marks, y = [], 6.0
+    marks: list[str] = []
+    y = 6.0
     for group in dict.fromkeys(line.group for line in lines):
         inside = [line for line in shown if line.group == group]
         if group and inside:
+            y += 14 if marks else 0
             marks.append(element("text", said(group), x=0, y=y + 16, class_="group"))
             y += 30
         for line in inside:
@@ -105,6 +107,7 @@ def _line(line: Line, scale: Scale, y: float, step: float, *, narrow: bool) -> s
     middle = y + (31.0 if narrow else step / 2)
     text = y + (15.0 if narrow else step / 2 + 4.5)
     sure = math.isfinite(line.low) and math.isfinite(line.high)
+    off = (6.0 if narrow else 2.5) * (sure and line.low < scale.low)  # it goes on beyond the left end
     between = f" [{signed(line.low)}, {signed(line.high)}]" if sure else ""
     inside = [
         element("rect", x=0, y=y, width="100%", height=step, class_="spot"),
@@ -122,13 +125,13 @@ def _line(line: Line, scale: Scale, y: float, step: float, *, narrow: bool) -> s
         inside.append(element("text", said(seconds(line.seconds)), x="100%", y=text, text_anchor="end", class_="value"))
     if sure:
         first, last = scale(line.low), scale(line.high)
-        inside.append(
-            element("line", x1=f"{first:.2f}%", x2=f"{last:.2f}%", y1=middle, y2=middle, class_=f"bar {line.verdict}")
-        )
-        if line.low < scale.low:
+        ends = {"x1": f"{first:.2f}%", "x2": f"{max(last, first + off):.2f}%"}
+        inside.append(element("line", **ends, y1=middle, y2=middle, class_=f"bar {line.verdict}"))
+        if off:
             arrow = element("path", d="M5-4L0 0L5 4", class_=f"bar {line.verdict}")
             inside.append(element("svg", arrow, x=f"{first:.2f}%", y=middle, class_="at"))
-    inside.append(element("svg", shape(line.verdict), x=f"{scale(line.effect):.2f}%", y=middle, class_="at"))
+    place = max(scale(line.effect), scale.left + off)
+    inside.append(element("svg", shape(line.verdict), x=f"{place:.2f}%", y=middle, class_="at"))
     told = line.told or f"{line.name}: {signed(line.effect)}{between}, {line.verdict}"
     return element("g", *inside, title(told), class_="line")
 

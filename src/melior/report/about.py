@@ -1,5 +1,6 @@
 """The table itself, how to use what was made, and the small print."""
 
+import json
 import shlex
 from typing import Any
 
@@ -44,7 +45,7 @@ def use(content: Content) -> dict[str, Any] | None:
         commands.append(("Train again from the recipe", f"melior train {folder}/recipe.yaml"))
     python = (
         "import melior\n\n"
-        f"predictor = melior.Predictor.load({content.folder + '/predictor'!r})\n"
+        f"predictor = melior.Predictor.load({json.dumps(content.folder + '/predictor', ensure_ascii=False)})\n"
         'answers = predictor.predict("new_rows.csv")   # row, prediction, a score for every class'
     )
     return {
@@ -102,16 +103,19 @@ def _glossary(content: Content) -> list[tuple[str, str]]:
         words_used.append((
             "95 % interval",
             "Where the true value lies, as far as these rows can tell; of a hundred such intervals about five miss it. "
-            "Those of scores come from drawing the rows anew two thousand times (shares of rows: Wilson's formula).",
+            "Those of scores come from drawing the rows anew many times (shares of rows: from Wilson's formula).",
         ))  # fmt: skip
     if content.evidence:
         words_used += [
-            ("plain recipe", "The model without any of the methods that were tried: what all of them are compared with."),
+            (
+                "plain recipe",
+                "The model without any of the methods that were tried: what all of them are compared with.",
+            ),
             ("sealed rows", "Rows put aside before anything was looked at, and scored once, at the end."),
             (
                 "effect",
-                "Score of the candidate minus score of the plain recipe, on the same rows and folds. Its interval comes "
-                "from drawing those rows anew, widened because other training rows would give other models "
+                "Score of the candidate minus score of the plain recipe, on the same rows and folds. Its interval "
+                "comes from drawing those rows anew, widened because other training rows would give other models "
                 "(Nadeau and Bengio, 2003).",
             ),
             *((verdict, f"{means[:1].upper()}{means[1:]}.") for verdict, means in words.VERDICTS.items()),

@@ -1,0 +1,316 @@
+"""What every method must hold: it sees training rows only, is repeatable, checked, documented, and kept on disk."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from melior.data.table import Floats, Table
+from melior.features._base import Matrix, MatrixStep, TableStep
+from melior.findings import SYMPTOMS
+from melior.methods._base import Method, methods
+from melior.models._base import Encoding, Learner, Model, families
+from melior.predictor import Predictor
+from melior.recipe import Choice, Recipe
+from melior.testing import tables
+from melior.testing.promises import (
+    NAME,
+    described,
+    holds,
+    kept_bit_for_bit,
+    probabilities,
+    refused,
+    same_bits,
+    same_state,
+    settings_checked,
+    settings_described,
+)
+from melior.trials import fit as trials
+from melior.trials.fit import Fitting, Held, Shared
+
+QUICK = {"trees": {"rounds": 15, "leaves": 7}}
+
+
+class Watched(Fitting):
+    """Real surroundings that remember the rows they were asked to learn from."""
+
+    def encode(
+        self, train: Table, model: Model, table_steps: Sequence[TableStep], matrix_steps: Sequence[MatrixStep]
+    ) -> tuple[Encoding, Matrix]:
+        ASKED.append(train)
+        return super().encode(train, model, table_steps, matrix_steps)
+
+    def out_of_fold(self, learner: Learner, train: Table) -> Floats:
+        ASKED.append(train)
+        return super().out_of_fold(learner, train)
+
+
+ASKED: list[Table] = []
+
+
+class MethodSuite:
+    """Promises of a method; `method` is the one under test. Each holds for all of its `candidates`.
+
+    settings  settings to test beside the candidates
+    """
+
+    method: ClassVar[type[Method]]
+    settings: ClassVar[tuple[dict[str, Any], ...]] = ()
+
+    # ---- what it says
+
+    def test_says_what_it_is(self) -> None:
+        method = self.method
+        holds(NAME.fullmatch(method.name), f"{method.name!r} is no name such as class_weights")
+        holds(method.treats, "it treats nothing")
+        unknown = sorted(method.treats - set(SYMPTOMS))
+        holds(not unknown, f"it treats {unknown}, which are no symptoms")
+        holds(method.questions, "it answers none of the thirty questions")
+        holds(all(1 <= number <= 30 for number in method.questions), "questions are numbered 1 to 30")
+        holds(len(method.reference) > 15, "its reference is neither a citation nor a link")
+        holds(method.cost > 0, "its cost is not positive")
+        holds(method.name not in method.rivals, "it is its own rival")
+        described(method)
+        settings_described(method)
+
+    def test_settings_are_checked(self) -> None:
+        settings_checked(self.method, {})
+
+    def test_candidates_are_settings(self) -> None:
+        candidates = self.method.candidates
+        holds(candidates and candidates[0] == {}, "the first candidate is {}, the defaults")
+        made = [self.method(**settings) for settings in candidates]
+        holds(len({method.model_dump_json() for method in made}) == len(made), "two candidates are the same")
+
+    def test_a_reason_is_a_reason(self) -> None:
+        """unsuitable reads no values, and says nothing or something that goes before a full stop."""
+        for method, table, model in self._everywhere():
+            recipe = Recipe(model=Choice(name=model.name), metric="macro_f1")
+            reason = method.unsuitable(recipe, table, model)
+            holds(reason is None or (reason.strip() and not reason.endswith(".")), f"the reason {reason!r}")
+
+    # ---- what it sees
+
+    def test_held_out_rows_change_nothing(self) -> None:
+        for settings in self._settings():
+            table, train = tables.mixed_table(), np.arange(110)
+            other = tables.spoiled(table, np.arange(110, table.rows))
+            first = fitted(self.method, _key(settings), "first 110")
+            same = same_state(first, fit_with(self.method, settings, other.take(train)))
+            holds(same, f"{settings}: what is fitted changes with rows that are not among the training rows")
+
+    def test_rows_hook_sees_training_rows_only(self) -> None:
+        for method, context, train in self._contexts():
+            allowed = set(train.row_ids.tolist())
+            ASKED.clear()
+            made = method.rows(train, context)
+            for one in (made, *ASKED):
+                holds(set(one.row_ids.tolist()) <= allowed, "it uses rows that are not among the training rows")
+
+    def test_rows_hook_gives_sound_rows(self) -> None:
+        for method, context, train in self._contexts():
+            before = train.frame.clone(), train.given_labels().copy()
+            made = method.rows(train, context)
+            holds(train.frame.equals(before[0]) and np.array_equal(train.given_labels(), before[1]), "a table changed")
+            holds(made.schema == train.schema, "it changes the schema; that is for columns")
+            holds(made.frame.schema == train.frame.schema, "it changes how columns are stored")
+            holds(len(made.given_labels()) == len(made.row_ids) == made.rows, "labels or row numbers are missing")
+            weights = made.row_weights()
+            holds(len(weights) == made.rows and np.isfinite(weights).all(), "weights are not one finite number a row")
+            holds((weights > 0).all(), "a weight is not above 0: take the row out instead")
+            left = set(np.unique(made.given_labels()).tolist())
+            holds(left == set(np.unique(train.given_labels()).tolist()), "a class is emptied, or a new one made")
+            again = method.rows(train, context)
+            same = made.frame.equals(again.frame) and np.array_equal(made.row_weights(), again.row_weights())
+            holds(same and np.array_equal(made.labels, again.labels), "the same seed picks other rows")  # type: ignore[arg-type]
+
+    def test_steps_leave_rows_in_place(self) -> None:
+        """A column step gives the same rows, each from its own values alone."""
+        for settings in self._settings():
+            step = self.method(**settings).columns()
+            if isinstance(step, TableStep):
+                table = tables.mixed_table()
+                step.fit(table, 0)
+                changed = step.transform(table)
+                holds(np.array_equal(changed.row_ids, table.row_ids), "a column step changes which rows there are")
+                order = np.random.default_rng(0).permutation(table.rows)[:20]
+                holds(step.transform(table.take(order)).frame.equals(changed.frame[order]), "rows depend on each other")
+            elif isinstance(step, MatrixStep):
+                matrix, labels, classes = self._matrix()
+                step.fit(matrix, labels, None, classes, 0)
+                changed = step.transform(matrix)
+                holds(changed.rows == matrix.rows, "a matrix step changes how many rows there are")
+                holds(len(changed.names) == len(changed.sources) == changed.features, "a name a feature is needed")
+                order = np.random.default_rng(0).permutation(matrix.rows)[:20]
+                apart = np.abs(step.transform(matrix.take(order)).dense() - changed.dense()[order]).max(initial=0)
+                holds(apart < 1e-9, "rows depend on each other")
+
+    # ---- what comes out
+
+    def test_same_seed_same_predictor(self) -> None:
+        for settings in self._settings():
+            table = tables.mixed_table().take(np.arange(110))
+            np.random.seed(99)  # noqa: NPY002  # nothing may hang on numpy's global state
+            second = fit_with(self.method, settings, table)
+            first = fitted(self.method, _key(settings), "first 110")
+            holds(same_state(first, second), f"{settings}: two fits with the same seed differ")
+            holds(same_bits(first.scores(table), second.scores(table)), f"{settings}: the same seed scores differently")
+
+    def test_answers_any_rows(self) -> None:
+        for settings in self._settings():
+            predictor = fitted(self.method, _key(settings), "first 110")
+            table = tables.mixed_table()
+            for rows in (table, tables.new_rows(table)):
+                probabilities(predictor.scores(rows), rows)
+                answers = predictor.answers(rows)
+                holds(answers.shape == (rows.rows,) and set(answers.tolist()) <= {0, 1, 2}, "answers are no classes")
+
+    def test_rows_have_no_order(self) -> None:
+        for settings in self._settings():
+            predictor = fitted(self.method, _key(settings), "first 110")
+            table = tables.mixed_table()
+            order = np.random.default_rng(5).permutation(table.rows)
+            apart = np.abs(predictor.scores(table.take(order)) - predictor.scores(table)[order]).max()
+            holds(apart <= 1e-9, f"{settings}: in another order rows score up to {apart:.2g} differently")
+
+    def test_still_learns(self) -> None:
+        for settings in self._settings():
+            predictor, table = fitted(self.method, _key(settings), "first 110"), tables.mixed_table()
+            right = np.mean(predictor.answers(table) == table.given_labels())
+            holds(right > 0.5, f"{settings}: right in {right:.0%} of rows of three classes that are easy to tell apart")
+
+    def test_other_tables_are_fine(self) -> None:
+        """Two classes, rare classes, a class without rows, Chinese, odd columns, ten rows: fitted, or refused."""
+        settings = self._settings()[0]
+        for name in ("binary", "rare", "absent", "chinese", "odd", "tiny"):
+            table = TABLES[name]()
+            predictor = fit_with(self.method, settings, table, refusable=True)
+            if predictor is not None:
+                probabilities(predictor.scores(table), table)
+                probabilities(predictor.scores(tables.new_rows(table)), table)
+
+    def test_kept_bit_for_bit(self) -> None:
+        for number, settings in enumerate(self._settings()):
+            predictor = fitted(self.method, _key(settings), "first 110")
+            new = tables.new_rows(tables.mixed_table())
+            kept_bit_for_bit(predictor, new, fresh=number == 0, modules=(self.method.__module__,))
+
+    def test_a_recipe_can_name_it(self) -> None:
+        if methods().get(self.method.name) is not self.method:
+            return  # not registered under the entry point group melior.methods
+        recipe = Recipe(model="linear", metric="macro_f1")
+        unknown = Choice(name=self.method.name, settings={"no_such_setting": 1})
+        refused(lambda: trials.fit(recipe.with_methods(unknown), tables.number_table()), "an unknown setting")
+        known = methods()
+        missing = sorted(rival for rival in self.method.rivals if rival not in known)
+        holds(not missing, f"its rivals {missing} do not exist")
+        one_sided = sorted(name for name in self.method.rivals if self.method.name not in known[name].rivals)
+        holds(not one_sided, f"{one_sided} are its rivals and do not say so")
+
+    # ----
+
+    def _settings(self) -> list[dict[str, Any]]:
+        return [*self.method.candidates, *self.settings]
+
+    def _everywhere(self) -> list[tuple[Method, Table, Model]]:
+        made = [table() for table in TABLES.values()]
+        return [
+            (self.method(**settings), table, family(**QUICK.get(name, {})))
+            for settings in self._settings()
+            for table in made
+            for name, family in families().items()
+        ]
+
+    def _contexts(self) -> list[tuple[Method, Watched, Table]]:
+        if self.method.rows is Method.rows:
+            return []
+        found = []
+        for settings in self._settings():
+            for whole in (tables.mixed_table(), tables.rare_table()):
+                train = whole.take(np.arange(0, whole.rows, 2))
+                method = self.method(**settings)
+                model = family_for(method, train)
+                if model is not None:
+                    found.append((method, Watched(train, model, (), (), "macro_f1", 0, 1, Shared()), train))
+        return found
+
+    def _matrix(self) -> tuple[Matrix, Any, int]:
+        table = tables.mixed_table()
+        model = next(iter(families().values()))()
+        matrix = model.encoder(table, scaled=False).fit(table, 0).transform(table)
+        return matrix, table.given_labels(), len(table.classes)
+
+
+TABLES = {
+    "first 110": lambda: tables.mixed_table().take(np.arange(110)),
+    "binary": tables.binary_table,
+    "rare": tables.rare_table,
+    "absent": lambda: tables.without_class(tables.mixed_table(), 1),
+    "chinese": tables.chinese_table,
+    "odd": tables.odd_table,
+    "tiny": tables.tiny_table,
+}
+
+
+def family_for(method: Method, table: Table) -> Model | None:
+    """The cheapest family that a method works with on a table."""
+    for name, family in families().items():
+        model = family(**QUICK.get(name, {}))
+        recipe = Recipe(model=Choice(name=name), metric="macro_f1")
+        if model.unsuitable(table) is None and method.unsuitable(recipe, table, model) is None:
+            return model
+    return None
+
+
+def fit_with(method: type[Method], settings: dict[str, Any], train: Table, *, refusable: bool = False) -> Any:
+    """The predictor of a recipe with this one method; None where it suits no family and `refusable` is set.
+
+    By the hooks themselves, as a fit does it, so that a method need not be registered to be tested.
+    """
+    made = method(**settings)
+    model = family_for(made, train)
+    if model is None:
+        holds(refusable, f"{method.name} suits no family on an ordinary table")
+        return None
+    model = made.model(model)
+    step = made.columns()
+    context = Fitting(
+        base=train,
+        model=model,
+        table_steps=(step,) if isinstance(step, TableStep) else (),
+        matrix_steps=(step,) if isinstance(step, MatrixStep) else (),
+        metric="macro_f1",
+        seed=0,
+        threads=1,
+        shared=Shared(),
+    )
+    scorer = trials.procedure([made], train, context)
+    predictor = Predictor(train.schema, scorer, family=model.name, metric="macro_f1")
+    if method.predictor is not Method.predictor:
+        scores = trials.held_out_scores([made], train, context) if made.uses_held_out() else np.empty((0, 0))
+        held = Held(train.given_labels(), scores, train.weights, train.classes, "macro_f1")
+        predictor = made.predictor(predictor, held)
+    return predictor
+
+
+@cache
+def fitted(method: type[Method], settings: str, name: str) -> Predictor:
+    """The same fit for several promises."""
+    import json
+
+    made = fit_with(method, json.loads(settings), TABLES[name]())
+    assert isinstance(made, Predictor)
+    return made
+
+
+def _key(settings: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(settings)
+
+
+def method_suite(method: type[Method], *, settings: Sequence[dict[str, Any]] = ()) -> type[MethodSuite]:
+    """The suite for one method: `TestMine = method_suite(MyMethod)`; settings to test beside its candidates."""
+    given = {"method": method, "settings": tuple(settings)}
+    return type(f"Test_{method.name}", (MethodSuite,), {**given, "__doc__": MethodSuite.__doc__})

@@ -1,0 +1,65 @@
+"""Findings become candidates: methods that treat them, and what cannot work here is refused with its reason."""
+
+import numpy as np
+import polars as pl
+
+from melior.data.table import Schema, Table
+from melior.findings import Finding
+from melior.improve.plan import candidates, combinable
+from melior.methods._base import methods
+from melior.recipe import Choice, Recipe
+
+rows = 200
+TABLE = Table.make(
+    pl.DataFrame({"a": np.random.default_rng(0).normal(size=rows)}),
+    Schema({"a": "number"}, "y", ("no", "yes")),
+    (np.arange(rows) % 10 == 0).astype(np.int32),
+)
+RECIPE = Recipe(metric="macro_f1", model="linear")
+IMBALANCE = Finding("class_imbalance", 0.6, "yes is rare.")
+
+
+def named(found):
+    return {candidate.method.name for candidate in found}
+
+
+def test_only_what_treats_a_finding_is_tried_beside_what_is_always_tried():
+    always = {name for name, method in methods().items() if method.always}
+    nothing, _ = candidates(RECIPE, [], TABLE)
+    assert named(nothing) <= always
+    found, _ = candidates(RECIPE, [IMBALANCE], TABLE)
+    assert "class_weights" in named(found)
+    for candidate in found:
+        method = methods()[candidate.method.name]
+        assert "class_imbalance" in method.treats or method.always
+        assert candidate.method in candidate.recipe.methods
+
+
+def test_measurement_faults_suggest_no_candidates():
+    leak = Finding("target_leakage", 1.0, "too good.", columns=("a",))
+    assert named(candidates(RECIPE, [leak], TABLE)[0]) == named(candidates(RECIPE, [], TABLE)[0])
+
+
+def test_never_and_attempt():
+    found, _ = candidates(RECIPE, [IMBALANCE], TABLE, never=["class_weights"], attempt=["l2_penalty"])
+    assert "class_weights" not in named(found)
+    assert "l2_penalty" in named(found)
+
+
+def test_what_stands_in_the_recipe_is_not_tried_again():
+    found, _ = candidates(RECIPE.with_methods("class_weights"), [IMBALANCE], TABLE)
+    assert "class_weights" not in named(found)
+
+
+def test_what_a_family_cannot_do_is_refused_with_a_reason():
+    _, refused = candidates(RECIPE, [], TABLE, attempt=["early_stopping"])
+    assert [one.name for one in refused] == ["early_stopping"]
+    assert refused[0].reason
+
+
+def test_rivals_are_not_combined():
+    weights, over = Choice(name="class_weights"), Choice(name="oversampling")
+    assert not combinable([weights], over)
+    assert not combinable([over], weights)
+    assert combinable([weights], Choice(name="l2_penalty"))
+    assert not combinable([weights], weights)

@@ -1,0 +1,80 @@
+"""Faults of the measurement are repaired before anything is tried, and only when they are certain."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from melior.data.table import Schema, Table
+from melior.findings import Finding
+from melior.improve.repair import clusters, repair_recipe, same_rows, separate
+from melior.recipe import Recipe
+
+
+def table(values: list[float], labels: list[int]) -> Table:
+    frame = pl.DataFrame({"a": [float(value) for value in values], "note": ["x"] * len(values)})
+    schema = Schema({"a": "number", "note": "ignore"}, "y", ("no", "yes"))
+    return Table.make(frame, schema, np.array(labels, dtype=np.int32))
+
+
+def leak(column: str, certain: bool = True) -> Finding:
+    return Finding("target_leakage", 1.0, "too good.", {"score_with": 0.99, "score_without": 0.7}, columns=(column,),
+                   certain=certain)  # fmt: skip
+
+
+def test_a_certain_leak_is_left_out_with_both_scores_and_the_way_back():
+    done = repair_recipe(Recipe(), [leak("copy")], separate_test=False)
+    assert done.recipe.data.columns == {"copy": "ignore"}
+    (repair,) = done.repairs
+    assert (repair.before, repair.after) == (0.99, 0.7)
+    assert repair.undo == "data.known_at_prediction: [copy]"
+    assert not done.reseal
+
+
+def test_a_suspected_leak_and_a_known_column_stay():
+    assert repair_recipe(Recipe(), [leak("copy", certain=False)], separate_test=False).repairs == ()
+    known = Recipe(data={"known_at_prediction": ["copy"]})
+    assert repair_recipe(known, [leak("copy")], separate_test=False).repairs == ()
+
+
+@pytest.mark.parametrize("kind", ["group", "time"])
+def test_leaking_groups_change_the_split_and_draw_the_sealed_part_again(kind):
+    finding = Finding(f"{kind}_leakage", 0.8, "rows leak.", {"score_random": 0.9, f"score_{kind}": 0.6}, columns=("g",))
+    done = repair_recipe(Recipe(), [finding], separate_test=False)
+    assert (done.recipe.split.kind, done.recipe.split.column) == (kind, "g")
+    assert done.reseal
+    assert not repair_recipe(Recipe(), [finding], separate_test=True).reseal
+    own = Recipe(split={"kind": "group", "column": "other"})
+    assert repair_recipe(own, [finding], separate_test=False).repairs == ()
+
+
+def test_same_rows_compares_what_models_read_and_nothing_else():
+    a, b = table([1, 2, 1, float("nan")], [0, 1, 1, 0]), table([2, 3, float("nan")], [0, 0, 1])
+    own, others = same_rows(a, b)
+    assert own.tolist() == [0, 1, 0, 3]
+    assert others is not None
+    assert others.tolist() == [1, 5, 3]
+    assert clusters(a) is not None
+    assert clusters(table([1, 2, 3], [0, 1, 0])) is None
+
+
+def test_rows_in_both_parts_leave_the_sealed_part_where_enough_is_left():
+    development = table(list(range(100)), [0, 1] * 50)
+    sealed = table([*range(5), *range(1000, 1095)], [0, 1] * 50)
+    kept, left, repair = separate(development, sealed, separate_test=False)
+    assert repair is not None
+    assert repair.rows == 5
+    assert (kept.rows, left.rows) == (100, 95)
+    assert not np.isin(left.numbers("a"), development.numbers("a")).any()
+
+
+def test_rows_leave_training_where_the_sealed_part_would_be_empty():
+    development = table(list(range(100)), [0, 1] * 50)
+    sealed = table(list(range(40)), [0, 1] * 20)
+    kept, left, repair = separate(development, sealed, separate_test=True)
+    assert repair is not None
+    assert (kept.rows, left.rows) == (60, 40)
+
+
+def test_parts_without_common_rows_are_left_alone():
+    a, b = table([1, 2], [0, 1]), table([3, 4], [0, 1])
+    assert separate(a, b, separate_test=False) == (a, b, None)

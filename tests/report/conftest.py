@@ -1,0 +1,481 @@
+"""Run folders like those that the verbs leave, made from simulated answers and the project's own metrics."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from melior.evidence import Evidence
+from melior.findings import Finding
+from melior.metrics import (
+    Predictions,
+    all_scores,
+    confusion,
+    metric,
+    paired_difference,
+    precision_recall_curve,
+    reliability_curve,
+    roc_curve,
+)
+from melior.recipe import Recipe
+from melior.runs.store import Run
+
+HOSTILE = "<script>alert('x')</script>"
+TEXTS = [
+    "Love this dress, it runs a little large but the fabric is lovely and it drapes beautifully.",
+    "Had to return it. The colour is nothing like the picture and the seams came apart after one wash.",
+    "Soft, warm and well made; I bought a second one for my sister.",
+    "Not for me. It looked great on the model and shapeless on me, and the zipper kept catching.",
+    "The perfect jeans! True to size, and they do not stretch out over the day.",
+]
+
+
+def simulated(shares: list[float], skill: float, rows: int, seed: int, hard: float = 1.0) -> Predictions:
+    """Answers of a model that is better the larger `skill` is; the last class is harder by the factor `hard`."""
+    random = np.random.default_rng(seed)
+    truth = np.random.default_rng(7).choice(len(shares), rows, p=shares)
+    logits = random.normal(size=(rows, len(shares))) + np.log(shares)
+    logits[np.arange(rows), truth] += np.where(truth == len(shares) - 1, skill * hard, skill)
+    scores = np.exp(1.15 * logits)
+    return Predictions.of(truth, scores / scores.sum(axis=1, keepdims=True))
+
+
+def scores_of(
+    predictions: Predictions, classes: list[str], chosen: str, before: Predictions | None = None, on: str = ""
+) -> dict[str, Any]:
+    """What `scores.json` holds."""
+
+    def measured(given: Predictions) -> dict[str, Any]:
+        return {name: found.to_dict() for name, found in all_scores(given, classes, resamples=100).items()}
+
+    codes = [1] if len(classes) == 2 else range(len(classes))
+    return {
+        "metric": chosen,
+        "rows": predictions.rows,
+        "on": on or "the sealed rows",
+        "classes": classes,
+        "scores": measured(predictions),
+        "before": None if before is None else measured(before),
+        "confusion": confusion(predictions, classes).to_dict(),
+        "roc": [roc_curve(predictions, code, classes[code]).to_dict() for code in codes],
+        "precision_recall": [precision_recall_curve(predictions, code, classes[code]).to_dict() for code in codes],
+        "reliability": [reliability_curve(predictions).to_dict()],
+    }
+
+
+def shown(value: float, low: float, high: float) -> dict[str, float]:
+    return {"score": value, "low": low, "high": high}
+
+
+def outcome(before: Predictions, after: Predictions, classes: list[str], chosen: str) -> dict[str, Any]:
+    """The scores of `evidence.json`."""
+    measure = metric(chosen, classes)
+    found = [all_scores(given, classes, resamples=100)[chosen] for given in (before, after)]
+    gain = paired_difference(measure, before, after, resamples=200)
+    return {
+        "metric": chosen,
+        "baseline": shown(found[0].value, found[0].low, found[0].high),
+        "final": shown(found[1].value, found[1].low, found[1].high),
+        "gain": shown(gain.value, gain.low, gain.high),
+    }
+
+
+def tried(name: str, effect: float, half: float, verdict: str, reason: str, **more: Any) -> Evidence:
+    given: dict[str, Any] = {
+        "p": 0.0004 if effect > 2 * half else 0.21,
+        "p_adjusted": 0.003 if effect > 2 * half else 0.64,
+        "seconds": 31.4,
+        "trials": 5,
+        "detectable": 1.43 * half,
+        "treats": ("class_imbalance",),
+    }
+    return Evidence(
+        methods=tuple(name.split("+")),
+        effect=effect,
+        low=effect - half,
+        high=effect + half,
+        verdict=verdict,  # type: ignore[arg-type]
+        reason=reason,
+        **{**given, **more},
+    )
+
+
+CANDIDATES = [
+    tried("threshold", 0.081, 0.019, "accepted", "better, and chance alone would show this in 0.3% of cases at most"),
+    tried("class_weights", 0.066, 0.021, "accepted", "better, and chance alone would show this in 0.4% of cases at most"),
+    tried("label_cleaning", 0.031, 0.018, "accepted", "better, and chance alone would show this in 4.1% of cases at most", treats=("label_noise",)),
+    tried("oversampling", 0.019, 0.024, "undecided", "not proved: these rows could have shown a gain of 0.034", settings={"kind": "synthetic", "share": 0.5}),
+    tried("balanced_ensemble", 0.012, 0.022, "undecided", "not proved: these rows could have shown a gain of 0.031", seconds=312.0),
+    tried("bagging", 0.002, 0.006, "rejected", "a gain that matters is ruled out", treats=("overfitting",)),
+    tried("l1_selection", -0.004, 0.009, "rejected", "a gain that matters is ruled out", treats=("sparse_features",)),
+    tried("undersampling", -0.048, 0.026, "rejected", "it makes the score worse"),
+    tried("dimension_reduction", -0.31, 0.05, "rejected", "given up early: after its first folds no gain was in reach", stage="screen", trials=2, p_adjusted=None),
+    tried("threshold+label_cleaning", 0.022, 0.014, "accepted", "label_cleaning added to the rest: better, and chance alone would show this in 2.0% of cases at most", stage="combine", treats=("label_noise",)),
+    tried("threshold+label_cleaning+class_weights", 0.003, 0.008, "rejected", "class_weights added to the rest: a gain that matters is ruled out", stage="combine"),
+]  # fmt: skip
+
+LEAK = Finding(
+    "target_leakage",
+    0.97,
+    "'Rating' alone tells the answer in 97 of 100 pairs of rows: it is given after the review, with the answer",
+    {"score_with": 0.941, "score_without": 0.790, "auc_alone": 0.972},
+    0.9,
+    "the largest of 200 columns of random numbers, with room",
+    ("Rating",),
+)
+NOISE = Finding(
+    "label_noise",
+    0.71,
+    "about 8% of the labels are probably wrong: 391 rows contradict what models that did not see them say",
+    {"noise_rate": 0.079, "noise_matrix": [[0.86, 0.14], [0.07, 0.93]], "rows_found": 391},
+    0.02,
+    "label noise of shuffled folds",
+    rows=np.arange(391) * 12,
+    row_scores=np.linspace(0.99, 0.6, 391),
+    methods=("label_cleaning", "noise_correction"),
+)
+IMBALANCE = Finding(
+    "class_imbalance",
+    0.36,
+    "'no' is 4,172 of 23,486 rows: a model that never answers it loses little",
+    {"rows_of_rarest": 4172, "share_of_rarest": 0.1776, "counts": {"no": 4172, "yes": 19314}},
+    methods=("class_weights", "oversampling", "threshold", "undersampling", "balanced_ensemble"),
+)
+GROUPS = Finding(
+    "group_leakage",
+    0.22,
+    "rows of the same 'Clothing ID' may be on both sides: is every new row of a product that is known already?",
+    {"score_random": 0.691, "score_group": 0.684},
+    columns=("Clothing ID",),
+    certain=False,
+)
+
+COLUMNS = [
+    {"name": "Clothing ID", "kind": "id", "missing": 0.0, "distinct": 1206, "examples": ["767", "1080", "1077"]},
+    {"name": "Age", "kind": "number", "missing": 0.0, "distinct": 77, "examples": ["33", "34", "60"]},
+    {"name": "Title", "kind": "text", "missing": 0.1622, "distinct": 13993, "examples": ["Some major design flaws", "My favorite buy!"]},
+    {"name": "Review Text", "kind": "text", "missing": 0.036, "distinct": 22634, "examples": [TEXTS[0], TEXTS[1]]},
+    {"name": "Rating", "kind": "ignore", "missing": 0.0, "distinct": 5, "examples": ["4", "5", "3"]},
+    {"name": "Department", "kind": "category", "missing": 0.0006, "distinct": 6, "examples": ["Dresses", "Bottoms", "Tops"]},
+    {"name": "recommended", "kind": "target", "missing": 0.0, "distinct": 2, "examples": ["yes", "no"]},
+]  # fmt: skip
+
+
+def example_rows(number: int, columns: list[str], amount: int = 6, first: int = 1203) -> dict[str, Any]:
+    rows = [
+        {
+            "row": first + 517 * place,
+            "values": {"Age": 30 + place, "Review Text": TEXTS[place % 5], "Department": "Tops", "recommended": "yes"},
+            "note": "models say: no (0.97)" if place % 2 else "",
+        }
+        for place in range(amount)
+    ]
+    return {"finding": number, "columns": columns, "rows": rows}
+
+
+def build(
+    folder: Path,
+    verb: str,
+    *,
+    about: dict[str, Any] | None = None,
+    recipe: Recipe | None = None,
+    predictor: bool = True,
+    **files: Any,
+) -> Run:
+    """A finished run that holds these JSON files."""
+    recipe = recipe or Recipe(data={"path": "reviews.csv", "target": "recommended"}, metric="macro_f1", model="linear")
+    run = Run.begin(folder, verb, recipe, "3f786850e387550fdab836ed7e6dc881de23001b")
+    for name, content in files.items():
+        run.write(f"{name}.json", content)
+    if predictor:
+        run.write_text("predictor/predictor.json", "{}")
+    run.finish(**{"name": "reviews.csv", "seconds": 252.3, **(about or {})})
+    return run
+
+
+def improve_everything(folder: Path) -> Run:
+    """Three methods help, little was wrong with the measurement."""
+    classes = ["no", "yes"]
+    before, after = (simulated([0.18, 0.82], skill, 4698, 3) for skill in (1.5, 2.2))
+    evidence = {
+        **outcome(before, after, classes, "macro_f1"),
+        "reported_before_repair": None,
+        "repairs": [],
+        "evidence": [one.to_dict() for one in CANDIDATES],
+        "refused": [
+            {"method": "l1_penalty", "reason": "trees have no weights to penalise; use l1_selection"},
+            {"method": "early_stopping", "reason": "a linear model is fitted to the end in one go; use l2_penalty"},
+        ],
+        "notes": ["stacking: no time left to try it together with the others"],
+        "accepted": ["threshold", "label_cleaning"],
+        "family": "linear models score 0.731 and trees 0.702 in macro F1 on the same folds, so linear was taken",
+        "noise": "held-out labels are partly wrong too: scores are corrected with the estimated noise matrix",
+        "rows": {"all": 23486, "development": 18788, "sealed": 4698},
+        "seconds": 252.3,
+        "baseline_seconds": 18.2,
+    }
+    return build(
+        folder,
+        "improve",
+        about={"command": "melior improve reviews.csv --target recommended"},
+        recipe=Recipe(
+            data={"path": "reviews.csv", "target": "recommended"},
+            metric="macro_f1",
+            model={"linear": {"c": 0.5}},
+            methods=["threshold", {"label_cleaning": {"share": 0.08}}],
+        ),
+        findings=[one.to_dict() for one in (NOISE, IMBALANCE, GROUPS)],
+        evidence=evidence,
+        scores=scores_of(after, classes, "macro_f1", before),
+        examples={
+            "table": {"name": "reviews.csv", "rows": 23486, "columns": COLUMNS},
+            "findings": [example_rows(0, ["recommended", "Review Text"], 14)],
+            "confusions": [
+                {"given": "no", "answered": "yes", "count": 301, "rows": [
+                    {"row": 91 + n, "values": {"Review Text": TEXTS[n], "Age": 40}, "score": 0.93 - n / 50} for n in range(4)
+                ]},
+            ],
+        },
+    )  # fmt: skip
+
+
+def improve_nothing(folder: Path) -> Run:
+    """Clean data: nothing helped, and that is an answer."""
+    classes = ["0", "1"]
+    same = simulated([0.55, 0.45], 2.5, 1200, 4)
+    undecided = [
+        tried("bagging", 0.004, 0.015, "undecided", "not proved: these rows could have shown a gain of 0.021"),
+        tried("threshold", -0.001, 0.014, "undecided", "not proved: these rows could have shown a gain of 0.020"),
+        tried("l2_penalty", 0.0, 0.0, "rejected", "it changes no answer", p=None, p_adjusted=None, detectable=None),
+    ]
+    found = outcome(same, same, classes, "macro_f1")
+    return build(
+        folder,
+        "improve",
+        findings=[],
+        evidence={
+            **found,
+            "gain": shown(0.0, 0.0, 0.0),
+            "evidence": [one.to_dict() for one in undecided],
+            "repairs": [],
+            "refused": [],
+            "notes": [],
+            "accepted": [],
+            "reported_before_repair": None,
+            "family": "",
+            "noise": "",
+            "rows": {"all": 6000, "development": 4800, "sealed": 1200},
+            "seconds": 88.0,
+        },
+        scores=scores_of(same, classes, "macro_f1", same),
+    )
+
+
+def improve_leak(folder: Path) -> Run:
+    """The score was inflated by a column and by rows on both sides."""
+    classes = ["no", "yes"]
+    before, after = (simulated([0.18, 0.82], skill, 4600, 3) for skill in (1.5, 1.54))
+    repairs = [
+        {
+            "symptom": "target_leakage",
+            "columns": ["Rating"],
+            "message": "left out 'Rating': it gives the answer away, so the score with it says nothing about new rows",
+            "undo": "data.known_at_prediction: [Rating]",
+            "before": 0.941,
+            "after": 0.790,
+            "rows": 0,
+        },
+        {
+            "symptom": "split_overlap",
+            "columns": [],
+            "message": "left 98 rows (2.1%) out of the sealed part: the same rows are trained on",
+            "undo": "",
+            "before": None,
+            "after": None,
+            "rows": 98,
+        },
+    ]
+    return build(
+        folder,
+        "improve",
+        findings=[one.to_dict() for one in (LEAK, IMBALANCE)],
+        evidence={
+            **outcome(before, after, classes, "macro_f1"),
+            "reported_before_repair": 0.941,
+            "repairs": repairs,
+            "evidence": [one.to_dict() for one in CANDIDATES[:1] + CANDIDATES[3:9]],
+            "refused": [],
+            "notes": [],
+            "accepted": ["threshold"],
+            "family": "",
+            "noise": "",
+            "rows": {"all": 23486, "development": 18788, "sealed": 4600},
+            "seconds": 301.0,
+        },
+        scores=scores_of(after, classes, "macro_f1", before),
+        examples={
+            "table": {"name": "reviews.csv", "rows": 23486, "columns": COLUMNS},
+            "findings": [example_rows(0, ["Rating", "recommended"])],
+        },
+    )
+
+
+TWELVE = ["billing", "delivery", "refund", "complaint", "praise", "technical fault", "account access", "cancellation",
+          "opening hours and location", "warranty", "gift cards", "other"]  # fmt: skip
+
+
+def improve_twelve(folder: Path) -> Run:
+    """Twelve classes of uneven size."""
+    shares = np.linspace(3, 0.4, 12)
+    given = (shares / shares.sum()).tolist()
+    before, after = (simulated(given, skill, 3000, 5, hard=0.5) for skill in (2.6, 2.9))
+    return build(
+        folder,
+        "improve",
+        findings=[IMBALANCE.to_dict()],
+        evidence={
+            **outcome(before, after, TWELVE, "macro_f1"),
+            "evidence": [one.to_dict() for one in CANDIDATES[:6]],
+            "repairs": [],
+            "refused": [],
+            "notes": [],
+            "accepted": ["class_weights"],
+            "reported_before_repair": None,
+            "family": "",
+            "noise": "",
+            "rows": {"all": 15000, "development": 12000, "sealed": 3000},
+            "seconds": 612.0,
+        },
+        scores=scores_of(after, TWELVE, "macro_f1", before),
+        examples={
+            "table": {"name": "tickets.parquet", "rows": 15000, "columns": COLUMNS[:3]},
+            "confusions": [{"given": "other", "answered": "billing", "count": 22, "rows": [
+                {"row": 5, "values": {"text": TEXTS[0]}, "score": 0.8}]}],
+        },
+        about={"name": "tickets.parquet"},
+    )  # fmt: skip
+
+
+def train_only(folder: Path) -> Run:
+    """No findings, no evidence."""
+    classes = ["ham", "spam"]
+    return build(folder, "train", scores=scores_of(simulated([0.7, 0.3], 2.4, 900, 6), classes, "roc_auc"))
+
+
+def audit_only(folder: Path) -> Run:
+    """Findings, and nothing fitted to keep."""
+    return build(
+        folder,
+        "audit",
+        predictor=False,
+        findings=[one.to_dict() for one in (LEAK, NOISE, IMBALANCE, GROUPS)],
+        examples={
+            "table": {"name": "reviews.csv", "rows": 23486, "columns": COLUMNS},
+            "findings": [example_rows(1, ["recommended"])],
+        },
+    )
+
+
+def hostile(folder: Path) -> Run:
+    """Every string tries to break out, is in another script, or far too long."""
+    classes = [HOSTILE, "中文类别", "عربي ‮ evil", '"><img onerror=alert(1)>', "a" * 10_000]
+    predictions = simulated([0.3, 0.25, 0.2, 0.15, 0.1], 2.0, 600, 8)
+    columns = [
+        HOSTILE,
+        "评论内容",
+        "نص المراجعة",
+        "'; DROP TABLE--",
+        "{{ 7 * 7 }}",
+        "x" * 3000,
+        "bell \x07 nul \x00",
+        "</script></style>",
+    ]
+    values: dict[str, Any] = {
+        columns[0]: HOSTILE,
+        columns[1]: "这件衣服非常漂亮，面料柔软，尺码合适，强烈推荐给大家。",
+        columns[2]: "هذا الفستان جميل جدا والقماش ناعم، أنصح به بشدة.",
+        columns[3]: "w" * 10_000,
+        columns[4]: "</td></tr></table></details><h1>out</h1>",
+        columns[5]: None,
+        columns[6]: "half a letter \x07",
+        columns[7]: '" onmouseover="alert(1)',
+    }
+    finding = Finding(
+        "outliers",
+        0.5,
+        f"column {columns[0]!r}: {HOSTILE} & <b>bold</b> {'so long ' * 500}",
+        {HOSTILE: HOSTILE, "matrix": [[HOSTILE, 1], [2, 3]], "map": {HOSTILE: 1.0}, "nan": float("nan"), "none": None},
+        3.0,
+        HOSTILE,
+        tuple(columns),
+        np.arange(4),
+        methods=(HOSTILE, "../../etc/passwd"),
+    )
+    bad = tried(HOSTILE, 0.05, 0.02, "accepted", HOSTILE, settings={HOSTILE: HOSTILE}, treats=(HOSTILE,))
+    return build(
+        folder,
+        "improve",
+        about={"name": f"{HOSTILE}.csv", "command": f"melior improve '{HOSTILE}'"},
+        findings=[finding.to_dict()],
+        evidence={
+            **outcome(predictions, predictions, classes, "macro_f1"),
+            "repairs": [{"symptom": HOSTILE, "columns": [HOSTILE], "message": HOSTILE, "undo": HOSTILE, "rows": 1}],
+            "evidence": [bad.to_dict()],
+            "refused": [{"method": HOSTILE, "reason": HOSTILE}],
+            "notes": [HOSTILE],
+            "accepted": [HOSTILE],
+            "reported_before_repair": 0.99,
+            "family": HOSTILE,
+            "noise": HOSTILE,
+            "rows": {},
+        },
+        scores=scores_of(predictions, classes, "macro_f1", predictions, on=HOSTILE),
+        examples={
+            "table": {
+                "name": HOSTILE,
+                "rows": 600,
+                "columns": [
+                    {"name": name, "kind": HOSTILE, "missing": 0.5, "distinct": 3, "examples": [HOSTILE, "w" * 10_000]}
+                    for name in columns
+                ],
+            },
+            "findings": [
+                {
+                    "finding": 0,
+                    "columns": columns,
+                    "rows": [{"row": n, "values": values, "note": HOSTILE} for n in range(4)],
+                }
+            ],
+            "confusions": [
+                {"given": classes[0], "answered": classes[1], "count": 3, "rows": [{"row": 0, "values": values}]}
+            ],
+        },
+    )
+
+
+MAKERS: dict[str, Callable[[Path], Run]] = {
+    "everything": improve_everything,
+    "nothing": improve_nothing,
+    "leak": improve_leak,
+    "twelve": improve_twelve,
+    "train": train_only,
+    "audit": audit_only,
+    "hostile": hostile,
+}
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """One finished run of every kind."""
+    folder = tmp_path_factory.mktemp("runs")
+    return {name: make(folder / name) for name, make in MAKERS.items()}
+
+
+@pytest.fixture(scope="session")
+def pages(runs: dict[str, Run]) -> dict[str, str]:
+    """Their reports."""
+    from melior.report import render
+
+    return {name: render(run) for name, run in runs.items()}

@@ -1,0 +1,48 @@
+"""The public contract suites, run over everything there is."""
+
+import pytest
+
+from melior.checks._base import checks
+from melior.methods._base import methods
+from melior.metrics.registry import families as metrics
+from melior.models._base import families as models
+from melior.testing import check_suite, method_suite, metric_suite, model_suite, run
+
+MODELS = {
+    "linear": {},
+    # 100 rounds teach nothing here that 20 do not; leaves hold at least so many rows, however much the rows weigh
+    "trees": {"settings": {"rounds": 20, "rows_in_leaf": 1}, "weight_tolerance": 0.05},
+}
+
+SUITES = [
+    *(metric_suite(family) for family in metrics().values()),
+    *(check_suite(check) for check in checks().values()),
+    *(model_suite(model, **MODELS.get(name, {})) for name, model in models().items()),
+    *(method_suite(method) for method in methods().values()),
+]
+PROMISES = [(suite, name) for suite in SUITES for name in dir(suite) if name.startswith("test_")]
+
+
+@pytest.mark.parametrize(
+    ("suite", "promise"), PROMISES, ids=[f"{suite.__name__.removeprefix('Test_')}-{name[5:]}" for suite, name in PROMISES]
+)
+def test_promise(suite, promise):
+    getattr(suite(), promise)()
+
+
+def test_there_is_something_of_each():
+    assert len(checks()) >= 3
+    assert len(methods()) >= 19
+    assert set(models()) >= {"linear", "trees"}
+    assert len(metrics()) >= 15
+
+
+def test_run_names_what_does_not_hold():
+    from melior.metrics._base import Family
+
+    honest = metrics()["accuracy"]
+    lying = Family("wrong_name", honest.make)
+    assert run(metric_suite(honest)) == {}
+    broken = run(metric_suite(lying))
+    assert list(broken) == ["test_says_what_it_is"]
+    assert "accuracy" in broken["test_says_what_it_is"]
