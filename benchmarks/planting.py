@@ -4,7 +4,7 @@ Nothing here imports Melior. Each function gets the clean training rows and give
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from tables import Rows
 
 Which = NDArray[np.int64]
-NONE: Which = np.empty(0, dtype=np.int64)
+
+
+def none() -> Which:
+    return np.empty(0, dtype=np.int64)
 
 
 def unchanged(new: Rows) -> Rows:
@@ -35,7 +38,7 @@ class Planted:
     faulty: Rows
     clean: Rows
     symptoms: tuple[str, ...]
-    rows: Which = NONE
+    rows: Which = field(default_factory=none)
     columns: tuple[str, ...] = ()
     production: Callable[[Rows], Rows] = unchanged
     test: Rows | None = None
@@ -92,7 +95,7 @@ def _leaking(rows: Rows, column: pl.Series, random: np.random.Generator) -> Plan
         return replace(new, frame=new.frame.with_columns(column[again]))
 
     faulty = replace(rows, frame=rows.frame.with_columns(column))
-    return Planted(faulty, rows, ("target_leakage",), NONE, (column.name,), production)
+    return Planted(faulty, rows, ("target_leakage",), none(), (column.name,), production)
 
 
 def copies_across(rows: Rows, strength: float, seed: int) -> Planted:
@@ -170,7 +173,7 @@ def irrelevant_columns(rows: Rows, strength: float, seed: int, *, training: int 
         return replace(of, frame=of.frame.hstack(pl.DataFrame(values, schema=names)))
 
     symptoms = ("high_dimension", "overfitting", "small_data")
-    return Planted(noisy(few, drawn[0]), few, symptoms, NONE, tuple(names), lambda new: noisy(new, drawn[1]))
+    return Planted(noisy(few, drawn[0]), few, symptoms, none(), tuple(names), lambda new: noisy(new, drawn[1]))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from melior.data.table import Floats, Schema, Table
+from melior.errors import UserError
 from melior.storage import Fitted, load_fitted, save_fitted
 
 
@@ -125,7 +126,8 @@ class Predictor(Fitted):
     def load(cls, folder: str | Path) -> "Predictor":
         """The predictor that was saved there. Executes nothing; gives bit-identical scores."""
         loaded = load_fitted(Path(folder), "predictor")
-        assert isinstance(loaded, cls)
+        if not isinstance(loaded, cls):
+            raise UserError(f"{Path(folder) / 'predictor.json'} holds no predictor: restore it from a copy.")
         return loaded
 
     def __repr__(self) -> str:

@@ -134,7 +134,7 @@ class Recipe(Part):
         return self.model_copy(update={"model": Choice.model_validate(model)})
 
     def with_data(self, **changes: Any) -> Self:
-        return self.model_copy(update={"data": self.data.model_copy(update=changes)})
+        return self.model_copy(update={"data": Data(**{**self.data.model_dump(), **changes})})
 
     def with_split(self, **changes: Any) -> Self:
         return self.model_copy(update={"split": Split(**{**self.split.model_dump(), **changes})})
@@ -186,7 +186,7 @@ class Recipe(Part):
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise UserError(f"{path}: there is no such file.") from None
-        except UnicodeDecodeError:
+        except (UnicodeDecodeError, IsADirectoryError):
             raise UserError(f"{path}: a recipe is a UTF-8 text file.") from None
         recipe = cls.from_yaml(text, str(path))
         found = {}

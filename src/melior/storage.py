@@ -79,7 +79,9 @@ def pack(value: Any, arrays: Arrays, seen: dict[int, int] | None = None) -> Any:
     if isinstance(value, tuple):
         return {"$tuple": [pack(item, arrays, seen) for item in value]}
     if isinstance(value, dict):
-        return {"$dict": [[str(key), pack(item, arrays, seen)] for key, item in value.items()]}
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("a dict cannot be kept unless its keys are strings")
+        return {"$dict": [[key, pack(item, arrays, seen)] for key, item in value.items()]}
     if isinstance(value, Fitted):
         if id(value) in seen:
             return {"$same": seen[id(value)]}
@@ -112,7 +114,9 @@ def unpack(tree: Any, arrays: Arrays, made: dict[int, Fitted] | None = None) -> 
         from scipy.sparse import csr_matrix
 
         data, indices, indptr = (arrays[key] for key in tree["$csr"])
-        return csr_matrix((data, indices, indptr), shape=tuple(tree["shape"]))
+        matrix = csr_matrix((data, indices, indptr), shape=tuple(tree["shape"]))
+        matrix.check_format(full_check=True)  # compiled code follows these numbers without looking
+        return matrix
     if "$same" in tree:
         return made[tree["$same"]]
     if "$fitted" in tree:
@@ -135,7 +139,7 @@ def save_fitted(value: Fitted, folder: Path, name: str) -> list[Path]:
     flat = {key: array.reshape(-1) for key, array in arrays.items()}
     tree_path, array_path = folder / f"{name}.json", folder / f"{name}.safetensors"
     write_atomic(array_path, save(flat))
-    write_atomic(tree_path, json.dumps(tree, ensure_ascii=False, indent=1).encode())
+    write_atomic(tree_path, json.dumps(tree, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass"))
     return [tree_path, array_path]
 
 
@@ -156,10 +160,15 @@ def load_fitted(folder: Path, name: str) -> Any:
         raise UserError(f"{error.filename} is missing: the run is incomplete; train it again.") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise UserError(f"{tree_path} is damaged (not JSON): restore it from a copy or train the run again.") from None
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
+    except UserError as error:
+        raise UserError(f"{tree_path}: {error}") from None
+    except SafetensorError as error:
         raise UserError(f"{array_path} is damaged ({error}): restore it from a copy or train the run again.") from None
+    except (KeyError, TypeError, ValueError):
+        raise UserError(
+            f"{tree_path} does not fit {array_path.name}, one of them is damaged: restore both from a copy or train "
+            "the run again."
+        ) from None
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:

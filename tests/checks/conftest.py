@@ -76,7 +76,9 @@ class SmallContext:
 
     def numbers(self) -> tuple[NDArray[np.float64], list[str]]:
         names = self.table.of_kind("number")
-        return np.column_stack([self.table.numbers(n) for n in names]) if names else np.empty((len(self.table), 0)), names
+        if not names:
+            return np.empty((len(self.table), 0)), names
+        return np.column_stack([self.table.numbers(n) for n in names]), names
 
     def embedding(self) -> NDArray[np.float64]:
         def make() -> NDArray[np.float64]:
@@ -86,7 +88,9 @@ class SmallContext:
                     values = self.table.numbers(name)[:, None]
                     values = np.where(np.isfinite(values), values, np.nan)
                     if np.isfinite(values).any():
-                        parts.append(RobustScaler().fit_transform(SimpleImputer(strategy="median").fit_transform(values)))
+                        parts.append(
+                            RobustScaler().fit_transform(SimpleImputer(strategy="median").fit_transform(values))
+                        )
                 elif self.table.schema.kinds[name] == "text":
                     words = TfidfVectorizer().fit_transform(self.table.column(name).fill_null("none").to_list())
                     parts.append(TruncatedSVD(min(8, words.shape[1] - 1), random_state=0).fit_transform(words))
@@ -106,8 +110,8 @@ class SmallContext:
         numbers = [c for c in columns if kinds[c] == "number"]
         categories = [c for c in columns if kinds[c] == "category"]
         if family == "trees":
-            steps = [("passthrough", numbers), (OrdinalEncoder(encoded_missing_value=-1, handle_unknown="use_encoded_value",
-                                                               unknown_value=-2), categories)]  # fmt: skip
+            codes = OrdinalEncoder(encoded_missing_value=-1, handle_unknown="use_encoded_value", unknown_value=-2)
+            steps = [("passthrough", numbers), (codes, categories)]
             last: Any = HistGradientBoostingClassifier(random_state=self.seed, max_iter=60, early_stopping=False)
         else:
             impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)

@@ -59,15 +59,20 @@ def test_expected_methods_are_found():
 def test_says_what_it_is(method):
     assert re.fullmatch(r"[a-z][a-z0-9_]*", method.name)
     assert method.__module__.endswith(f".{method.name}")
-    assert method.treats and method.treats <= set(SYMPTOMS)
-    assert method.questions and all(1 <= number <= 30 for number in method.questions)
+    assert method.treats
+    assert method.treats <= set(SYMPTOMS)
+    assert method.questions
+    assert all(1 <= number <= 30 for number in method.questions)
     assert len(method.reference) > 15
-    assert method.rivals <= set(methods()) and method.name not in method.rivals
+    assert method.rivals <= set(methods())
+    assert method.name not in method.rivals
     assert all(method.name in methods()[rival].rivals for rival in method.rivals), "rivalry is mutual"
     assert method.cost > 0
-    assert 1 <= len(method.candidates) <= 3 and method.candidates[0] == {}
+    assert 1 <= len(method.candidates) <= 3
+    assert method.candidates[0] == {}
     module = __import__(method.__module__, fromlist=["x"])
-    assert module.__doc__ and "\n" not in module.__doc__.strip()
+    assert module.__doc__
+    assert "\n" not in module.__doc__.strip()
 
 
 @EVERY

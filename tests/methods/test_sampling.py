@@ -23,7 +23,8 @@ def blobs(rows=200, seed=0):
 
 def numbers_table(values, labels, classes=("a", "b")):
     names = [f"x{j}" for j in range(values.shape[1])]
-    return Table.make(pl.DataFrame(dict(zip(names, values.T, strict=True))), Schema(dict.fromkeys(names, "number"), "y", classes), labels)  # fmt: skip
+    frame = pl.DataFrame(dict(zip(names, values.T, strict=True)))
+    return Table.make(frame, Schema(dict.fromkeys(names, "number"), "y", classes), labels)
 
 
 def test_class_weights_match_the_formula():
@@ -82,8 +83,9 @@ def test_smote_has_the_properties_of_the_oracle():
     np.testing.assert_allclose(ours.std(axis=0), theirs.std(axis=0), rtol=0.15)
     own = space[labels == 1]
     for row in ours[:20]:  # on the line between two rows of the class
-        ends = [np.linalg.norm(row - one) + np.linalg.norm(row - other) - np.linalg.norm(one - other) for i, one in enumerate(own) for other in own[:i]]  # fmt: skip
-        assert min(ends) < 1e-9
+        to = np.linalg.norm(own - row, axis=1)
+        detour = to[:, None] + to - np.linalg.norm(own[:, None] - own, axis=2) + np.eye(len(own))
+        assert detour.min() < 1e-9
 
 
 def test_smote_of_mixed_columns():

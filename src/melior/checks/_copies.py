@@ -183,10 +183,7 @@ def hashed(frame: pl.DataFrame, names: list[str], table: Table) -> list[Hashes]:
             columns.append(pl.col(name))
     clean = frame.select(columns)
     pieces = [piece for piece in np.array_split(np.array(clean.columns, dtype=object), BLOCKS) if len(piece)]
-    return [
-        clean.select(list(piece)).hash_rows(seed=number).to_numpy()
-        for number, piece in enumerate(pieces)
-    ]
+    return [clean.select(list(piece)).hash_rows(seed=number).to_numpy() for number, piece in enumerate(pieces)]
 
 
 def grouped(number: Rows, counts: NDArray[np.int64]) -> list[Rows]:

@@ -23,6 +23,7 @@ CLOSE_COPY = 0.05  # the same for a column that grades
 NEARLY_THE_ANSWER = 0.9  # share of the entropy: a copy with about 1 value in 100 wrong
 FEW_VALUES = 10
 FEWEST_ERRORS = 4
+MOST_UNSURE = 0.15  # standard error of an AUC from which nothing can be told
 
 
 def copy_explains(wrong: float, counts: np.ndarray) -> float:
@@ -99,7 +100,7 @@ def marks(alone: Floats, rest: Floats | None, labels: Labels, classes: int) -> M
     if rest is None:
         return Marks(wrong, flat, doubt, False, float("nan"))
     elsewhere, error = within(-rest[np.arange(len(labels)), labels], errs, labels)
-    apart = abs(elsewhere - 0.5) < 1.96 * error and error < 0.1
+    apart = abs(elsewhere - 0.5) < 1.96 * error and error < MOST_UNSURE
     return Marks(wrong, flat, doubt, apart, elsewhere)
 
 

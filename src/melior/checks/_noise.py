@@ -52,9 +52,10 @@ def _logit(scores: Floats) -> Floats:
     return found
 
 
-def fit_curve(scores: Floats, votes: Floats, given: Floats, generator: np.random.Generator) -> Curve:
+def fit_curve(scores: Floats, votes: Floats, given: Floats, classes: int, generator: np.random.Generator) -> Curve:
     """scores (rows,) out-of-fold probability of the class; votes (rows,) logit of the class's share among neighbours;
-    given (rows,) 1 where the label is the class."""
+    given (rows,) 1 where the label is the class; classes in all, which bounds the floors: labels that are wrong so often
+    that the curve would fall cannot be told from labels that are right."""
     if len(scores) > MOST_ROWS:
         picked = generator.choice(len(scores), MOST_ROWS, replace=False)
         scores, votes, given = scores[picked], votes[picked], given[picked]
@@ -77,13 +78,14 @@ def fit_curve(scores: Floats, votes: Floats, given: Floats, generator: np.random
         pull = np.array([place, log_steep, tail - 1.0, vote, 0.0, 0.0])
         return float(value + PULL * (pull**2).sum()), gradient + 2 * PULL * pull
 
-    def fit(start: tuple[float, ...], most: float) -> optimize.OptimizeResult:
-        ends = [(-15.0, 15.0), (-4.0, 4.0), (0.3, 1.5), (0.0, 5.0), (0.0, most), (0.0, most)]
+    def fit(start: tuple[float, ...], most: tuple[float, float]) -> optimize.OptimizeResult:
+        ends = [(-15.0, 15.0), (-4.0, 4.0), (0.3, 1.5), (0.0, 5.0), (0.0, most[0]), (0.0, most[1])]
         return optimize.minimize(loss, np.array(start), jac=True, method="L-BFGS-B", bounds=ends)
 
-    honest = fit((0.0, 0.0, 1.0, 0.2, 0.0, 0.0), 0.0)
+    most = (0.49, 0.49) if classes == 2 else (0.6, 0.38)
+    honest = fit((0.0, 0.0, 1.0, 0.2, 0.0, 0.0), (0.0, 0.0))
     starts = [(*honest.x[:4], 0.01, 0.01), (0.0, 0.5, 1.0, 0.3, 0.1, 0.05), (0.0, 1.5, 0.7, 0.0, 0.2, 0.2)]
-    best = min((fit(start, 0.6) for start in starts), key=lambda found: float(found.fun))
+    best = min((fit(start, most) for start in starts), key=lambda found: float(found.fun))
     ratio = max(0.0, float(2 * (honest.fun - best.fun)))
     p = float(0.5 * stats.chi2.sf(ratio, 1) + 0.25 * stats.chi2.sf(ratio, 2)) if ratio > 0 else 1.0
     place, log_steep, tail, vote, missed, false = (float(value) for value in best.x)
@@ -124,7 +126,7 @@ def estimate_noise(
         fitted = fitted[-1:]
     if not fitted:
         return None
-    curves = {k: fit_curve(kept[:, k], votes[:, k], (given == k).astype(np.float64), generator) for k in fitted}
+    curves = {k: fit_curve(kept[:, k], votes[:, k], (given == k).astype(np.float64), classes, generator) for k in fitted}
     clean = kept.copy()  # (rows, classes) P(true class), noise taken out
     missed = np.zeros(classes)
     for k, curve in curves.items():

@@ -111,7 +111,7 @@ def _auc(scores: Floats, positive: NDArray[np.bool_]) -> float:
     many = int(positive.sum())
     if many in (0, len(positive)):
         return 0.5
-    ranks = stats.rankdata(scores)
+    ranks: Floats = stats.rankdata(scores)
     return float((ranks[positive].sum() - many * (many + 1) / 2) / (many * (len(positive) - many)))
 
 
@@ -124,7 +124,7 @@ def mean_interval(values: Floats, groups: Rows | None = None, level: float = 0.9
     centred = values - mean
     if groups is not None:
         _, number = np.unique(groups, return_inverse=True)
-        centred = np.bincount(number, weights=centred)
+        centred = np.bincount(number, weights=centred).astype(np.float64)
     pieces = len(centred)
     if pieces < 2:
         return mean, -np.inf, np.inf

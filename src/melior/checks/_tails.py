@@ -17,11 +17,11 @@ from melior.data.table import Floats, Rows
 
 MOST = 0.05  # of the values at most can be outliers; more of them are a part of the distribution
 FEWEST_VALUES = 20
-LARGEST_TAIL, SMALLEST_TAIL = 400, 15
-SHAPES = np.linspace(-0.6, 1.6, 45)
-SHAPE_SPREAD = 0.5  # of the prior, which only matters for short tails
-GAPS = 4
-CLUMP = 10  # suspects from this number on may be a small group of their own kind
+LARGEST_TAIL, SMALLEST_TAIL = 250, 20
+SHAPES = np.linspace(-0.6, 1.6, 28)
+SHAPE_SPREAD = 0.25  # of the prior, which only matters for short tails
+GAPS = 3
+CLUMP = 10  # suspects from this number on (and 2 % of the rows) may be a small group of their own kind
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,23 @@ def upper_outliers(values: Floats, false_rate: float) -> Beyond | None:
     ordered = values[order]  # falling
     if ordered[0] <= ordered[min(rows - 1, rows // 2)]:
         return None
+    ordered = _spread(ordered)
     most = max(1, int(MOST * rows))
     gaps = ordered[:most] - ordered[1 : most + 1]
-    weighed = gaps * np.arange(1, most + 1)
-    candidates = np.unique(np.concatenate([np.argsort(-gaps)[:GAPS], np.argsort(-weighed)[:GAPS]]))
+    above = ordered[: most + 1] - ordered[rows // 2]
+    factors = np.arange(1, most + 1) * np.log(above[:-1] / np.maximum(above[1:], 1e-12 * above[0]))
+    candidates = np.unique(np.concatenate([np.argsort(-gaps)[:1], np.argsort(-factors)[:GAPS]]))
     best: tuple[float, int, Floats, float] | None = None
     for cut in candidates:
         many = int(cut) + 1
-        if gaps[cut] <= 0 or _a_group(ordered, many):
+        if _a_group(ordered, many):
+            below = order[many:]
+            found = upper_outliers(values[below], false_rate)
+            return None if found is None else Beyond(below[found.positions], found.scores, found.p, found.limit)
+    for cut in candidates:
+        many = int(cut) + 1
+        tail = ordered[many : many + max(SMALLEST_TAIL, rows // 10)]
+        if gaps[cut] <= (tail - tail[-1]).mean():  # nobody would call that far
             continue
         judged = _predicted(ordered, many)
         if judged is None:
@@ -66,9 +75,33 @@ def upper_outliers(values: Floats, false_rate: float) -> Beyond | None:
     return Beyond(order[:many], -np.log10(np.maximum(expected, 1e-300)), p, limit)
 
 
+def surprise(values: Floats, value: float) -> float:
+    """Probability that the next value beyond the largest (or smallest) of these lies as far out as this one; 1 where
+    it does not lie outside."""
+    if len(values) < FEWEST_VALUES or values.min() <= value <= values.max():
+        return 1.0
+    sign = 1.0 if value > values.max() else -1.0
+    judged = _predicted(_spread(np.append(sign * value, -np.sort(-sign * values))), 1)
+    return 1.0 if judged is None else judged[0]
+
+
+def _spread(ordered: Floats) -> Floats:
+    """Values that repeat because they are rounded, spread over the step they were rounded to."""
+    top = ordered[: max(FEWEST_VALUES, len(ordered) // 4)]
+    distinct = np.unique(top)
+    if len(distinct) < 2 or len(distinct) > 0.9 * len(top):
+        return ordered
+    step = float(np.diff(distinct).min())
+    _, first, counts = np.unique(-ordered, return_index=True, return_counts=True)
+    within = np.arange(len(ordered)) - np.repeat(first, counts)
+    share = (within + 0.5) / np.repeat(counts, counts)
+    found: Floats = ordered + step * (0.5 - share)
+    return found
+
+
 def _a_group(ordered: Floats, many: int) -> bool:
     """Whether the suspects stand as close together as the other values do: a group of their own, not strays."""
-    if many < CLUMP:
+    if many < max(CLUMP, 0.02 * len(ordered)):
         return False
     apart = ordered[many - 1] - ordered[many]
     suspects = ordered[:many]
@@ -80,7 +113,7 @@ def _a_group(ordered: Floats, many: int) -> bool:
 def _predicted(ordered: Floats, many: int) -> tuple[float, Floats] | None:
     """Probability of the gap below the nearest suspect, and the number of values expected as far out as each."""
     rest = ordered[many:]
-    size = min(int(np.clip(0.1 * len(rest), SMALLEST_TAIL, LARGEST_TAIL)), len(rest) // 2)
+    size = min(int(np.clip(0.15 * len(rest), SMALLEST_TAIL, LARGEST_TAIL)), len(rest) // 2)
     threshold = rest[size]
     tail = rest[:size] - threshold
     tail = tail[tail > 0]
@@ -89,7 +122,7 @@ def _predicted(ordered: Floats, many: int) -> tuple[float, Floats] | None:
     scale = tail.mean()
     tail = tail / scale
     far = (ordered[:many] - threshold) / scale
-    sizes = np.exp(np.linspace(-1.2, 1.6, 45))[None, :] * np.maximum(1 - SHAPES, 0.15)[:, None]  # (shapes, sizes)
+    sizes = np.exp(np.linspace(-1.2, 1.6, 25))[None, :] * np.maximum(1 - SHAPES, 0.15)[:, None]  # (shapes, sizes)
     shapes = np.broadcast_to(SHAPES[:, None], sizes.shape)
     last = _log_survival(tail[:1], shapes, sizes, 0.0)[:, :, 0]  # beyond the largest value that is not suspected
     logs = -len(tail) * np.log(sizes) - 0.5 * (SHAPES[:, None] / SHAPE_SPREAD) ** 2 + many * last

@@ -86,7 +86,7 @@ class LabelNoise(Check):
             severity=min(1.0, part),
             message=(
                 f"{count(len(members))} rows ({share(part)}) are copies of one another and carry different answers: "
-                f"in each of the {count(len(conflicts))} groups at least one label must be wrong, or a column is missing."
+                f"in each of the {count(len(conflicts))} groups a label must be wrong, or a column is missing."
             ),
             measured={"groups": len(conflicts), "rows": len(members), "share": part},
             threshold=1.0,

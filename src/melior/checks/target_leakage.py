@@ -1,6 +1,6 @@
 """Target leakage: a column that is the answer in disguise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +21,6 @@ from melior.checks._statistics import (
     explained,
     full_length,
     labelled,
-    listed,
     mean_interval,
     mutual_information,
     roc_auc,
@@ -69,9 +68,9 @@ class Proof:
         if self.alone:
             return "asked" if self.nearly else "honest"
         if kind == "grade":
-            if not self.beats:
-                return "honest"
-            return "certain" if self.nearly else "asked"
+            if self.beats:
+                return "certain" if self.nearly else "asked"
+            return "asked" if self.nearly and self.adds else "honest"
         if form == "clumps":  # many values that stand in clumps with flat errors: measurements do not look so
             if not (self.beats or self.adds or self.apart):
                 return "honest"
@@ -143,7 +142,7 @@ class TargetLeakage(Check):
             scores = context.score_of_column(name)[rows]
             explains, losses = explained(scores, labels)
             few = table.schema.kinds[name] != "number" or len(np.unique(table.numbers(name)[rows])) <= FEW_VALUES
-            flat = marks(scores, None, labels, np.count_nonzero(counts)).flat
+            flat = marks(scores, None, labels, int(np.count_nonzero(counts))).flat
             wrong = float((scores.argmax(axis=1) != labels).mean())
             if (few or flat) and wrong <= LOOSE_COPY and explains > SLACK * loose:
                 found.append(Suspect(name, "copy", scores, explains, losses))
@@ -182,11 +181,13 @@ class TargetLeakage(Check):
             close=suspect.explains > copy_explains(CLOSE_COPY, counts),
             alone=len(table.features()) == 1,
         )
-        verdict = proof.verdict(suspect.kind, self.form(table, column, rows, classes), classes)
+        form = "codes" if suspect.kind == "missing" else self.form(table, column, rows, classes)
+        verdict = proof.verdict(suspect.kind, form, classes)
         if verdict == "honest":
             return None
         certain = verdict == "certain"
-        return self.finding(context, suspect, found, without, (rest, whole), certain, rows, labels)
+        found_ = self.finding(context, suspect, found, without, (rest, whole), certain, rows, labels)
+        return replace(found_, measured={**found_.measured, "beats_all_others": proof.beats})
 
     @staticmethod
     def form(table: Table, column: str, rows: Rows, classes: int) -> str:

@@ -107,7 +107,8 @@ class NumberScale(TableStep):
                 count = min(len(values), MOST_QUANTILES)
                 self.knots.append(np.quantile(values, np.linspace(0, 1, count)) if count > 1 else np.repeat(values, 2))
             else:
-                centre, spread = float(values.mean()), float(values.std())
+                with np.errstate(over="ignore"):
+                    centre, spread = float(values.mean()), float(values.std())
                 if self.kind == "power" and spread > 0:
                     # at unit spread first, so that the exponent does not depend on the unit of measurement
                     power = yeo_johnson_power((values - centre) / spread)

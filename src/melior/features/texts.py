@@ -61,7 +61,11 @@ def number_words(texts: pl.Series) -> tuple[list[str], NDArray[np.int32], Ids]:
             numbered = flat.replace_strict(distinct, pl.Series(numbers, dtype=pl.Int32), return_dtype=pl.Int32)
             pieces.append(numbered.to_numpy())
     flat_numbers = np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32)
-    return list(known), flat_numbers.astype(np.int32), np.concatenate(lengths)
+    # in order of the words themselves: in order of appearance, rows would say in which order others have their terms
+    words = sorted(known)
+    place = np.empty(len(words), dtype=np.int32)
+    place[[known[word] for word in words]] = np.arange(len(words), dtype=np.int32)
+    return words, place[flat_numbers], np.concatenate(lengths)
 
 
 def number_characters(texts: pl.Series) -> tuple[list[str], NDArray[np.int32], Ids]:
@@ -107,7 +111,7 @@ def count_terms(texts: pl.Series, shortest: int, longest: int, unit: str = "word
             grams.append(gram[often])
             blocks.append(counted[:, np.flatnonzero(often)])
         gram = gram[often]
-        terms = np.where(present, renumbered[np.maximum(terms, 0)], -1)
+        terms[present] = renumbered[terms[present]]
     return Counts(words, grams, stacked(blocks))
 
 

@@ -52,26 +52,30 @@ class Repaired:
 def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test: bool) -> Repaired:
     """Leaves out the columns that are the answer in disguise, and splits by group or time where rows leak across.
 
-    A fault that is only suspected (`certain` is False) is left as it is: the finding asks the user.
+    Where only the user can know whether it is a fault, the careful reading is the default, and the repair says how to
+    undo it: a score that is too good is believed, one that is too low is looked into. So rows of one group are kept
+    together where that lowers the score, and a suspected column that alone says more of the answer than all others
+    together is left out. A column that is suspected on less stays, and its finding asks.
     """
     repairs: list[Repair] = []
     reseal = False
     kinds = dict(recipe.data.columns)
     for finding in findings:
-        if not finding.certain:
-            continue
         measured = finding.measured
         if finding.symptom == "target_leakage" and finding.columns:
+            if not finding.certain and not measured.get("beats_all_others", False):
+                continue
             told = [column for column in finding.columns if column not in recipe.data.known_at_prediction]
             if not told:
                 continue
             kinds.update(dict.fromkeys(told, "ignore"))
             named = ", ".join(repr(column) for column in told)
+            why = "it gives the answer away" if finding.certain else "alone it says more than all other columns together"
             repairs.append(
                 Repair(
                     "target_leakage",
                     tuple(told),
-                    f"left out {named}: it gives the answer away, so the score with it says nothing about new rows",
+                    f"left out {named}: {why}; if it is known before the answer is, say so and it stays",
                     f"data.known_at_prediction: [{', '.join(told)}]",
                     measured.get("score_with"),
                     measured.get("score_without"),

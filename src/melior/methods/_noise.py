@@ -25,6 +25,7 @@ TINY = 1e-6
 LEAST_KEPT = 0.1  # of each class, and 5 rows
 SHARPNESS = (0.1, 2.0)  # how far scores are sharpened or flattened
 PULL = 0.3  # rows of the matrix it starts from, for each row of the table
+SHIFT_PULL = 0.002  # price of a shift of 1 in log-likelihood a row
 
 
 def confident_joint(labels: Labels, scores: Floats) -> Floats:
@@ -82,36 +83,22 @@ def posterior(scores: Floats, matrix: Floats, labels: Labels) -> Floats:
     return np.where(total > 0, found / np.maximum(total, 1e-300), scores)
 
 
-def sharpened(scores: Floats, sharpness: float) -> Floats:
-    """Probabilities to the power `sharpness`, divided by their sum."""
-    raised = np.maximum(scores, TINY) ** sharpness
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
-
-
-def fit_noise(labels: Labels, scores: Floats, start: Floats, rounds: int = 30) -> tuple[Floats, Floats]:
+def fit_noise(labels: Labels, scores: Floats, start: Floats, rounds: int = 20) -> tuple[Floats, Floats]:
     """The noise matrix (true, given) and the posterior (rows, classes) that explain the given labels best.
 
-    Maximises sum_rows log sum_t s(x)_t N[t, given] by expectation maximisation over the matrix N and over one
-    sharpness of the scores s, because fits on few or on cleaned rows are too sure of themselves or not sure enough.
-    Flat scores explain the labels as well as noise does, so N is pulled to `start` (true, given): its prior is 0.3
-    rows drawn from it for each row of the table, shared by the classes, and one clean row a class.
-    Patrini et al., Making Deep Neural Networks Robust to Label Noise, CVPR 2017; Natarajan et al., NeurIPS 2013.
+    Maximises sum_rows log sum_t s(x)_t N[t, given] by expectation maximisation over the matrix N and over the scores
+    s = softmax(sharpness * log(scores) + shifts): fits on cleaned rows are too sure of themselves, and cleaning moves
+    the shares of the classes. Flat scores explain the labels as well as noise does, so N is pulled to `start`
+    (true, given): its prior is 0.3 rows drawn from it for each row of the table, shared by the classes, and one clean
+    row a class.  Patrini et al., Making Deep Neural Networks Robust to Label Noise, CVPR 2017.
     """
-    from scipy.optimize import minimize_scalar
-
     classes = scores.shape[1]
-    matrix = start
-    found = scores
+    logs = np.log(np.maximum(scores, TINY))
     prior = np.eye(classes) + start * (PULL * len(labels) / classes)
+    matrix, found, adjusted = start, scores, np.zeros(classes)
     for _ in range(rounds):
-        seen = matrix[:, labels].T
-
-        def loss(power: float, seen: Floats = seen) -> float:
-            explained = (sharpened(scores, float(np.exp(power))) * seen).sum(axis=1)
-            return -float(np.log(np.maximum(explained, 1e-300)).mean())
-
-        power = minimize_scalar(loss, bounds=tuple(np.log(SHARPNESS)), method="bounded", options={"xatol": 0.01}).x
-        found = posterior(sharpened(scores, float(np.exp(power))), matrix, labels)
+        adjusted, clean = fit_adjustment(logs, matrix[:, labels].T, adjusted)
+        found = posterior(clean, matrix, labels)
         counts = prior.copy()
         for true in range(classes):
             counts[true] += np.bincount(labels, weights=found[:, true], minlength=classes)
@@ -119,6 +106,36 @@ def fit_noise(labels: Labels, scores: Floats, start: Floats, rounds: int = 30) -
         if np.abs(matrix - before).max() < 1e-3:
             break
     return matrix, found
+
+
+def fit_adjustment(logs: Floats, seen: Floats, start: Floats) -> tuple[Floats, Floats]:
+    """(classes,) log sharpness and the shifts of all classes but the first, and the probabilities (rows, classes)
+    softmax(sharpness * logs + shifts), such that sum_rows log sum_t probabilities_t seen_t is largest.
+
+    logs (rows, classes) log scores; seen (rows, classes) P(the given label | true).
+    """
+    from scipy.optimize import minimize
+    from scipy.special import softmax
+
+    rows = len(logs)
+
+    def adjusted(found: Floats) -> Floats:
+        return np.asarray(softmax(np.exp(found[0]) * logs + np.concatenate([[0.0], found[1:]]), axis=1))
+
+    def loss(found: Floats) -> tuple[float, Floats]:
+        clean = adjusted(found)
+        joint = clean * seen
+        explained = np.maximum(joint.sum(axis=1, keepdims=True), 1e-300)
+        slack = joint / explained - clean
+        shifts = found[1:]
+        value = -np.log(explained).mean() + SHIFT_PULL * shifts @ shifts
+        gradient = np.concatenate([[-(slack * logs).sum() * np.exp(found[0])], -slack.sum(axis=0)[1:]]) / rows
+        gradient[1:] += 2 * SHIFT_PULL * shifts
+        return float(value), gradient
+
+    bounds = [tuple(np.log(SHARPNESS)), *[(-3.0, 3.0)] * (logs.shape[1] - 1)]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 8}).x
+    return found, adjusted(found)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from melior.methods._base import Method
 class L1Selection(Method):
     """Keeps the features that L1 logistic fits keep, of any class against the rest; never none.
 
-    strength  0.001..1 of the penalty that would keep nothing, or none (default): the strongest whose inner
-              cross-validated log loss is within one standard error of the best
+    strength  0.001..1 of the penalty that would keep nothing, or none (default): the strongest for which an ordinary
+              fit on what it keeps is within one standard error of the best inner cross-validated log loss
     level     0.001..0.9, share of false discoveries allowed in the F tests that come first, default 0.2
     many      10..1000000 features; with more, the F tests come first, default 1000
     """
@@ -23,7 +23,7 @@ class L1Selection(Method):
     reference: ClassVar[str] = "Ng, Feature Selection, L1 vs. L2 Regularization, and Rotational Invariance, ICML 2004"
     order: ClassVar[int] = 71
     rivals: ClassVar[frozenset[str]] = frozenset({"dimension_reduction"})
-    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"strength": 0.1}, {"strength": 0.5})
+    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"strength": 0.1}, {"strength": 0.4})
     cost: ClassVar[float] = 8.0
 
     strength: Annotated[float, Field(ge=0.001, le=1)] | None = None

@@ -80,7 +80,7 @@ class Oversampling(Method):
     reference: ClassVar[str] = "Chawla et al., SMOTE: Synthetic Minority Over-sampling Technique, JAIR 2002"
     order: ClassVar[int] = 65
     rivals: ClassVar[frozenset[str]] = frozenset({"class_weights", "undersampling", "balanced_ensemble"})
-    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"kind": "smote"}, {"kind": "smote", "ratio": 0.3})
+    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"kind": "smote"}, {"kind": "smote", "ratio": 0.1})
     cost: ClassVar[float] = 1.8
 
     kind: Literal["copies", "smote"] = "copies"

@@ -61,7 +61,7 @@ class Undersampling(Method):
     reference: ClassVar[str] = "Tomek, Two Modifications of CNN, IEEE Transactions on Systems, Man and Cybernetics 1976"
     order: ClassVar[int] = 66
     rivals: ClassVar[frozenset[str]] = frozenset({"class_weights", "oversampling", "balanced_ensemble"})
-    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"ratio": 0.3}, {"kind": "tomek"})
+    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"ratio": 0.2}, {"kind": "tomek"})
     cost: ClassVar[float] = 0.7
 
     kind: Literal["random", "near_miss", "tomek"] = "random"

@@ -1,9 +1,9 @@
 """What a family of models is, what a learner is, and what fitting may ask of its surroundings."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from melior.predictor import Scorer
 from melior.recipe import Choice
 from melior.registry import discover, snake
 from melior.storage import Fitted
+
+
+T = TypeVar("T")
 
 
 class MatrixScorer(Fitted, ABC):
@@ -109,6 +112,10 @@ class FitContext(Protocol):
 
     def out_of_fold(self, learner: "Learner", train: Table) -> Floats:
         """(rows, classes) scores of the training rows, each by a fit that did not see the row (or a copy of it)."""
+
+    def once(self, train: Table, what: str, make: Callable[[], T]) -> T:
+        """What `make` gives for these training rows, family and seed, made once: methods that need the same costly
+        thing (which labels are wrong, say) share it. `what` names the thing with the settings it depends on."""
 
 
 class Encoding(Fitted):

@@ -26,6 +26,7 @@ class Linear(Model):
     characters  also runs of 2 to 4 characters: true, false, or auto (where texts are short)
     most_terms  at most so many terms a column
     text_scale  length of a text's vector; larger penalises terms less than other features
+    rounds      of the solver at most, >= 1
     """
 
     kinds = frozenset({"number", "category", "language", "text", "time"})

@@ -159,6 +159,8 @@ class TreesScorer(MatrixScorer):
     def scores(self, matrix: Matrix) -> Floats:
         import lightgbm
 
+        if not matrix.rows:
+            return np.zeros((0, self.classes))
         booster = getattr(self, "_booster", None)
         if booster is None:
             booster = self._booster = lightgbm.Booster(model_str=self.text)

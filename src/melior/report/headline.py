@@ -48,12 +48,21 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
     else:
         title = f"Nothing that was tried provably helps: the plain recipe stays, with a {metric} of {start}."
     lead += _sureness(evidence, accepted, gain)
+    reported = numbers.known(evidence.get("reported_before_repair"))
+    if believed is None and reported is not None:
+        lead.append(
+            f"Faults of the measurement were repaired first; with them it was {numbers.score(reported)}, so they had "
+            "not made it look better."
+        )
     smaller = "" if words.larger_is_better(content.metric) else "Smaller is better here; a gain is how much smaller."
     lead += [smaller] if smaller else []
     figures = [
         _figure("Before", before, "the plain recipe", "score"),
         _figure("After", after, f"with {numbers.listed(accepted)}" if accepted else "the same recipe", "score"),
-        _figure("Gain", gain, _judged(accepted, gain), "signed"),
+        {
+            **_figure("Gain", gain, _judged(accepted, gain), "signed"),
+            "strong": (numbers.known(gain.get("low")) or 0) > 0,
+        },
     ]
     marks = [] if believed is None else [outcome.Mark("believed", believed, math.nan, math.nan, "believed")]
     marks += [_mark("before", before), _mark("after", after)] if accepted else [_mark("score", before)]
@@ -112,7 +121,7 @@ def _scored(content: Content) -> dict[str, Any]:
     if low is not None and high is not None:
         lead.append(f"On other rows like these, expect between {numbers.score(low)} and {numbers.score(high)}.")
     if content.verb == "train":
-        lead.append("Nothing was compared: `melior improve` says what is wrong and what provably helps.")
+        lead.append("Nothing was compared: the command melior improve says what is wrong and what provably helps.")
     figures = [_figure(f"{metric[:1].upper()}{metric[1:]}", {**found, "score": found.get("value")}, on, "score")]
     if rows is not None:
         figures.append({"label": "Rows scored", "value": numbers.count(rows), "between": "", "note": on})
@@ -134,7 +143,7 @@ def _audited(content: Content) -> dict[str, Any]:
             f"{numbers.plural(len(findings), 'problem').capitalize()} found; the worst: {named[:1].lower()}{named[1:]}."
         )
     lead = (
-        ["Nothing was changed. `melior improve` tries what treats them and keeps what provably helps."]
+        ["Nothing was changed. The command melior improve tries what treats them and keeps what provably helps."]
         if findings
         else []
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from melior.report import numbers, words
 from melior.report.charts import confusion, precision_recall, reliability, roc, strip
+from melior.report.charts._plane import MOST
 from melior.report.charts._svg import shortened
 from melior.report.content import Content, Limits
 from melior.report.found import rows_of
@@ -150,7 +151,7 @@ def curves(content: Content, limits: Limits) -> dict[str, Any] | None:
     return {
         "charts": charts,
         "many": many > 1,
-        "hidden": max(many - roc.MOST, 0),
+        "hidden": max(many - MOST, 0),
         "confusion": confusion.draw(table) if table else "",
         "partial": max(len((table or {}).get("classes") or []) - confusion.MOST, 0),
         "pairs": _pairs(content, table or {}, limits),

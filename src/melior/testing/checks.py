@@ -28,7 +28,7 @@ def messy_table() -> Table:
     labels = table.given_labels().copy()
     wrong = random.choice(240, 40, replace=False)
     labels[wrong] = 1 - labels[wrong]
-    size, price = table.numbers("size"), table.numbers("price")
+    size, price = table.numbers("size").copy(), table.numbers("price")
     size[random.choice(240, 8, replace=False)] = 1e7
     frame = table.frame.with_columns(
         size=size, leak=labels + 0.01 * random.normal(size=240), again=price, weight=table.column("weight")

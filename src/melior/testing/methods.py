@@ -29,7 +29,11 @@ from melior.testing.promises import (
 from melior.trials import fit as trials
 from melior.trials.fit import Fitting, Held, Shared
 
-QUICK = {"trees": {"rounds": 15, "leaves": 7}}
+QUICK: dict[str, dict[str, Any]] = {
+    "linear": {"longest": 1, "characters": False, "rounds": 200},
+    "trees": {"rounds": 15, "leaves": 7, "text_dimensions": 4},
+}
+INSIDE = np.random.default_rng(6).permutation(150)[:110]  # training rows of the mixed table, held-out ones among them
 
 
 class Watched(Fitting):
@@ -94,10 +98,10 @@ class MethodSuite:
 
     def test_held_out_rows_change_nothing(self) -> None:
         for settings in self._settings():
-            table, train = tables.mixed_table(), np.arange(110)
-            other = tables.spoiled(table, np.arange(110, table.rows))
-            first = fitted(self.method, _key(settings), "first 110")
-            same = same_state(first, fit_with(self.method, settings, other.take(train)))
+            table = tables.mixed_table()
+            other = tables.spoiled(table, np.setdiff1d(np.arange(table.rows), INSIDE))
+            first = fitted(self.method, _key(settings), "part")
+            same = same_state(first, fit_with(self.method, settings, other.take(INSIDE)))
             holds(same, f"{settings}: what is fitted changes with rows that are not among the training rows")
 
     def test_rows_hook_sees_training_rows_only(self) -> None:
@@ -150,16 +154,16 @@ class MethodSuite:
 
     def test_same_seed_same_predictor(self) -> None:
         for settings in self._settings():
-            table = tables.mixed_table().take(np.arange(110))
+            table = tables.mixed_table().take(INSIDE)
             np.random.seed(99)  # noqa: NPY002  # nothing may hang on numpy's global state
             second = fit_with(self.method, settings, table)
-            first = fitted(self.method, _key(settings), "first 110")
+            first = fitted(self.method, _key(settings), "part")
             holds(same_state(first, second), f"{settings}: two fits with the same seed differ")
             holds(same_bits(first.scores(table), second.scores(table)), f"{settings}: the same seed scores differently")
 
     def test_answers_any_rows(self) -> None:
         for settings in self._settings():
-            predictor = fitted(self.method, _key(settings), "first 110")
+            predictor = fitted(self.method, _key(settings), "part")
             table = tables.mixed_table()
             for rows in (table, tables.new_rows(table)):
                 probabilities(predictor.scores(rows), rows)
@@ -168,7 +172,7 @@ class MethodSuite:
 
     def test_rows_have_no_order(self) -> None:
         for settings in self._settings():
-            predictor = fitted(self.method, _key(settings), "first 110")
+            predictor = fitted(self.method, _key(settings), "part")
             table = tables.mixed_table()
             order = np.random.default_rng(5).permutation(table.rows)
             apart = np.abs(predictor.scores(table.take(order)) - predictor.scores(table)[order]).max()
@@ -176,7 +180,7 @@ class MethodSuite:
 
     def test_still_learns(self) -> None:
         for settings in self._settings():
-            predictor, table = fitted(self.method, _key(settings), "first 110"), tables.mixed_table()
+            predictor, table = fitted(self.method, _key(settings), "part"), tables.mixed_table()
             right = np.mean(predictor.answers(table) == table.given_labels())
             holds(right > 0.5, f"{settings}: right in {right:.0%} of rows of three classes that are easy to tell apart")
 
@@ -192,7 +196,7 @@ class MethodSuite:
 
     def test_kept_bit_for_bit(self) -> None:
         for number, settings in enumerate(self._settings()):
-            predictor = fitted(self.method, _key(settings), "first 110")
+            predictor = fitted(self.method, _key(settings), "part")
             new = tables.new_rows(tables.mixed_table())
             kept_bit_for_bit(predictor, new, fresh=number == 0, modules=(self.method.__module__,))
 
@@ -243,7 +247,7 @@ class MethodSuite:
 
 
 TABLES = {
-    "first 110": lambda: tables.mixed_table().take(np.arange(110)),
+    "part": lambda: tables.mixed_table().take(INSIDE),
     "binary": tables.binary_table,
     "rare": tables.rare_table,
     "absent": lambda: tables.without_class(tables.mixed_table(), 1),

@@ -23,7 +23,7 @@ from melior.storage import Fitted, load_fitted, pack, save_fitted
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 FRESH = """
-import importlib, json, sys
+import importlib, json, pathlib, sys
 import numpy, polars
 from melior.data.table import Schema, Table
 from melior.predictor import Predictor
@@ -33,7 +33,7 @@ for line in sys.stdin:
     try:
         for module in asked["modules"]:
             importlib.import_module(module)
-        loaded = load_fitted(__import__("pathlib").Path(asked["folder"]), asked["name"])
+        loaded = load_fitted(pathlib.Path(asked["folder"]), asked["name"])
         assert isinstance(loaded, Predictor)
         frame = polars.read_parquet(asked["folder"] + "/rows.parquet")
         table = Table.make(frame, Schema.from_dict(asked["schema"]))
@@ -72,7 +72,7 @@ def described(subject: type) -> None:
 def settings_described(subject: type[BaseModel]) -> None:
     """Every setting stands in the docstring at the beginning of a line, alone or in a list."""
     for name in subject.model_fields:
-        found = re.search(rf"^\s*(?:\w+, )*{name}(?:, \w+)*  ?\S", subject.__doc__ or "", re.MULTILINE)
+        found = re.search(rf"^\s*(?:\w+, )*{name}(?:, \w+)* +\S", subject.__doc__ or "", re.MULTILINE)
         holds(found, f"{subject.__name__}: the setting {name} is not documented")
 
 

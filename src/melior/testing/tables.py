@@ -88,7 +88,7 @@ def number_table(rows: int = 200, classes: int = 3, columns: int = 5, seed: int 
     return table_of(made, kinds, labels.astype(np.int32), tuple(f"class {k}" for k in range(classes)))
 
 
-def clean_table(rows: int = 1200, seed: int = 0) -> Table:
+def clean_table(rows: int = 600, seed: int = 0) -> Table:
     """Two classes of the same size, Gaussian numbers, right labels, no copies: nothing that a check should report."""
     return number_table(rows, classes=2, columns=4, seed=seed)
 

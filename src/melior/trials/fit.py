@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from melior.models._base import Encoding, FamilyLearner, FitContext, Learner, Mo
 from melior.predictor import Predictor
 from melior.recipe import Choice, Recipe
 from melior.storage import Fitted, pack
+
+T = TypeVar("T")
 
 INNER_FOLDS = 3  # folds inside the training rows; 5 on small tables, where every row counts
 SMALL = 3000
@@ -146,6 +148,14 @@ class Fitting:
         key = (rows, key_of(learner.model), steps, self.seed)
         scores: Floats = self.shared.once("scores", key, lambda: self._out_of_fold(learner, train))
         return scores.copy()
+
+    def once(self, train: Table, what: str, make: Callable[[], T]) -> T:
+        rows = rows_key(train)
+        if rows is None:
+            return make()
+        steps = tuple(key_of(step) for step in (*self.table_steps, *self.matrix_steps))
+        found: T = self.shared.once("scores", (what, rows, key_of(self.model), steps, self.seed), make)
+        return found
 
     def _out_of_fold(self, learner: Learner, train: Table) -> Floats:
         scores = np.empty((train.rows, len(train.classes)))

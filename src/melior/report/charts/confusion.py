@@ -57,7 +57,7 @@ def draw(confusion: Mapping[str, Any], most: int = MOST) -> str:
     for down, true in enumerate(places):
         for right, answered in enumerate(places):
             marks.append(_cell(classes, counts, rates, true, answered, left + right * size, top + down * size, size))
-    wide = left + size * len(places) + (50 if slanted else 4)
+    wide = left + size * len(places) + (top - ABOVE if slanted else 4)
     high = top + size * len(places) + 4
     right_ones = float(np.trace(counts) / counts.sum()) if counts.sum() > 0 else 0.0
     told = f"{percent(right_ones)} of the rows are answered right"

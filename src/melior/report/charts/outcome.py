@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from melior.report.charts._svg import chart, element, said, ticks, title
 from melior.report.numbers import score
 
-LEFT, RIGHT = 14.0, 99.0  # where the scale lies, in per cent of the width
+LEFT, RIGHT = 16.0, 97.0  # where the scale lies, in per cent of the width
 STEP = 30.0
 
 

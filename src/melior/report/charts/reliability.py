@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from melior.report.charts._plane import across, plane, up
-from melior.report.charts._svg import element, finite, line, title
+from melior.report.charts._plane import Curve, across, lines, plane, up
+from melior.report.charts._svg import element, finite, title
 from melior.report.numbers import count, percent
-
-MOST = 12  # curves
 
 
 def gap(curve: Mapping[str, Any]) -> float:
@@ -28,18 +26,18 @@ def draw(curves: Sequence[Mapping[str, Any]]) -> str:
     """
     usable = [curve for curve in curves if not np.isnan(gap(curve))]
     usable.sort(key=lambda curve: curve.get("label") is not None)
-    marks = []
-    for place, curve in reversed(list(enumerate(usable[:MOST]))):
-        x = [across(value) for value in finite(curve["claimed"])]
-        y = [up(value) for value in finite(curve["observed"])]
-        whose = "the class it answers" if curve.get("label") is None else str(curve["label"])
-        name = title(f"{whose}: {percent(gap(curve))} off on average")
-        kind = "curve first" if place == 0 else "curve"
-        marks.append(element("g", line(x, y, class_="near"), line(x, y, class_=kind), name, class_="lines"))
-        if place == 0:
-            marks += _bins(curve)
+    drawn = [_curve(curve) for curve in usable]
+    bins = _bins(usable[0]) if usable else []
     seen = f"claims are off by {percent(gap(usable[0]))} on average" if usable else "no curve could be drawn"
-    return plane(f"Reliability curve: {seen}", "share that was so", "probability claimed", *marks, diagonal=True)
+    return plane(
+        f"Reliability curve: {seen}", "share that was so", "probability claimed", *lines(drawn), *bins, diagonal=True
+    )
+
+
+def _curve(curve: Mapping[str, Any]) -> Curve:
+    whose = "the class it answers" if curve.get("label") is None else str(curve["label"])
+    told = f"{whose}: {percent(gap(curve))} off on average"
+    return Curve(whose, finite(curve["claimed"]), finite(curve["observed"]), told)
 
 
 def _bins(curve: Mapping[str, Any]) -> list[str]:

@@ -1,16 +1,14 @@
 """ROC curves: how many rows of a class are caught, and how many false alarms that costs, at every threshold."""
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any
 
 import numpy as np
 
-from melior.report.charts._plane import across, plane, up
-from melior.report.charts._svg import element, finite, line, title
+from melior.report.charts._plane import Curve, lines, plane
+from melior.report.charts._svg import finite
 from melior.report.numbers import percent, score
-
-POINTS = 24  # marks that show their numbers, a curve
-MOST = 12  # curves
 
 
 def area(curve: Mapping[str, Any]) -> float:
@@ -25,34 +23,21 @@ def draw(curves: Sequence[Mapping[str, Any]], areas: Mapping[str, float] | None 
 
     areas: the area under the curve of each class, where it was measured; otherwise it is taken from the curve.
     """
-    known = {str(curve["label"]): area(curve) for curve in curves}
-    known |= {label: value for label, value in (areas or {}).items() if label in known}
-    drawn = sorted(
-        (curve for curve in curves if not np.isnan(known[str(curve["label"])])), key=lambda c: known[str(c["label"])]
-    )
-    marks = []
-    for place, curve in reversed(list(enumerate(drawn[:MOST]))):
-        label = str(curve["label"])
-        x = [across(value) for value in finite(curve["false_positive_rate"])]
-        y = [up(value) for value in finite(curve["true_positive_rate"])]
-        name = title(f"{label}: area {score(known[label])}")
-        kind = "curve first" if place == 0 else "curve"
-        marks.append(element("g", line(x, y, class_="near"), line(x, y, class_=kind), name, class_="lines"))
-        if place == 0:
-            marks += _points(curve)
-    hardest = f", the lowest for {drawn[0]['label']}" if len(drawn) > 1 else ""
-    seen = f"area {score(known[str(drawn[0]['label'])])}{hardest}" if drawn else "no curve could be drawn"
-    return plane(f"ROC curve: {seen}", "caught", "false alarms", *marks, diagonal=True)
+    known = [((areas or {}).get(str(curve["label"]), area(curve)), curve) for curve in curves if not isnan(area(curve))]
+    known.sort(key=lambda pair: pair[0])
+    drawn = [_curve(curve, value) for value, curve in known]
+    hardest = f", the lowest for {drawn[0].label}" if len(drawn) > 1 else ""
+    seen = f"area {score(known[0][0])}{hardest}" if drawn else "no curve could be drawn"
+    return plane(f"ROC curve: {seen}", "caught", "false alarms", *lines(drawn), diagonal=True)
 
 
-def _points(curve: Mapping[str, Any]) -> list[str]:
+def _curve(curve: Mapping[str, Any], value: float) -> Curve:
+    label = str(curve["label"])
     x, y = finite(curve["false_positive_rate"]), finite(curve["true_positive_rate"])
     limits = finite(curve.get("thresholds") or [None] * len(x))
-    found = []
-    for place in np.unique(np.linspace(0, len(x) - 1, min(POINTS, len(x))).astype(int)):
-        if np.isnan(x[place]) or np.isnan(y[place]):
-            continue
-        told = f"catches {percent(y[place])} of its rows with {percent(x[place])} false alarms"
-        limit = "" if np.isnan(limits[place]) else f"from probability {limits[place]:.2f} on: "
-        found.append(element("circle", title(limit + told), cx=across(x[place]), cy=up(y[place]), r=7, class_="spot"))
-    return found
+    told = [
+        ("" if isnan(limit) else f"from probability {limit:.2f} on: ")
+        + f"catches {percent(right)} of its rows with {percent(wrong)} false alarms"
+        for wrong, right, limit in zip(x, y, limits, strict=False)
+    ]
+    return Curve(label, x, y, f"{label}: area {score(value)}", told)

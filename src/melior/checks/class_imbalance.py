@@ -1,0 +1,59 @@
+"""Class imbalance: some answers are so rare that a model can ignore them and still look good."""
+
+import numpy as np
+from scipy import stats
+
+from melior.checks._base import Check, Context
+from melior.checks._statistics import count, share
+from melior.findings import Finding
+from melior.metrics.effective import effective_classes
+
+EVEN = 0.9  # a tenth of the classes' worth lost; two classes lose it at 73 to 27
+FALSE_RATE = 0.01
+
+
+class ClassImbalance(Check):
+    """Compares the effective number of classes, exp(entropy of the shares), with the number of classes.
+
+    Severity is 1 - effective classes / classes: 0 for balanced classes, near 1 when one class is nearly everything.
+    Where rows are few the bar is lower: balanced classes must not fall below it by chance in more than 1 % of draws
+    (twice the rows times the lost entropy is chi-squared, Wilks 1938).
+    """
+
+    symptoms = frozenset({"class_imbalance"})
+    needs_target = True
+
+    def measure(self, context: Context) -> list[Finding]:
+        if context.table.labels is None:
+            return []
+        counts = {label: rows for label, rows in context.table.target_counts().items() if rows}
+        classes, rows = len(counts), sum(counts.values())
+        if classes < 2:
+            return []
+        effective = effective_classes(counts)
+        by_chance = float(np.exp(-stats.chi2.isf(FALSE_RATE, classes - 1) / (2 * rows)))
+        threshold = min(EVEN, by_chance)
+        if effective / classes >= threshold:
+            return []
+        rarest, least = min(counts.items(), key=lambda item: item[1])
+        part = least / rows
+        finding = Finding(
+            symptom="class_imbalance",
+            severity=1 - effective / classes,
+            message=(
+                f"{rarest!r} is {count(least)} of {count(rows)} rows ({share(part)}): a model that never answers it "
+                f"loses little. The {count(classes)} classes are worth {effective:.2f} balanced ones."
+            ),
+            measured={
+                "effective_classes": effective,
+                "classes": classes,
+                "ratio": effective / classes,
+                "rarest": rarest,
+                "rows_of_rarest": least,
+                "share_of_rarest": part,
+            },
+            threshold=threshold,
+            threshold_from="effective classes / classes: a tenth lost, and more than balanced draws of this size lose",
+            columns=(context.table.target,) if context.table.target else (),
+        )
+        return [finding]
