@@ -3,6 +3,7 @@
 Nothing here imports Melior. Each function gets the clean training rows and gives back a `Planted`.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -124,7 +125,8 @@ def wrong_unit(rows: Rows, strength: float, seed: int, *, factor: float, share: 
     values = rows.frame.select(names).to_numpy()
     middle = np.nanmedian(values, axis=0)
     filled = np.where(np.isnan(values), middle, values)
-    with np.errstate(all="ignore"):
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # a constant column tells nothing: its statistic is nan
         tells = np.nan_to_num(f_classif(filled, rows.labels)[0])
     # a column that is mostly 0 cannot be spoiled by a factor
     tells[(filled == 0).mean(axis=0) > 0.5] = -1

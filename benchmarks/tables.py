@@ -36,13 +36,14 @@ class Rows:
 
 
 def split(rows: Rows, share: float, seed: int) -> tuple[Rows, Rows]:
-    """Two parts, the first with this share of every class."""
+    """Two parts in random order (some files are sorted by class), the first with this share of every class."""
     random = np.random.default_rng([seed, 101])
     first = np.zeros(len(rows.labels), dtype=bool)
     for label in np.unique(rows.labels):
         own = random.permutation(np.flatnonzero(rows.labels == label))
         first[own[: round(share * len(own))]] = True
-    return rows.take(np.flatnonzero(first)), rows.take(np.flatnonzero(~first))
+    order = random.permutation(len(rows.labels))
+    return rows.take(order[first[order]]), rows.take(order[~first[order]])
 
 
 def reviews(seed: int = 0) -> Rows:

@@ -81,14 +81,15 @@ def steady(text: str) -> str:
     """Without what differs from one run to the next: seconds, and where the sample lies."""
     from melior.samples import REVIEWS
 
-    def same_hand(found: "re.Match[str]") -> str:
-        said = re.sub(r"\s*\n\s*", " ", found[0])
-        said = said.replace(str(REVIEWS), REVIEWS.name).replace("by hand:melior", "by hand: melior")
-        return "\n".join(textwrap.wrap(said, WIDTH, break_on_hyphens=False))
-
-    text = re.sub(r"The same by hand:.*?(?=\n\n)", same_hand, text, flags=re.DOTALL)
+    folded = r"\n?".join(re.escape(letter) for letter in str(REVIEWS))  # a long path may be cut at the edge
+    text = re.sub(rf"\s{folded}(?=\s)", f" {REVIEWS.name}", text)
+    text = re.sub(r"^The same by hand:.*(?:\n.+)*", wrapped, text, flags=re.MULTILINE)
     text = re.sub(r"\d[\d,]*\.\d+ s\b", lambda found: "… s".rjust(len(found[0])), text)
     return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+
+
+def wrapped(found: "re.Match[str]") -> str:
+    return "\n".join(textwrap.wrap(" ".join(found[0].split()), WIDTH, break_on_hyphens=False))
 
 
 def session(name: str, folder: Path, budget: str | None) -> str:

@@ -97,11 +97,11 @@ def table_of(values, labels):
 def test_wins_back_most_of_the_loss(method):
     lost = won = 0.0
     for seed in range(3):
-        values, true, given, _, _ = noisy(500, seed)
-        noise = np.random.default_rng(seed).normal(size=(500, 25))  # columns to overfit wrong labels with
+        values, true, given, _, _ = noisy(1000, seed)
+        noise = np.random.default_rng(seed).normal(size=(1000, 25))  # columns to overfit wrong labels with
         values = np.hstack([values, noise])
-        context = ToyContext(seed=seed, classes=("a", "b", "c"), model=Toy(c=10.0))
-        train = np.arange(500) < 250
+        context = ToyContext(seed=seed, classes=("a", "b", "c"), model=Toy())
+        train = np.arange(1000) < 400
         right = {}
         for name, table in {
             "clean": table_of(values[train], true[train]),

@@ -143,8 +143,13 @@ def estimate_noise(
     wrong = np.zeros(len(labels))
     picked = np.arange(len(given))
     wrong[rows] = 1 - clean[picked, given] * matrix[given, given] / np.maximum(likely, 1e-12)
-    p = min(1.0, len(fitted) * min(curve.p for curve in curves.values()))
-    return Noise(matrix, rate, p, np.clip(wrong, 0.0, 1.0))
+    return Noise(matrix, rate, together([curve.p for curve in curves.values()]), np.clip(wrong, 0.0, 1.0))
+
+
+def together(values: list[float]) -> float:
+    """One p for several that depend on each other (Cauchy combination, Liu and Xie 2020)."""
+    mean = np.mean(np.tan((0.5 - np.clip(values, 1e-15, 0.99)) * np.pi))
+    return float(stats.cauchy.sf(mean))
 
 
 def joined(clean: Floats, given: Labels, missed: Floats) -> Floats:

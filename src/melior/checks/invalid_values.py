@@ -25,6 +25,7 @@ EPOCHS = tuple(datetime(year, month, day) for year, month, day in (
 FALSE_RATE = 0.01
 FEWEST_REPEATS = 3
 RAREST_SIGN = 0.02
+RAREST_TIE = 0.02  # extra copies of a value that are expected even where none are seen
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class InvalidValues(Check):
     unread       text found where a number or a time was expected, as the reader kept it
     infinite     infinite numbers
     placeholder  codes and words for "missing". A number counts only as a spike: three times or more, and outside the
-                 other values by more than their tail predicts, or inside and far more often than its neighbours
+                 other values by more than their tail predicts, negative among positives and repeated where its
+                 neighbours are not, or inside and far more often than its neighbours
     epoch        dates such as 1970-01-01, by the same rule
     sign         rare negative numbers whose size is that of the others, too far below zero for the column's lower tail
 
@@ -136,11 +138,15 @@ def spike(others: Floats, value: float, repeats: int, allowed: float) -> bool:
     """Whether this value, so often, is foreign to the others: outside their tail, or inside and far too often."""
     if len(others) < FEWEST_VALUES:
         return False
-    if not others.min() <= value <= others.max():
-        return surprise(others, value) < allowed
     distinct, counts = np.unique(others, return_counts=True)
     near = int(np.searchsorted(distinct, value))
     usual = counts[max(0, near - 10) : near + 10]
+    if not others.min() <= value <= others.max():
+        if surprise(others, value) < allowed:
+            return True
+        # a negative code among positives: foreign if it is repeated and values near it are not
+        extra = max(float(usual.mean()) - 1, RAREST_TIE)
+        return bool(value < 0 <= others.min() and stats.poisson.sf(repeats - 2, extra) < allowed)
     # the most frequent of all others as well, for people round: 100 is said more often than 99 or 101
     rate = max(float(usual.mean()), float(counts.max()) if counts.max() > 1 else 0.0)
     return bool(repeats > 5 * rate and stats.poisson.sf(repeats - 1, rate) < allowed)

@@ -11,8 +11,9 @@ from melior.checks._statistics import count, labelled, share
 from melior.findings import Finding
 
 NEIGHBOURS = 20
-FALSE_RATE = 1e-3
+FALSE_RATE = 2e-3
 FEWEST_ROWS = 50
+ROWS_A_COLUMN = 10
 
 
 class LabelNoise(Check):
@@ -21,6 +22,9 @@ class LabelNoise(Check):
     The floors give the noise matrix, P(given label | true label); with it each row gets the probability that its
     label is wrong, and the rows where that is more likely than not are named, the likeliest first. Severity is the
     estimated share of wrong labels, doubled (half wrong is as bad as it gets).
+
+    With fewer than ten rows a number column nothing is said: what a model cannot learn from so few rows looks the same
+    as labels that are wrong.
 
     A second finding names copies of a row that carry different answers.
     """
@@ -40,7 +44,7 @@ class LabelNoise(Check):
         if len(conflicts):
             found.append(self.contradiction(context, conflicts))
         present = np.unique(labels[rows])
-        if len(rows) < FEWEST_ROWS or len(present) < 2:
+        if len(rows) < max(FEWEST_ROWS, ROWS_A_COLUMN * len(table.of_kind("number"))) or len(present) < 2:
             return found
         neighbours = context.neighbours(min(NEIGHBOURS, len(table) - 1))[1]
         noise = estimate_noise(
@@ -71,7 +75,7 @@ class LabelNoise(Check):
             ),
             measured=measured,
             threshold=FALSE_RATE,
-            threshold_from="likelihood ratio of a floor against none, each class, corrected for the number of classes",
+            threshold_from="likelihood ratio of a floor against none, each class, combined over the classes (Cauchy)",
             columns=(table.target,) if table.target else (),
             rows=table.row_ids[named],
             row_scores=noise.wrong[named],

@@ -19,8 +19,9 @@ FACTORS = {
 FEWEST = 8
 LEAST, MOST = 0.005, 0.4
 ALIKE = 0.1
-EMPTY = 3.0  # the valley, in mean spacings of the sparser side, before the false rate divides
-FALSE_RATE = 1e-3
+WIDE = 2.0  # the gap, in mean distances of the nearest twentieth of either side
+VAGUE = 0.1  # two standard errors of the ratio at most, else any factor would do
+FALSE_RATE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class MixedUnits(Check):
     """Columns that fall into two clumps, where the smaller is the larger in another unit.
 
     The values are cut at their widest gap (in logarithms for factors, as they are for Celsius and Fahrenheit). The gap
-    must be wider than either clump's own spacing allows (exponential spacings at 0.1 %), and the smaller clump, put
+    must be wider than the tail of either clump allows (exponential spacings), and the smaller clump, put
     into the other unit, must have the larger one's distribution: place within two standard errors and two-sample
     Kolmogorov-Smirnov not rejected at 10 %. An honest second clump lands on one of ten known factors by chance now and
     then, so the finding is never certain. Severity is twice the share of the smaller clump.
@@ -90,7 +91,7 @@ def other_unit(values: Floats) -> Clump | None:
         if parts is not None:
             small, large = parts
             up = bool(np.median(logs[small]) > np.median(logs[large]))
-            for factor, size in FACTORS.items():
+            for factor, size in FACTORS.items() if 2 * uncertainty(logs[small], logs[large]) < VAGUE else ():
                 p = alike(logs[small] - (1 if up else -1) * np.log(size), logs[large])
                 if p > ALIKE:
                     return Clump(small, f"a factor of {factor}", p)
@@ -119,19 +120,23 @@ def parted(values: Floats) -> tuple[Rows, Rows] | None:
     small, large = (order[:cut], order[cut:]) if cut <= rows - cut else (order[cut:], order[:cut])
     if len(small) > MOST * rows:
         return None
-    # the mean excess of each side towards the gap; a gap among exponential spacings as wide as this has this chance
+    # k values beyond an exponential tail of mean excess m leave a gap of g with probability exp(-k g / m)
     gap = float(ordered[cut] - ordered[cut - 1])
     for side in (ordered[:cut][::-1], ordered[cut:]):
-        near = np.abs(side[: max(FEWEST, len(side) // 4)] - side[0])
-        if np.exp(-gap / max(float(near.mean()), 1e-300)) * EMPTY > FALSE_RATE:
+        near = np.abs(side[: max(FEWEST, len(side) // 20)] - side[0])
+        if np.exp(-len(small) * gap / max(float(near.mean()), 1e-300)) > FALSE_RATE or gap < WIDE * near.mean():
             return None
     return small, large
 
 
 def alike(small: Floats, large: Floats) -> float:
     """p that both are draws of one distribution; 0 where their medians are apart."""
-    spread = float(np.subtract(*np.quantile(large, [0.75, 0.25])))
-    error = 0.93 * spread * np.sqrt(1 / len(small) + 1 / len(large))  # of a difference of medians, normal values
-    if abs(float(np.median(small) - np.median(large))) > 2 * error:
+    if abs(float(np.median(small) - np.median(large))) > 2 * uncertainty(small, large):
         return 0.0
     return float(stats.ks_2samp(small, large).pvalue)
+
+
+def uncertainty(small: Floats, large: Floats) -> float:
+    """Standard error of the difference of the medians of two draws of one normal distribution."""
+    spread = float(np.subtract(*np.quantile(large, [0.75, 0.25])))
+    return float(0.93 * spread * np.sqrt(1 / len(small) + 1 / len(large)))

@@ -7,6 +7,7 @@ from melior.checks._statistics import entropy, explained, labelled, log_losses, 
 from melior.findings import Finding
 
 FEWEST_ROWS = 20
+MATTERS = 0.1  # of the answer's entropy
 
 
 class Overfitting(Check):
@@ -14,7 +15,7 @@ class Overfitting(Check):
 
     The gap is the optimism of the fit: for a model of p well-spent parameters about p / rows (Akaike 1974). It is a
     fault where its 99 % interval lies above the information that the model keeps on new rows, so that it remembers more
-    than it knows, and where the share of right answers falls too. Severity is the part of what it seemed to know that
+    than it knows (and at least a tenth of the answer), and where the share of right answers falls too. Severity is the part of what it seemed to know that
     is memory.
     """
 
@@ -35,7 +36,7 @@ class Overfitting(Check):
         known = max(0.0, explained(fresh[rows], labels)[0])
         right = (learned[rows].argmax(axis=1) == labels).astype(np.float64) - (fresh[rows].argmax(axis=1) == labels)
         drop, least, _ = mean_interval(right)
-        if low / whole <= known or least <= 0:
+        if low / whole <= max(known, MATTERS) or least <= 0:
             return []
         seen, new = context.metric_value(learned), context.metric_value(fresh)
         memory = float(np.clip(gap / (gap + known * whole), 0.0, 1.0))
@@ -56,7 +57,7 @@ class Overfitting(Check):
                 "accuracy_lost": drop,
                 "temperature": temperature(fresh[rows], labels),
             },
-            threshold=known,
+            threshold=max(known, MATTERS),
             threshold_from="optimism of the fit (99 % interval) against what holds on new rows, shares of entropy",
         )
         return [finding]

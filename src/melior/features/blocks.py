@@ -59,11 +59,15 @@ class Numbers(Block):
             self.with_gaps = [int(number) for number in np.flatnonzero(missing.any(axis=0))]
             self.median = np.array([np.nanmedian(v) if np.isfinite(v).any() else 0.0 for v in values.T])
             filled = np.where(missing, self.median, values)
-            self.centre = filled.mean(axis=0) if len(filled) else np.zeros(len(self.columns))
-            spread = filled.std(axis=0) if len(filled) else np.ones(len(self.columns))
+            with np.errstate(over="ignore", invalid="ignore"):
+                centre = filled.mean(axis=0) if len(filled) else np.zeros(len(self.columns))
+                spread = filled.std(axis=0) if len(filled) else np.ones(len(self.columns))
+            # numbers near the largest there is (marks of missing values): their column says 0
+            huge = ~np.isfinite(centre) | ~np.isfinite(spread)
+            self.centre = np.where(huge, 0.0, centre)
             # a constant column has no spread but rounding: it must not be blown up
             constant = spread <= 1e-12 * np.maximum(np.abs(self.centre), 1e-12)
-            self.spread = np.where(constant, 1.0, spread)
+            self.spread = np.where(huge, np.inf, np.where(constant, 1.0, spread))
         return self
 
     def transform(self, table: Table) -> Values:

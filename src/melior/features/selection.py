@@ -10,8 +10,8 @@ from scipy.sparse import csr_matrix, issparse
 from melior.data.table import Floats, Labels
 from melior.features._base import Matrix, MatrixStep
 
-PENALTIES = 12  # strengths tried, from the one that keeps nothing downwards
-LEAST = 0.02  # of that one: where the path ends
+PENALTIES = 8  # strengths tried, from the one that keeps nothing downwards
+LEAST = 0.05  # of that one: where the path ends
 INNER_FOLDS = 5
 
 

@@ -45,7 +45,7 @@ class LabelCleaning(Method):
     action  both (default): correct where the true class is nearly sure, drop the other wrong ones; drop; correct
     sure    0.5..1, the chance from which a class counts as nearly sure, default 0.8
     share   0..0.9, most of the rows that are dropped or corrected, default 0.6
-    rounds  1..5 fits on the rows believed right after the first on all rows, default 2
+    rounds  1..5 fits on the rows believed right after the first on all rows, default 3
     second  a family whose scores are averaged with the recipe's own: a name, none, or auto (default; linear beside
             any other family)
     """
@@ -56,12 +56,12 @@ class LabelCleaning(Method):
     order: ClassVar[int] = 30
     rivals: ClassVar[frozenset[str]] = frozenset({"noise_correction"})
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"action": "drop"})
-    cost: ClassVar[float] = 14.0
+    cost: ClassVar[float] = 18.0
 
     action: Action = "both"
     sure: Annotated[float, Field(ge=0.5, le=1)] = 0.8
     share: Annotated[float, Field(ge=0, le=0.9)] = 0.6
-    rounds: Annotated[int, Field(ge=1, le=5)] = 2
+    rounds: Annotated[int, Field(ge=1, le=5)] = 3
     second: str = "auto"
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:

@@ -28,7 +28,7 @@ class NoiseCorrection(Method):
     """Weights the true classes of each training row by P(true | x) P(given | true), with the noise matrix estimated.
 
     least   0..0.3, chances below are left out, default 0.02
-    rounds  1..5 rounds of expectation and maximisation, default 2
+    rounds  1..5 rounds of expectation and maximisation, default 3
     second  a family whose scores are averaged with the recipe's own: a name, none, or auto (default; linear beside
             any other family)
     """
@@ -38,11 +38,11 @@ class NoiseCorrection(Method):
     reference: ClassVar[str] = "Patrini et al., Making Deep Neural Networks Robust to Label Noise, CVPR 2017"
     order: ClassVar[int] = 40
     rivals: ClassVar[frozenset[str]] = frozenset({"label_cleaning"})
-    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"rounds": 4})
-    cost: ClassVar[float] = 15.0
+    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"second": "none"})
+    cost: ClassVar[float] = 20.0
 
     least: Annotated[float, Field(ge=0, le=0.3)] = 0.02
-    rounds: Annotated[int, Field(ge=1, le=5)] = 2
+    rounds: Annotated[int, Field(ge=1, le=5)] = 3
     second: str = "auto"
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:

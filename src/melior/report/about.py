@@ -16,7 +16,9 @@ def data(content: Content, limits: Limits) -> dict[str, Any] | None:
         return None
     target = (content.settings.get("data") or {}).get("target")
     return {
-        "rows": content.table.get("rows"),
+        "rows": content.rows.get("all"),
+        "described": None if content.table.get("rows") == content.rows.get("all") else content.table.get("rows"),
+        "target": None if any(column.get("name") == target for column in columns) else target,
         "total": len(columns),
         "left_out": max(len(columns) - limits.described, 0),
         "columns": [

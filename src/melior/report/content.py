@@ -16,7 +16,7 @@ class Limits:
     rows: int = 12  # example rows of a finding
     pairs: int = 10  # pairs of classes with their example rows
     columns: int = 12  # columns of an example row
-    letters: int = 240  # of a cell
+    letters: int = 300  # of a cell
     described: int = 300  # columns in the section on the data
     classes: int = 60  # in the table of scores by class
 

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from melior.findings import MEASUREMENT_FAULTS
 from melior.report import numbers, words
 from melior.report.charts._svg import shortened
 from melior.report.content import Content, Limits
 
 ITEMS = 12  # of a list or mapping behind a finding
+FIRST = 6  # numbers behind a finding that are always shown
 SIDE = 12  # classes of a matrix behind a finding
 
 
@@ -18,10 +20,14 @@ def found(content: Content, limits: Limits) -> dict[str, Any] | None:
     if content.findings is None and not repairs:
         return None
     findings = content.findings or []
+    classes = [str(label) for label in (content.scores or {}).get("classes") or []]
     examples = {entry.get("finding"): entry for entry in content.examples}
     shown = []
-    for number, finding in enumerate(findings[: limits.findings]):
-        entry = _finding(finding, limits)
+    # faults of the measurement first: until they are repaired, no score means anything
+    order = sorted(range(len(findings)), key=lambda n: findings[n].get("symptom") not in MEASUREMENT_FAULTS)
+    for number in order[: limits.findings]:
+        finding = findings[number]
+        entry = _finding(finding, classes)
         entry["repairs"] = [repair for repair in repairs if not repair["placed"] and _same(finding, repair)]
         for repair in entry["repairs"]:
             repair["placed"] = True
@@ -32,14 +38,16 @@ def found(content: Content, limits: Limits) -> dict[str, Any] | None:
         "left_out": len(findings) - len(shown),
         "repairs": [repair for repair in repairs if not repair["placed"]],
         "total": len(findings),
+        "faults": any(finding.get("symptom") in MEASUREMENT_FAULTS for finding in findings),
     }
 
 
-def _finding(finding: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+def _finding(finding: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
     name = str(finding.get("symptom"))
     title, meaning = words.symptom(name)
     severity = min(max(numbers.known(finding.get("severity")) or 0.0, 0.0), 1.0)
     columns = [str(column) for column in finding.get("columns") or []]
+    measured = [measure(key, value, classes) for key, value in list((finding.get("measured") or {}).items())[:24]]
     threshold = numbers.known(finding.get("threshold"))
     return {
         "symptom": name,
@@ -51,7 +59,8 @@ def _finding(finding: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
         "columns": [shortened(column, 60) for column in columns[:ITEMS]],
         "more_columns": max(len(columns) - ITEMS, 0),
         "rows": len(finding.get("rows") or []),
-        "measured": [measure(key, value) for key, value in list((finding.get("measured") or {}).items())[:24]],
+        "measured": measured[:FIRST],
+        "more_measured": measured[FIRST:],
         "threshold": None if threshold is None else numbers.number(threshold),
         "threshold_from": shortened(finding.get("threshold_from") or "", 300),
         "methods": [{"name": str(name), "does": words.method(str(name))} for name in finding.get("methods") or []],
@@ -60,7 +69,7 @@ def _finding(finding: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     }
 
 
-def measure(name: str, value: Any) -> dict[str, Any]:
+def measure(name: str, value: Any, classes: Sequence[str] = ()) -> dict[str, Any]:
     """A number behind a finding, ready to show: text, or a small table where it is a matrix."""
     label = words.plain(name)
     if isinstance(value, Mapping):
@@ -70,11 +79,17 @@ def measure(name: str, value: Any) -> dict[str, Any]:
     if isinstance(value, Sequence) and not isinstance(value, str):
         square = value and all(isinstance(row, Sequence) and not isinstance(row, str) for row in value)
         if square and len(value) <= SIDE and all(len(row) <= SIDE for row in value):
-            return {"name": label, "matrix": [[_brief(name, item) for item in row] for row in value], "text": ""}
+            rows = [[_brief(name, item) for item in row] for row in value]
+            fits = len(classes) == len(value) and all(len(row) == len(value) for row in value)
+            heads = [shortened(one, 30) for one in classes] if fits else [str(n + 1) for n in range(len(value))]
+            across = heads if fits else [str(n + 1) for n in range(max(len(row) for row in value))]
+            return {"name": label, "matrix": list(zip(heads, rows, strict=True)), "across": across, "text": ""}
         if square:
             return {"name": label, "text": f"a table of {len(value)} by {max(len(row) for row in value)} numbers"}
         more = f" … and {numbers.count(len(value) - ITEMS)} more" if len(value) > ITEMS else ""
         return {"name": label, "text": ", ".join(_brief(name, item) for item in value[:ITEMS]) + more}
+    if name == "metric":
+        return {"name": label, "text": words.metric(str(value))}
     return {"name": label, "text": shortened(numbers.measured(name, value), 200)}
 
 

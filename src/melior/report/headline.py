@@ -6,6 +6,7 @@ from typing import Any
 
 from melior.report import numbers, words
 from melior.report.charts import outcome
+from melior.report.charts._svg import shortened
 from melior.report.content import Content
 
 
@@ -33,20 +34,25 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
     metric = words.metric(content.metric)
     before, after, gain = (evidence.get(key) or {} for key in ("baseline", "final", "gain"))
     accepted = [words.plain(name) for name in evidence.get("accepted") or []]
-    believed = inflation(content)
+    doubt = _doubt(content)
+    believed, tried = inflation(content), bool(evidence.get("evidence"))
     lead = []
     start, end = numbers.score(before.get("score")), numbers.score(after.get("score"))
     helped = f"{numbers.listed(accepted)} provably help{'s' if len(accepted) == 1 else ''}"
     if believed is not None:
-        title = f"The {metric} of {numbers.score(believed)} was not real: measured honestly, it is {start}."
+        real = "is probably not real: measured with care" if doubt else "was not real: measured honestly"
+        title = f"The {metric} of {numbers.score(believed)} {real}, it is {start}."
+        if doubt:
+            lead.append(f"Only you can settle it: if it was meant to be so, set {doubt}, and the score stands.")
         if accepted:
             lead.append(f"{helped[:1].upper()}{helped[1:]} and {_brings(content, len(accepted))} it to {end}.")
         else:
-            lead.append("Of what was tried, nothing provably helps.")
+            lead.append("Of what was tried, nothing provably helps." if tried else "No method was tried.")
     elif accepted:
         title = f"{helped[:1].upper()}{helped[1:]}: {metric} goes from {start} to {end}."
     else:
-        title = f"Nothing that was tried provably helps: the plain recipe stays, with a {metric} of {start}."
+        said = "Nothing that was tried provably helps" if tried else "No method was tried"
+        title = f"{said}: the plain recipe stays, with a {metric} of {start}."
     lead += _sureness(evidence, accepted, gain)
     reported = numbers.known(evidence.get("reported_before_repair"))
     if believed is None and reported is not None:
@@ -70,10 +76,29 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
         "title": title,
         "lead": lead,
         "figures": figures,
-        "belief": None if believed is None else {"believed": believed, "true": before.get("score"), "metric": metric},
+        "belief": None
+        if believed is None
+        else {
+            "believed": believed,
+            "true": before.get("score"),
+            "sure": not doubt,
+        },
         "chart": outcome.draw(marks),
         "notes": [words.sentence(note) for note in (evidence.get("noise"), *(evidence.get("notes") or [])) if note],
     }
+
+
+def _doubt(content: Content) -> str:
+    """The setting that takes back a repair made on a suspicion; empty where every repaired fault is certain."""
+    suspected = {
+        (finding.get("symptom"), *(finding.get("columns") or []))
+        for finding in content.findings or []
+        if finding.get("certain") is False
+    }
+    for repair in (content.evidence or {}).get("repairs") or []:
+        if repair.get("undo") and (repair.get("symptom"), *(repair.get("columns") or [])) in suspected:
+            return shortened(repair["undo"], 120)
+    return ""
 
 
 def _brings(content: Content, methods: int) -> str:

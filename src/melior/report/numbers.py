@@ -136,6 +136,8 @@ def measured(name: str, value: Any) -> str:
     if found is None:
         return MISSING if value is None else str(value)
     words = name.lower().split("_")
+    if words[0] == "p" and 0 <= found <= 1:
+        return chance(found)
     if isinstance(value, float) and 0 <= found <= 1 and any(word in words for word in SHARES):
         return percent(found)
     if words[0] in ("score", "auc") and isinstance(value, float):

@@ -28,6 +28,7 @@ def scored(content: Content, limits: Limits) -> dict[str, Any] | None:
     if not scores:
         return None
     before = (content.scores or {}).get("before") or {}
+    before = {} if before == scores else before  # nothing was changed
     overall = {name: value for name, value in scores.items() if "[" not in name and isinstance(value, Mapping)}
     same = _same_as_accuracy(overall)
     chosen = content.metric
@@ -42,7 +43,17 @@ def scored(content: Content, limits: Limits) -> dict[str, Any] | None:
         "classes": _by_class(content, scores, before, limits),
         "on": str((content.scores or {}).get("on") or "held-out rows"),
         "rows": (content.scores or {}).get("rows"),
+        "differs": _differs(content),
     }
+
+
+def _differs(content: Content) -> dict[str, Any] | None:
+    """The score that the outcome states, where it is another than the table's: it is corrected for wrong labels."""
+    stated = numbers.known(((content.evidence or {}).get("final") or {}).get("score"))
+    shown = numbers.known((content.named_score(content.metric) or {}).get("value"))
+    if stated is None or shown is None or abs(stated - shown) < 0.0005:
+        return None
+    return {"stated": stated, "shown": shown, "why": words.sentence((content.evidence or {}).get("noise"))}
 
 
 def _group(
@@ -134,7 +145,7 @@ def curves(content: Content, limits: Limits) -> dict[str, Any] | None:
     scores = content.scores or {}
     table = scores.get("confusion")
     lines = {name: [c for c in scores.get(name) or [] if c] for name in ("roc", "precision_recall", "reliability")}
-    if not table and not any(lines.values()):
+    if not (table and table.get("classes")) and not any(lines.values()):
         return None
     rocs, falls = lines["roc"], lines["precision_recall"]
     areas = (_areas(content, "roc_auc", rocs), _areas(content, "average_precision", falls))
@@ -152,7 +163,7 @@ def curves(content: Content, limits: Limits) -> dict[str, Any] | None:
         "charts": charts,
         "many": many > 1,
         "hidden": max(many - MOST, 0),
-        "confusion": confusion.draw(table) if table else "",
+        "confusion": confusion.draw(table) if table and table.get("classes") else "",
         "partial": max(len((table or {}).get("classes") or []) - confusion.MOST, 0),
         "pairs": _pairs(content, table or {}, limits),
     }

@@ -41,6 +41,7 @@ def tried(content: Content) -> dict[str, Any] | None:
             if any(entry["group"] == group for entry in entries)
         ],
         "total": len(entries),
+        "could": any(finding.get("methods") for finding in content.findings or []),
         "plot": forest.draw(lines) if lines else "",
         "narrow": forest.draw(lines, narrow=True) if lines else "",
         "plotted": min(len(lines), forest.MOST),

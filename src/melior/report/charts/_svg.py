@@ -13,6 +13,8 @@ from typing import Any
 # control characters, what turns the direction of everything after it, and what is no character
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202d\u202e\ufffe\uffff]")
 
+TOLD = 240  # letters that hovering shows
+
 
 def clean(text: Any) -> str:
     """Text that any file can hold: control characters and halves of characters become a replacement sign."""
@@ -46,12 +48,12 @@ def said(text: Any) -> str:
 
 def title(text: Any) -> str:
     """What hovering shows."""
-    return element("title", said(text))
+    return element("title", said(shortened(text, TOLD)))
 
 
 def chart(label: str, *inside: str, **attributes: Any) -> str:
     """The whole chart, with a label for those who do not see it."""
-    return element("svg", *inside, role="img", aria_label=label, **attributes)
+    return element("svg", *inside, role="img", aria_label=shortened(label, TOLD), **attributes)
 
 
 def finite(values: Iterable[Any]) -> list[float]:
@@ -60,6 +62,11 @@ def finite(values: Iterable[Any]) -> list[float]:
         float(v) if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) else math.nan
         for v in values
     ]
+
+
+def shares(values: Iterable[Any]) -> list[float]:
+    """Numbers as floats from 0 to 1; whatever is none becomes nan."""
+    return [value if math.isnan(value) else min(max(value, 0.0), 1.0) for value in finite(values)]
 
 
 def line(across: Sequence[float], up: Sequence[float], **attributes: Any) -> str:
@@ -79,13 +86,13 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers between two ends.
 
     >>> ticks(0, 1), ticks(-0.013, 0.09)
-    ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.0, 0.02, 0.04, 0.06, 0.08])
+    ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.0, 0.05])
     """
     if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
         return [low] if math.isfinite(low) else []
     rough = (high - low) / max(about, 1)
     power = 10 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(place * step, 12) + 0.0 for place in range(first, last + 1)]
 

@@ -23,10 +23,10 @@ def chosen(counts: np.ndarray[Any, Any], most: int = MOST) -> list[int]:
 def draw(confusion: Mapping[str, Any], most: int = MOST) -> str:
     """The table (`Confusion.to_dict`); with more classes than `most`, the part that is confused most."""
     classes = [str(label) for label in confusion["classes"]]
-    counts = np.array([finite(row) for row in confusion["counts"]], dtype=float).reshape(len(classes), -1)
-    counts = np.maximum(np.nan_to_num(counts), 0)
-    if not classes or counts.shape != (len(classes), len(classes)):
+    rows = [finite(row) for row in confusion["counts"]]
+    if not classes or [len(row) for row in rows] != [len(classes)] * len(classes):
         return chart("Confusion table: there is nothing to draw", viewBox="0 0 300 10", class_="chart")
+    counts = np.maximum(np.nan_to_num(np.array(rows, dtype=float)), 0)
     totals = counts.sum(axis=1, keepdims=True)
     rates = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
     places = chosen(counts, most)

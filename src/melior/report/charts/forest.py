@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from melior.report.charts._svg import chart, element, said, shortened, ticks, title
-from melior.report.numbers import seconds, signed
+from melior.report.numbers import MINUS, seconds, signed
 
 MOST = 40  # lines
 WIDE = (30.0, 66.0)  # where the plot lies, in per cent of the width
@@ -81,7 +81,12 @@ def draw(lines: Sequence[Line], *, narrow: bool = False) -> str:
         anchor = "start" if x < 6 else "end" if x > 94 else "middle"
         axis.append(
             element(
-                "text", said(signed(tick) if tick else "0"), x=f"{x:.2f}%", y=y + 18, text_anchor=anchor, class_="tick"
+                "text",
+                said(f"{tick:+g}".replace("-", MINUS) if tick else "0"),
+                x=f"{x:.2f}%",
+                y=y + 18,
+                text_anchor=anchor,
+                class_="tick",
             )
         )
     middle = f"{scale(0):.2f}%"

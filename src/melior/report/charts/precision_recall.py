@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from melior.report.charts._plane import Curve, lines, plane
-from melior.report.charts._svg import finite
+from melior.report.charts._plane import MOST, Curve, lines, plane
+from melior.report.charts._svg import finite, shares
 from melior.report.numbers import percent, score
 
 
 def area(curve: Mapping[str, Any]) -> float:
     """Average precision, the sum over thresholds of recall gained times precision there; nan without points."""
-    x, y = np.array(finite(curve["recall"])), np.array(finite(curve["precision"]))
+    x, y = np.array(shares(curve["recall"])), np.array(shares(curve["precision"]))
     inside = ~(np.isnan(x) | np.isnan(y))
     return float((np.diff(x[inside]) * y[inside][1:]).sum()) if inside.sum() > 1 else float("nan")
 
@@ -23,9 +23,10 @@ def draw(curves: Sequence[Mapping[str, Any]], areas: Mapping[str, float] | None 
 
     areas: the average precision of each class, where it was measured; otherwise it is taken from the curve.
     """
-    known = [((areas or {}).get(str(curve["label"]), area(curve)), curve) for curve in curves if not isnan(area(curve))]
+    measured = [(area(curve), curve) for curve in curves]
+    known = [((areas or {}).get(str(curve["label"]), own), curve) for own, curve in measured if not isnan(own)]
     known.sort(key=lambda pair: pair[0])
-    drawn = [_curve(curve, value) for value, curve in known]
+    drawn = [_curve(curve, value) for value, curve in known[:MOST]]
     hardest = f", the lowest for {drawn[0].label}" if len(drawn) > 1 else ""
     seen = f"average precision {score(known[0][0])}{hardest}" if drawn else "no curve could be drawn"
     return plane(f"Precision-recall curve: {seen}", "right when it says so", "caught", *lines(drawn))
@@ -33,7 +34,7 @@ def draw(curves: Sequence[Mapping[str, Any]], areas: Mapping[str, float] | None 
 
 def _curve(curve: Mapping[str, Any], value: float) -> Curve:
     label = str(curve["label"])
-    x, y = finite(curve["recall"]), finite(curve["precision"])
+    x, y = shares(curve["recall"]), shares(curve["precision"])
     limits = finite(curve.get("thresholds") or [None] * len(x))
     told = [
         ("" if isnan(limit) else f"from probability {limit:.2f} on: ")

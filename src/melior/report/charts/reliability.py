@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from melior.report.charts._plane import Curve, across, lines, plane, up
-from melior.report.charts._svg import element, finite, title
+from melior.report.charts._plane import MOST, Curve, across, lines, plane, up
+from melior.report.charts._svg import element, finite, shares, title
 from melior.report.numbers import count, percent
 
 
 def gap(curve: Mapping[str, Any]) -> float:
     """Mean distance from the diagonal, each bin by its rows; nan without points."""
-    claimed, observed, rows = (np.array(finite(curve[key])) for key in ("claimed", "observed", "rows"))
+    claimed, observed = (np.array(shares(curve[key])) for key in ("claimed", "observed"))
+    rows = np.array(finite(curve["rows"]))
     inside = ~(np.isnan(claimed) | np.isnan(observed) | np.isnan(rows))
     if not inside.any() or rows[inside].sum() <= 0:
         return float("nan")
@@ -26,7 +27,7 @@ def draw(curves: Sequence[Mapping[str, Any]]) -> str:
     """
     usable = [curve for curve in curves if not np.isnan(gap(curve))]
     usable.sort(key=lambda curve: curve.get("label") is not None)
-    drawn = [_curve(curve) for curve in usable]
+    drawn = [_curve(curve) for curve in usable[:MOST]]
     bins = _bins(usable[0]) if usable else []
     seen = f"claims are off by {percent(gap(usable[0]))} on average" if usable else "no curve could be drawn"
     return plane(
@@ -37,11 +38,11 @@ def draw(curves: Sequence[Mapping[str, Any]]) -> str:
 def _curve(curve: Mapping[str, Any]) -> Curve:
     whose = "the class it answers" if curve.get("label") is None else str(curve["label"])
     told = f"{whose}: {percent(gap(curve))} off on average"
-    return Curve(whose, finite(curve["claimed"]), finite(curve["observed"]), told)
+    return Curve(whose, shares(curve["claimed"]), shares(curve["observed"]), told)
 
 
 def _bins(curve: Mapping[str, Any]) -> list[str]:
-    columns = [finite(curve[key]) for key in ("claimed", "observed", "low", "high", "rows")]
+    columns = [*(shares(curve[key]) for key in ("claimed", "observed", "low", "high")), finite(curve["rows"])]
     found = []
     for claimed, observed, low, high, rows in zip(*columns, strict=False):
         if np.isnan(claimed) or np.isnan(observed):
