@@ -51,11 +51,11 @@ def dozen(path: str) -> tuple[list[str], list[str]]:
 
 def improve(path: str, budget: float, workers: int) -> dict[str, Any]:
     """A full improve, timed from the call to its answer. Which dozen is found out before the clock starts."""
-    import melior
+    from melior.verbs.improve import improve as verb
 
     attempt, never = dozen(path)
     started = time.perf_counter()
-    found = melior.improve(path, target=TARGET, attempt=attempt, never=never, budget=budget, workers=workers)
+    found = verb(path, target=TARGET, attempt=attempt, never=never, budget=budget, workers=workers)
     return {
         "seconds": time.perf_counter() - started,
         "family": found.recipe.model.name,
@@ -103,7 +103,10 @@ def case(name: str, rows: int, budget: float, repeats: int, workers: int) -> dic
         "ratio": median(seconds[0]) / median(seconds[1]),
         "improve_peak_mib": max(one["peak_mib"] for one in whole),
         "baseline_peak_mib": max(one["peak_mib"] for one in plain),
-        **{key: whole[-1][key] for key in ("family", "methods", "candidates", "accepted", "own_baseline_seconds", "notes")},
+        **{
+            key: whole[-1][key]
+            for key in ("family", "methods", "candidates", "accepted", "own_baseline_seconds", "notes")
+        },
     }
 
 
@@ -116,8 +119,8 @@ def tables(results: Results) -> list[Shown]:
         )
         for key, one in results.finished().items()
     ]  # fmt: skip
-    headings = ("rows from", "rows", "family", "methods", "candidates", "improve, s", "baseline, s", "ratio", "accepted",
-                "peak, MiB")  # fmt: skip
+    headings = ("rows from", "rows", "family", "methods", "candidates", "improve, s", "baseline, s", "ratio",
+                "accepted", "peak, MiB")  # fmt: skip
     note = f"Wanted: a ratio of at most {WANTED:g}. Medians; a method may have several candidates (settings)."
     return [Shown("improve over one cross-validation of its baseline", headings, rows, note)]
 

@@ -41,12 +41,12 @@ def plain(rows: Rows, seed: int) -> Any:
     """What `melior train` fits with `split.sealed: 0`: the plain recipe on all rows, the family chosen by itself."""
     from melior.trials.family import choose_family
     from melior.trials.fit import fit
-    from melior.trials.threads import cores, one_blas_thread
+    from melior.trials.threads import cores, one_thread_each
     from melior.verbs.prepare import prepare
 
     ready = prepare(rows.whole(), target=TARGET, seed=seed)
     chosen = choose_family(ready.recipe, ready.table)
-    with one_blas_thread():
+    with one_thread_each():
         return fit(chosen.recipe, ready.table, threads=cores())
 
 
@@ -63,10 +63,10 @@ def refitted(improvement: Any, frame: pl.DataFrame) -> Any:
     """The improved recipe on all the rows that there are."""
     from melior.data.read import read
     from melior.trials.fit import fit
-    from melior.trials.threads import cores, one_blas_thread
+    from melior.trials.threads import cores, one_thread_each
 
     table = read(frame, target=TARGET, columns=dict(improvement.recipe.data.columns))
-    with one_blas_thread():
+    with one_thread_each():
         return fit(improvement.recipe, table, threads=cores())
 
 
@@ -173,7 +173,13 @@ def tables(results: Results) -> list[Shown]:
         "– under recovered: the fault cost less than 0.02.",
     )
     worse = [
-        (key, number(one["clean"]), number(one["faulty"]), number(one["after"]), ", ".join(one["accepted"]) or "nothing")
+        (
+            key,
+            number(one["clean"]),
+            number(one["faulty"]),
+            number(one["after"]),
+            ", ".join(one["accepted"]) or "nothing",
+        )
         for key, one in cases.items()
         if (one["recovered"] is not None and one["recovered"] < 0.25) or one["after"] < one["faulty"] - COST
     ]

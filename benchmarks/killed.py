@@ -80,7 +80,9 @@ def differing(one: Any, other: Any, where: str = "") -> list[str]:
             places += [inside] if key not in one or key not in other else differing(one[key], other[key], inside)
         return places
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return [place for n, (a, b) in enumerate(zip(one, other, strict=True)) for place in differing(a, b, f"{where}:{n}")]
+        return [
+            place for n, (a, b) in enumerate(zip(one, other, strict=True)) for place in differing(a, b, f"{where}:{n}")
+        ]
     return [] if one == other else [where]
 
 
@@ -130,7 +132,7 @@ class Bench:
         before = trials(run)
         aside = len(list(run.rglob("*.aside"))) if run.exists() else 0
         code, said, took = finished(self.verb, self.data, run, self.budget)
-        made: Case = {"share": share, "hit": alive, "code": code, "trials_before": len(before), "seconds": took}
+        made: Case = {"share": share, "hit": alive, "exit": code, "trials_before": len(before), "seconds": took}
         made["aside_before"] = aside
         if code != 0:
             return {**made, "said": said, "same": False, "lost": 0, "again": 0, "differs": []}
@@ -166,8 +168,8 @@ def tables(results: Results) -> list[Shown]:
             whole.append((verb, number(median(base["seconds"]), 1), str(base["trials"]), said))
         rows.append(
             (
-                verb, str(len(kills)), str(sum(one["hit"] for one in kills)), str(sum(one["code"] == 0 for one in kills)),
-                str(sum(one["same"] for one in kills)), str(sum(one["trials_before"] for one in kills)),
+                verb, str(len(kills)), str(sum(one["hit"] for one in kills)),
+                str(sum(one["exit"] == 0 for one in kills)), str(sum(one["same"] for one in kills)), str(sum(one["trials_before"] for one in kills)),
                 str(sum(one["lost"] for one in kills)), str(sum(one["again"] for one in kills)),
                 str(sum(one.get("same_trials", False) for one in kills)),
                 str(sum(one.get("aside_after", 0) for one in kills)),
@@ -176,9 +178,9 @@ def tables(results: Results) -> list[Shown]:
     headings = ("verb", "kills", "hit it running", "ended with 0", "ended the same", "trials finished before", "lost",
                 "run again", "same trials in the end", "left-over files")  # fmt: skip
     wrong = [
-        (key, f"{one['share']:.3f}", str(one["code"]), one.get("said", "")[:120] or ", ".join(one["differs"][:4]))
+        (key, f"{one['share']:.3f}", str(one["exit"]), one.get("said", "")[:120] or ", ".join(one["differs"][:4]))
         for key, one in results.finished().items()
-        if "kill" in key and (one["code"] != 0 or not one["same"] or one["lost"] or one["again"])
+        if "kill" in key and (one["exit"] != 0 or not one["same"] or one["lost"] or one["again"])
     ]
     return [
         Shown("Undisturbed", ("verb", "seconds", "trials", "two runs differ in"), whole),
@@ -208,7 +210,9 @@ def main() -> None:
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 bench = Bench(verb, given.rows, given.budget, Path(folder))
-                results.cases.pop(f"{verb} | undisturbed", None)  # what later kills are compared with is of this process
+                results.cases.pop(
+                    f"{verb} | undisturbed", None
+                )  # what later kills are compared with is of this process
                 if "failed" in results.case(f"{verb} | undisturbed", bench.undisturbed):
                     continue
                 for key, share in zip(keys, shares, strict=True):

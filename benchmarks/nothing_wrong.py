@@ -120,6 +120,7 @@ def case(seed: int, budget: float, fewest: int, most: int) -> dict[str, Any]:
         "found": sorted({finding.symptom for finding in better.findings}),
         "flagged": {check: len(own) / looked for check, own in flagged.items()},
         "flagged_by_any": len(any_check) / looked,
+        "notes": list(better.notes),
         "failed_checks": [f.message for f in better.findings if f.symptom == "failed_check"],
         "seconds": better.seconds,
     }
@@ -141,8 +142,8 @@ def tables(results: Results) -> list[Shown]:
         sealed = sum(one["sealed_gain"][1] > 0 for one in own)
         repaired = sum(bool(one["repairs"]) for one in own)
         rows.append(
-            (name, str(len(own)), share_interval(len(taken), len(own)), str(mistaken), number(mean_gain(taken), 4, True),
-             str(sealed), str(repaired), number(mean([one["tried"] for one in own]), 1))
+            (name, str(len(own)), share_interval(len(taken), len(own)), str(mistaken),
+             number(mean_gain(taken), 4, True), str(sealed), str(repaired), number(mean([one["tried"] for one in own]), 1))
         )  # fmt: skip
     headings = (
         "rows from", "runs", "accepted a method", "of these no better in truth", "their mean true gain",
@@ -150,7 +151,9 @@ def tables(results: Results) -> list[Shown]:
     )  # fmt: skip
     accepted = Shown("Runs that accepted a method (wanted: at most 5 %)", headings, rows)
     counted = Counter(name for one in cases for name in one["accepted"])
-    which = Shown("Which", ("method", "accepted in runs"), [(name, str(count)) for name, count in counted.most_common()])
+    which = Shown(
+        "Which", ("method", "accepted in runs"), [(name, str(count)) for name, count in counted.most_common()]
+    )
     each = []
     for check in checks():
         shares = [one["flagged"].get(check, 0.0) for one in cases]
@@ -189,8 +192,8 @@ def main() -> None:
         for seed in range(given.runs):
             results.case(f"seed {seed}", lambda s=seed: case(s, given.budget, fewest, most))
     notes = [
-        "Imbalance of 70 to 30 is no fault, and skewed columns are what lognormal means: a finding of feature_skew there "
-        "is true, flags no row, and is counted all the same.",
+        "Imbalance of 70 to 30 is no fault, and skewed columns are what lognormal means: a finding of feature_skew "
+        "there is true, flags no row, and is counted all the same.",
         "True gain: macro F1 of the final predictor minus that of the plain one on 20,000 fresh rows.",
     ]
     results.show(tables(results), notes)

@@ -39,7 +39,9 @@ def tables(results: Results) -> list[Shown]:
         bare = median(seconds["bare python"])
         for name, own in seconds.items():
             wanted = {"melior --help": "0.300", "import melior": "0.100 beyond bare"}.get(name, "")
-            rows.append((name, number(median(own)), number(min(own)), number(max(own)), number(median(own) - bare), wanted))
+            rows.append(
+                (name, number(median(own)), number(min(own)), number(max(own)), number(median(own) - bare), wanted)
+            )
     headings = ("what", "median, s", "least", "most", "beyond bare python, s", "wanted, s")
     return [Shown("Seconds to start", headings, rows)]
 

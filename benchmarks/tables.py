@@ -61,7 +61,9 @@ def all_reviews() -> Rows:
     from sources import reviews_file
 
     frame = pl.read_parquet(reviews_file()).select(list(NAMES)).rename(NAMES).drop("rating")
-    return Rows("all reviews", frame.drop("recommended"), labels_of(frame["recommended"].to_numpy()), ("title", "review"))
+    return Rows(
+        "all reviews", frame.drop("recommended"), labels_of(frame["recommended"].to_numpy()), ("title", "review")
+    )
 
 
 def _of_sklearn(name: str) -> Callable[[int], Rows]:

@@ -54,8 +54,8 @@ def _logit(scores: Floats) -> Floats:
 
 def fit_curve(scores: Floats, votes: Floats, given: Floats, classes: int, generator: np.random.Generator) -> Curve:
     """scores (rows,) out-of-fold probability of the class; votes (rows,) logit of the class's share among neighbours;
-    given (rows,) 1 where the label is the class; classes in all, which bounds the floors: labels that are wrong so often
-    that the curve would fall cannot be told from labels that are right."""
+    given (rows,) 1 where the label is the class; classes, how many there are, which bounds the floors: labels that are
+    wrong so often that the curve would fall cannot be told from labels that are right."""
     if len(scores) > MOST_ROWS:
         picked = generator.choice(len(scores), MOST_ROWS, replace=False)
         scores, votes, given = scores[picked], votes[picked], given[picked]
@@ -126,7 +126,9 @@ def estimate_noise(
         fitted = fitted[-1:]
     if not fitted:
         return None
-    curves = {k: fit_curve(kept[:, k], votes[:, k], (given == k).astype(np.float64), classes, generator) for k in fitted}
+    curves = {
+        k: fit_curve(kept[:, k], votes[:, k], (given == k).astype(np.float64), classes, generator) for k in fitted
+    }
     clean = kept.copy()  # (rows, classes) P(true class), noise taken out
     missed = np.zeros(classes)
     for k, curve in curves.items():

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from melior.checks._base import Check, Context
-from melior.checks._statistics import count, full_length, labelled, log_losses, mean_interval, permutation_z
+from melior.checks._statistics import count, entropy, full_length, labelled, log_losses, mean_interval, permutation_z
 from melior.data.table import Labels, Rows, Table
 from melior.findings import Finding
 
 FEWEST_SHARE, MOST_SHARE = 0.02, 0.6
 MOST_FITS = 3
 SCREEN_Z = 3.1  # one in a thousand
+MATTERS = 0.01  # of the answer's entropy: folds by group have uneven classes, which costs a little without any leak
 NEIGHBOURS = 5
 LIKE_ID = re.compile(
     r"(^|[^a-z])(id|ids|key|code|no|nr|num|number|uuid|user|customer|client|patient|subject|person|member|account|"
@@ -27,8 +28,9 @@ class GroupLeakage(Check):
     A column can be the group if it is an id, a category, or whole numbers named like an id, with one value for every
     2 to 50 rows or so. It is tried only if rows of a group share their answers, or stand close in the other columns,
     more than shuffled groups do (z above 3.1). It is named if the log loss under the group split is higher by more
-    than its 99 % interval (clustered by group) and the recipe's metric is lower. Whether new groups will come is for
-    the user to say, so the finding is not certain. Severity is the part of the score above chance that is lost.
+    than its 99 % interval (clustered by group) and a hundredth of the answer's entropy, and the recipe's metric is
+    lower. Whether new groups will come is for the user to say, so the finding is not certain. Severity is the part of
+    the score above chance that is lost.
     """
 
     symptoms = frozenset({"group_leakage"})
@@ -82,7 +84,7 @@ class GroupLeakage(Check):
         random, honest = context.metric_value(drawn, scored), context.metric_value(apart, scored)
         by_chance = np.bincount(labels[scored], minlength=len(table.classes)) / len(scored)
         base = context.metric_value(np.tile(by_chance, (len(table), 1)), scored)
-        if low <= 0 or honest >= random:
+        if low <= MATTERS * entropy(np.bincount(labels[scored])) or honest >= random:
             return None
         size = len(np.unique(groups))
         return Finding(
@@ -103,7 +105,7 @@ class GroupLeakage(Check):
                 "groups": size,
                 "z_of_screen": z,
             },
-            threshold=0.0,
+            threshold=MATTERS * entropy(np.bincount(labels[scored])),
             threshold_from="99 % interval of the paired log loss difference, clustered by group",
             columns=(name,),
             certain=False,

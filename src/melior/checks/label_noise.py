@@ -14,6 +14,7 @@ NEIGHBOURS = 20
 FALSE_RATE = 2e-3
 FEWEST_ROWS = 50
 ROWS_A_COLUMN = 10
+MOST_CERTAIN = 0.15  # beyond, a cause of the answer that is not among the columns is as good an explanation
 
 
 class LabelNoise(Check):
@@ -23,8 +24,9 @@ class LabelNoise(Check):
     label is wrong, and the rows where that is more likely than not are named, the likeliest first. Severity is the
     estimated share of wrong labels, doubled (half wrong is as bad as it gets).
 
-    With fewer than ten rows a number column nothing is said: what a model cannot learn from so few rows looks the same
-    as labels that are wrong.
+    A cause of the answer that no column tells makes the same pattern as labels wrong at random, so beyond 15 % the
+    finding is a question. With fewer than ten rows a number column nothing is said: what a model cannot learn from so
+    few rows looks the same as labels that are wrong.
 
     A second finding names copies of a row that carry different answers.
     """
@@ -79,6 +81,7 @@ class LabelNoise(Check):
             columns=(table.target,) if table.target else (),
             rows=table.row_ids[named],
             row_scores=noise.wrong[named],
+            certain=noise.rate < MOST_CERTAIN,
         )
 
     def contradiction(self, context: Context, conflicts: list[np.ndarray[Any, Any]]) -> Finding:

@@ -15,8 +15,8 @@ class Overfitting(Check):
 
     The gap is the optimism of the fit: for a model of p well-spent parameters about p / rows (Akaike 1974). It is a
     fault where its 99 % interval lies above the information that the model keeps on new rows, so that it remembers more
-    than it knows (and at least a tenth of the answer), and where the share of right answers falls too. Severity is the part of what it seemed to know that
-    is memory.
+    than it knows (and above a tenth of the answer), and where the share of right answers falls too. Severity is the
+    part of what it seemed to know that is memory.
     """
 
     symptoms = frozenset({"overfitting"})

@@ -66,7 +66,7 @@ class TimeLeakage(Check):
         scores, positions = context.score_under("time", name)
         later = full_length(scores, positions, len(table))
         latest = ordered[-max(20, len(ordered) // (context.recipe.split.folds + 1)) :]
-        latest = latest[np.isfinite(later[latest, 0])]
+        latest = latest[np.isin(latest, positions) & np.isfinite(later[latest, 0])]
         measured: dict[str, Any] = {"p_of_drift": drift, "z_of_neighbours": z, "z_of_errors": z_missed}
         gap = low = 0.0
         if len(latest) >= 20:
@@ -75,7 +75,7 @@ class TimeLeakage(Check):
             measured |= {"log_loss_gap": gap, "log_loss_gap_low": low, "log_loss_gap_high": high}
         random, honest = self.metrics(context, drawn, later, latest)
         measured |= {"score_random": random, "score_time": honest, "metric": context.recipe.metric, "rows": len(latest)}
-        certain = low > 0
+        certain = low > 0 and honest < random
         lost = float(np.clip((random - honest) / max(random, 1e-9), 0.05, 1.0))
         tenth = len(ordered) // PERIODS
         first, last = labels[ordered[:tenth]], labels[ordered[-tenth:]]

@@ -28,7 +28,7 @@ from melior.trials.family import choose_family
 from melior.trials.fit import Shared, fit
 from melior.trials.judge import Judged
 from melior.trials.run import Trials
-from melior.trials.threads import cores, one_blas_thread
+from melior.trials.threads import cores, one_thread_each
 
 NOISE_WORTH_CORRECTING = 0.02  # estimated share of wrong labels; below it the correction costs more than it mends
 
@@ -116,7 +116,7 @@ def improve_table(
 
     progress("the last look, at the sealed rows", 0, 2)
     shared = Shared()
-    with one_blas_thread():
+    with one_thread_each():
         plain = fit(recipe, development, shared=shared, threads=cores())
         progress("the last look, at the sealed rows", 1, 2)
         final = plain if better == recipe else fit(better, development, shared=shared, threads=cores())
@@ -162,7 +162,7 @@ def _second_audit(first: Audit, parts: Parts, recipe: Recipe, progress: Progress
 
 def _plain_score(recipe: Recipe, parts: Parts, measure: Metric) -> float:
     """What the score would have been believed to be: the plain recipe with all the faults."""
-    with one_blas_thread():
+    with one_thread_each():
         predictor = fit(recipe.model_copy(update={"methods": ()}), parts.development, threads=cores())
         scores = predictor.scores(parts.sealed)
     truth = one_hot(parts.sealed.given_labels(), len(parts.sealed.classes))

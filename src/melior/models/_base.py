@@ -101,6 +101,9 @@ class FitContext(Protocol):
     def reseeded(self, number: int) -> "FitContext":
         """The same surroundings with another seed, for the members of an ensemble."""
 
+    def base_learner(self) -> "Learner":
+        """The learner of the recipe's own family, with the column steps of the recipe."""
+
     def family(self, choice: Choice | str) -> "Learner":
         """The learner of another family, with the column steps of the recipe."""
 

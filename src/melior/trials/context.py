@@ -14,7 +14,7 @@ from melior.metrics.registry import metric
 from melior.models._base import Model, families, resolve
 from melior.recipe import Choice, Recipe, Split
 from melior.trials.fit import Shared, fit
-from melior.trials.threads import cores, one_blas_thread
+from melior.trials.threads import cores, one_thread_each
 
 T = TypeVar("T")
 
@@ -158,7 +158,7 @@ class TableContext:
         unlabelled = np.flatnonzero(table.given_labels() < 0)
         recipe = self._recipe(model)
         for fold in parts:
-            with one_blas_thread():
+            with one_thread_each():
                 predictor = fit(recipe, table.take(self.labelled[fold.train]), shared=self._shared, threads=cores())
                 where = np.concatenate([self.labelled[fold.test], unlabelled])
                 scores[where] += predictor.scores(table.take(where))
@@ -172,7 +172,7 @@ class TableContext:
 
     def in_sample(self) -> Floats:
         def make() -> Floats:
-            with one_blas_thread():
+            with one_thread_each():
                 train = self.table.take(self.labelled)
                 predictor = fit(self._recipe(self.model()), train, shared=self._shared, threads=cores())
                 return predictor.scores(self.table)

@@ -18,7 +18,7 @@ from melior.data.table import Floats, Rows, Table
 from melior.recipe import Recipe
 from melior.storage import write_atomic
 from melior.trials.fit import Shared, fit
-from melior.trials.threads import cores, one_blas_thread
+from melior.trials.threads import cores, one_thread_each
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Trials:
                 return found
         train, test = self.parts(number)
         started = time.perf_counter()
-        with one_blas_thread():
+        with one_thread_each():
             predictor = fit(recipe, train, shared=self.shared)
             scores = predictor.scores(test)
         result = Result(

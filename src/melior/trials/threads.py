@@ -1,38 +1,36 @@
 """How many threads numerical libraries use while trials run side by side.
 
-Two linear fits at once, each with a BLAS that starts a thread a core, take ten times as long as one after the other.
-So while anything of ours fits, BLAS has one thread; before and after, the user's setting stands.
+Two fits at once, each with a BLAS that starts a thread a core, wait for each other's threads and take ten times as
+long as one after the other. Setting the limit for each fit and taking it back after it makes that worse: every change
+stops and starts the BLAS's threads. So the first fit limits BLAS to one thread in this process, for good; trees say
+themselves how many threads they want.
 """
 
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 _lock = threading.Lock()
-_inside = 0
-_limits: Any = None
+
+
+@cache
+def _limited() -> Any:
+    # only a library that is loaded can be limited: numpy and scipy bring one each
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1, user_api="blas")
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """BLAS with one thread for the time being; may be entered by several threads at once."""
-    global _inside, _limits
+def one_thread_each() -> Iterator[None]:
+    """BLAS with one thread, from here on; may be entered by several threads at once."""
     with _lock:
-        _inside += 1
-        if _inside == 1:
-            from threadpoolctl import threadpool_limits
-
-            _limits = threadpool_limits(limits=1, user_api="blas")
-    try:
-        yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if _inside == 0:
-                _limits.restore_original_limits()
-                _limits = None
+        _limited()
+    yield
 
 
 def cores() -> int:

@@ -14,7 +14,7 @@ from melior.runs.store import Run
 from melior.trials.family import choose_family
 from melior.trials.fit import fit
 from melior.trials.run import content_hash
-from melior.trials.threads import cores, one_blas_thread
+from melior.trials.threads import cores, one_thread_each
 from melior.verbs.evaluate import Evaluation, measured
 from melior.verbs.examples import examples_of
 from melior.verbs.prepare import prepare
@@ -90,7 +90,7 @@ def train(
     chosen = choose_family(recipe, training, progress=progress)
     recipe = chosen.recipe
     progress("fitting", 0, 2, recipe.model.name)
-    with one_blas_thread():
+    with one_thread_each():
         predictor = fit(recipe, training, threads=cores())
         progress("scoring", 1, 2)
         evaluation, examples = None, examples_of(training, ())

@@ -1,0 +1,336 @@
+"""The documents are true to the code and to each other: commands, links, languages, generated pages, sessions."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import melior
+from melior.cli.main import app
+from melior.findings import SYMPTOMS
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(page for page in DOCS.rglob("*.md")), ROOT / "src" / "melior" / "samples" / "README.md"]
+)
+OWN = [page for page in PAGES if "benchmarks" not in page.parts]  # pages that benchmarks write have their own words
+NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+FENCE = re.compile(r"^(`{3,}).*?^\1\s*$", re.MULTILINE | re.DOTALL)
+SESSION = re.compile(r"<!-- session:(\w+) -->.*?<!-- /session -->", re.DOTALL)
+GENERATED = re.compile(r"<!-- generated:\w+ -->.*?<!-- /generated -->", re.DOTALL)
+COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands}
+PAIRS = [
+    ("README.md", "README.zh-CN.md"),
+    ("docs/judge.md", "docs/zh/judge.md"),
+]
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def without_code(text: str) -> str:
+    return FENCE.sub("", text)
+
+
+# ---- commands and names
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_exist(name):
+    said = text_of(name)
+    named = re.findall(r"^\$ melior ([a-z]\w*)", said, re.MULTILINE) + re.findall(r"`melior ([a-z]\w*)", said)
+    assert set(named) <= COMMANDS, f"{sorted(set(named) - COMMANDS)} are no commands"
+
+
+def test_readme_lists_every_command():
+    listed = set(re.findall(r"`melior (\w+)", text_of("README.md")))
+    assert listed == COMMANDS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_python_names_exist(name):
+    said = "\n".join(re.findall(r"^```python\n(.*?)^```", text_of(name), re.MULTILINE | re.DOTALL))
+    for attribute in re.findall(r"(?<![\w.])melior\.(\w+)\(", said):
+        assert hasattr(melior, attribute), f"melior.{attribute}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_options_exist(name):
+    import inspect
+    import typing
+
+    known = {"--help", "--version", "--install-completion", "--show-completion"}
+    for command in app.registered_commands:
+        for hint in typing.get_type_hints(command.callback, include_extras=True).values():
+            info = typing.get_args(hint)[-1] if typing.get_args(hint) else None
+            known |= {
+                one for one in (getattr(info, "default", None), *(getattr(info, "param_decls", None) or ())) if one
+            }
+    assert "--budget" in known, inspect.getsource(app.registered_commands[2].callback)
+    lines = re.findall(r"^\$ melior .*$", text_of(name), re.MULTILINE) + re.findall(r"`(melior [^`]*)`", text_of(name))
+    for line in lines:
+        for option in re.findall(r"(?<=\s)--?[a-z][\w-]*", line):
+            assert option in known, f"{line}: there is no option {option}"
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([\w-]+):", text_of("Makefile"), re.MULTILINE))
+    for name in NAMES:
+        for target in re.findall(r"(?:^\$ |`)make ([\w-]+)", text_of(name), re.MULTILINE):
+            assert target in targets, f"{name}: make {target}"
+
+
+def test_symptoms_in_the_judge_exist():
+    named = set(re.findall(r"^\| (\w+_\w+) \|", text_of("docs/judge.md"), re.MULTILINE))
+    assert named
+    assert named <= set(SYMPTOMS)
+
+
+# ---- what the code generates
+
+
+def test_reference_pages_are_up_to_date():
+    done = subprocess.run(
+        [sys.executable, str(DOCS / "make_reference.py"), "--check"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_check_notices_what_is_out_of_date(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    for name in made.PAGES:
+        (tmp_path / f"{name}.md").write_text(f"intro\n\n<!-- generated:{name} -->\nold\n<!-- /generated -->\nend\n")
+    monkeypatch.setattr(made, "HERE", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["make_reference.py", "--check"])
+    assert made.main() == 1
+    assert "old" in (tmp_path / "methods.md").read_text()
+    monkeypatch.setattr(sys, "argv", ["make_reference.py"])
+    assert made.main() == 0
+    fresh = (tmp_path / "methods.md").read_text()
+    assert "old" not in fresh
+    assert "## class_weights" in fresh
+    assert fresh.startswith("intro")
+    assert fresh.endswith("end\n")
+    monkeypatch.setattr(sys, "argv", ["make_reference.py", "--check"])
+    assert made.main() == 0
+
+
+def test_every_setting_of_a_recipe_is_explained():
+    rows = re.findall(r"^\| `([\w.]+)` \|.*\| (.*?) \|$", text_of("docs/recipe.md"), re.MULTILINE)
+    assert len(rows) > 15
+    assert not [name for name, said in rows if not said.strip()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sessions_are_known_and_filled(name):
+    spec = importlib.util.spec_from_file_location("make_sessions", DOCS / "make_sessions.py")
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    said = text_of(name)
+    assert len(re.findall(r"<!-- session:", said)) == len(re.findall(r"<!-- /session -->", said))
+    for found in SESSION.finditer(said):
+        assert found[1] in made.SESSIONS, f"there is no session {found[1]}"
+        typed = re.findall(r"^\$ (.*)$", found[0], re.MULTILINE)
+        assert typed == [shown for shown, _ in made.SESSIONS[found[1]]], "run python docs/make_sessions.py"
+
+
+# ---- links
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link may name after #: headings as GitHub and the site make them, and anchors of our own."""
+    said = page.read_text(encoding="utf-8")
+    found = set(re.findall(r'<a id="([^"]+)">', said))
+    for heading in re.findall(r"^#+ (.+)$", without_code(said), re.MULTILINE):
+        found.add(re.sub(r"[^\w\s-]", "", heading.lower()).strip().replace(" ", "-"))
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_lead_somewhere(name):
+    page = ROOT / name
+    said = re.sub(r"`[^`\n]*`", "", without_code(page.read_text(encoding="utf-8")))
+    for target in re.findall(r"\]\(([^)\s]+)\)", said):
+        if target.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), f"{name}: {target}"
+        assert there.is_relative_to(ROOT), f"{name}: {target}"
+        if anchor:
+            assert anchor in anchors(there), f"{name}: {target}"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("docs/")])
+def test_pages_of_the_site_link_inside_it(name):
+    """A link out of docs/ works on a repository's page and is dead on the site."""
+    said = re.sub(r"`[^`\n]*`", "", without_code(text_of(name)))
+    for target in re.findall(r"\]\(([^)\s#]+)", said):
+        if not target.startswith(("https://", "http://")):
+            assert (ROOT / name).parent.joinpath(target).resolve().is_relative_to(DOCS), f"{name}: {target}"
+
+
+def test_the_sites_menu_has_every_page():
+    menu = re.findall(r": ([\w/]+\.md)$", text_of("mkdocs.yml"), re.MULTILINE)
+    assert all((DOCS / page).exists() for page in menu)
+    own = {page.relative_to(DOCS).as_posix() for page in OWN if page.is_relative_to(DOCS)}
+    assert own - set(menu) == set()
+
+
+# ---- two languages
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=[pair[0] for pair in PAIRS])
+def test_both_languages_have_the_same_parts(pair):
+    first, second = (text_of(name) for name in pair)
+
+    def shape(said):
+        outside = without_code(said)
+        return {
+            "headings": re.findall(r"^(#+) ", outside, re.MULTILINE),
+            "figures": [Path(target).name for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", outside)],
+            "code": [block.split("\n")[0] for block in re.findall(r"^```\w+.*$", said, re.MULTILINE)],
+            "rows of tables": len(re.findall(r"^\|", outside, re.MULTILINE)),
+            "items": len(re.findall(r"^(?:- |\d+\. )", outside, re.MULTILINE)),
+            "sessions": re.findall(r"<!-- (\w+)(?::(\w+))? -->", said),
+        }
+
+    assert shape(first) == shape(second)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=[pair[0] for pair in PAIRS])
+def test_both_languages_have_the_same_numbers(pair):
+    def numbers(said):
+        return sorted(re.findall(r"(?<![\w.])\d+(?:[.,]\d+)*", without_code(GENERATED.sub("", said))))
+
+    first, second = (numbers(text_of(name)) for name in pair)
+    assert first == second
+
+
+def test_both_readmes_show_the_same_code():
+    def code(said):
+        blocks = re.findall(r"^```(?:python|console)\n(.*?)^```", SESSION.sub("", said), re.MULTILINE | re.DOTALL)
+        return [re.sub(r"\s+#.*$", "", block, flags=re.MULTILINE) for block in blocks]
+
+    first, second = code(text_of("README.md")), code(text_of("README.zh-CN.md"))
+    assert first
+    assert first == second
+    sessions = [[found[0] for found in SESSION.finditer(text_of(name))] for name in PAIRS[0]]
+    assert sessions[0] == sessions[1]
+
+
+def test_chinese_pages_are_chinese():
+    for page in PAGES:
+        if "zh" in page.parts or page.name.endswith("zh-CN.md"):
+            said = without_code(page.read_text(encoding="utf-8"))
+            assert len(re.findall(r"[\u4e00-\u9fff]", said)) > 300
+            halves = re.findall(r"[\u4e00-\u9fff][,;:?!][\u4e00-\u9fff]", said)
+            assert not halves, f"{page.name}: Western punctuation inside Chinese: {halves}"
+
+
+# ---- words
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_word_of_a_workplace(name):
+    said = text_of(name)
+    for pattern in (
+        r"/work/",
+        r"/home/\w+",
+        r"/root/",
+        r"/tmp/",
+        r"/mnt/",
+        r"site-packages",
+        r"localhost",
+        r"\b10\.\d+\.\d+\.\d+",
+    ):
+        assert not re.search(pattern, said), f"{name}: {pattern}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_left_to_do(name):
+    assert not re.search(r"\bTODO\b|\bFIXME\b|\bXXX\b|\bTBD\b|lorem ipsum", text_of(name), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("page", OWN, ids=[page.relative_to(ROOT).as_posix() for page in OWN])
+def test_no_marketing(page):
+    said = without_code(page.read_text(encoding="utf-8"))
+    words = (
+        r"blazing|powerful|seamless|cutting[- ]edge|state[- ]of[- ]the[- ]art|effortless|revolution|leverag|robustly"
+    )
+    found = re.findall(rf"\b(?:{words})\w*", said, re.IGNORECASE)
+    assert not found, found
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "benchmarks" not in name])
+def test_lines_are_of_a_length_to_read(name):
+    """Written by hand, outside tables, code and Chinese."""
+    said = without_code(SESSION.sub("", GENERATED.sub("", text_of(name))))
+    for line in said.splitlines():
+        if not line.startswith("|") and not re.search(r"[\u4e00-\u9fff]", line):
+            assert len(line) <= 120, f"{name}: {line[:60]}..."
+
+
+# ---- what the README says of the package
+
+
+def test_readme_names_what_is_installed():
+    needed = tomllib.loads(text_of("pyproject.toml"))["project"]["dependencies"]
+    names = {re.split(r"[><=]", one)[0].lower() for one in needed}
+    named = re.search(r"light core: (.*?) and a few", text_of("README.md"), re.DOTALL)[1]
+    assert {one.strip().lower() for one in named.split(",")} <= names
+    assert not names & {"torch", "pandas"}
+    version = tomllib.loads(text_of("pyproject.toml"))["project"]["requires-python"]
+    assert f"Python {version.removeprefix('>=')} or newer" in text_of("README.md")
+
+
+def test_changelog_knows_the_version():
+    version = tomllib.loads(text_of("pyproject.toml"))["project"]["version"]
+    assert f"## [{version}]" in text_of("CHANGELOG.md")
+
+
+def test_the_recipe_on_the_page_is_one():
+    from melior.methods._base import resolve
+    from melior.recipe import Recipe, schema
+
+    example = re.search(r"^```yaml\n(.*?)^```", text_of("docs/recipe.md"), re.MULTILINE | re.DOTALL)[1]
+    recipe = Recipe.from_yaml(example)
+    assert [method.name for method in resolve(recipe.methods)] == ["class_weights", "threshold"]
+    assert recipe.split.kind == "group"
+    json.dumps(schema())
+
+
+# ---- what the judge's page says
+
+
+def test_the_judges_numbers_are_those_of_the_code():
+    import numpy as np
+    from scipy.special import chdtri, ndtri
+
+    from melior.improve.improve import NOISE_WORTH_CORRECTING
+    from melior.improve.race import FEWEST_TRAINING
+    from melior.metrics import label_weights
+    from melior.metrics.noise import LARGEST_WEIGHT
+    from melior.recipe import Split
+    from melior.trials.judge import LEVEL, POWER, RESAMPLES
+
+    said = text_of("docs/judge.md")
+    assert (LEVEL, POWER, RESAMPLES) == (0.05, 0.8, 1000)
+    assert f"For five folds `usual` is {chdtri(4, 0.05) / 4:.2f}" in said
+    assert f"({ndtri(0.975):.2f} + {ndtri(POWER):.2f}) se(c)" in said
+    assert f"at least {NOISE_WORTH_CORRECTING:.0%}".replace("%", " %") in said
+    assert f"a weight above {LARGEST_WEIGHT:.0f}" in said
+    assert f"the training rows (at least {FEWEST_TRAINING})" in said
+    assert (Split().sealed, Split().folds, Split().repeats) == (0.2, 5, 1)
+    weights = np.round(label_weights([0, 1], [[0.9, 0.1], [0.2, 0.8]]), 3)
+    for row in weights:
+        assert f"({row[0]:g}, {row[1]:g})" in said
