@@ -169,7 +169,9 @@ def tables(results: Results) -> list[Shown]:
         rows.append(
             (
                 verb, str(len(kills)), str(sum(one["hit"] for one in kills)),
-                str(sum(one["exit"] == 0 for one in kills)), str(sum(one["same"] for one in kills)), str(sum(one["trials_before"] for one in kills)),
+                str(sum(one["exit"] == 0 for one in kills)),
+                str(sum(one["same"] for one in kills)),
+                str(sum(one["trials_before"] for one in kills)),
                 str(sum(one["lost"] for one in kills)), str(sum(one["again"] for one in kills)),
                 str(sum(one.get("same_trials", False) for one in kills)),
                 str(sum(one.get("aside_after", 0) for one in kills)),

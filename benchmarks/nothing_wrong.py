@@ -143,7 +143,8 @@ def tables(results: Results) -> list[Shown]:
         repaired = sum(bool(one["repairs"]) for one in own)
         rows.append(
             (name, str(len(own)), share_interval(len(taken), len(own)), str(mistaken),
-             number(mean_gain(taken), 4, True), str(sealed), str(repaired), number(mean([one["tried"] for one in own]), 1))
+             number(mean_gain(taken), 4, True), str(sealed), str(repaired),
+             number(mean([one["tried"] for one in own]), 1))
         )  # fmt: skip
     headings = (
         "rows from", "runs", "accepted a method", "of these no better in truth", "their mean true gain",

@@ -108,15 +108,17 @@ def test_check_notices_what_is_out_of_date(tmp_path, monkeypatch):
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
     for name in made.PAGES:
-        (tmp_path / f"{name}.md").write_text(f"intro\n\n<!-- generated:{name} -->\nold\n<!-- /generated -->\nend\n")
+        (tmp_path / f"{name}.md").write_text(
+            f"intro\n\n<!-- generated:{name} -->\nstale text\n<!-- /generated -->\nend\n"
+        )
     monkeypatch.setattr(made, "HERE", tmp_path)
     monkeypatch.setattr(sys, "argv", ["make_reference.py", "--check"])
     assert made.main() == 1
-    assert "old" in (tmp_path / "methods.md").read_text()
+    assert "stale text" in (tmp_path / "methods.md").read_text()
     monkeypatch.setattr(sys, "argv", ["make_reference.py"])
     assert made.main() == 0
     fresh = (tmp_path / "methods.md").read_text()
-    assert "old" not in fresh
+    assert "stale text" not in fresh
     assert "## class_weights" in fresh
     assert fresh.startswith("intro")
     assert fresh.endswith("end\n")

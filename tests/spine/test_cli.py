@@ -257,7 +257,10 @@ WRONG = {
     "a recipe without rows": ("improve", "empty.yaml", "--run", "runs/w9"),
     "another run": ("train", "rows.csv", "-t", "kept", "--model", "trees", "--run", "{trained}"),
     "a folder in use": ("train", "rows.csv", "-t", "kept", "--run", "."),
-    "an unknown method to try": ("improve", "rows.csv", "-t", "kept", "-b", "2s", "--try", "nonsense", "--run", "runs/wa"),
+    "an unknown method to try": (
+        *("improve", "rows.csv", "-t", "kept", "-b", "2s"),
+        *("--try", "nonsense", "--run", "runs/wa"),
+    ),
     "an unknown method never to try": ("improve", "rows.csv", "-t", "kept", "-b", "2s", "--never", "nonsense", "--run",
                                        "runs/wb"),
     "an empty file": ("audit", "empty.csv"),
@@ -289,7 +292,12 @@ def test_bad_input_is_one_sentence_and_code_two(name, melior, place, trained):
 
 
 def test_usage_errors_have_code_two_as_well(melior):
-    for arguments in (("nonsense",), ("audit",), ("audit", "rows.csv", "--nonsense"), ("train", "rows.csv", "--seed", "x")):
+    for arguments in (
+        ("nonsense",),
+        ("audit",),
+        ("audit", "rows.csv", "--nonsense"),
+        ("train", "rows.csv", "--seed", "x"),
+    ):
         assert melior(*arguments)[0] == 2
 
 

@@ -24,7 +24,9 @@ PROMISES = [(suite, name) for suite in SUITES for name in dir(suite) if name.sta
 
 
 @pytest.mark.parametrize(
-    ("suite", "promise"), PROMISES, ids=[f"{suite.__name__.removeprefix('Test_')}-{name[5:]}" for suite, name in PROMISES]
+    ("suite", "promise"),
+    PROMISES,
+    ids=[f"{suite.__name__.removeprefix('Test_')}-{name[5:]}" for suite, name in PROMISES],
 )
 def test_promise(suite, promise):
     getattr(suite(), promise)()

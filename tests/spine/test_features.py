@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from melior.data.table import STORED_AS, Schema, Table
 from melior.features.blocks import Blocks, Codes, Numbers, OneHot, Times
-from melior.features.texts import TextDimensions, Terms, count_terms, words_of
+from melior.features.texts import Terms, TextDimensions, count_terms, words_of
 from melior.storage import load_fitted, pack, save_fitted
 from melior.testing import tables
 
@@ -145,7 +145,9 @@ def test_most_terms_are_those_in_most_rows():
     table = tables.mixed_table()
     every = Terms("note", longest=2).fit(table, 0)
     few = Terms("note", longest=2, most=10).fit(table, 0)
-    rows = {name: (column > 0).sum() for name, column in zip(every.names(), dense(every.transform(table)).T, strict=True)}
+    rows = {
+        name: (column > 0).sum() for name, column in zip(every.names(), dense(every.transform(table)).T, strict=True)
+    }
     assert len(few.names()) == 10
     assert min(rows[name] for name in few.names()) >= max(rows[name] for name in rows if name not in few.names())
 
@@ -325,12 +327,16 @@ def test_times_with_a_colon_in_the_name_know_their_column():
 
 def test_blocks_side_by_side():
     table = tables.mixed_table()
-    blocks = Blocks([Numbers(["size"], scaled=True), Codes(["colour"]), OneHot("language"), Terms("note")]).fit(table, 0)
+    blocks = Blocks([Numbers(["size"], scaled=True), Codes(["colour"]), OneHot("language"), Terms("note")]).fit(
+        table, 0
+    )
     matrix = blocks.transform(table)
     assert len(matrix.names) == len(matrix.sources) == matrix.features
     assert [matrix.sources[number] for number in matrix.categorical] == ["colour"]
     assert {"size", "colour", "language", "note"} == set(matrix.sources)
-    wide = Blocks([Numbers(["size"], scaled=True), Terms("note", unit="characters", shortest=2, longest=4)]).fit(table, 0)
+    wide = Blocks([Numbers(["size"], scaled=True), Terms("note", unit="characters", shortest=2, longest=4)]).fit(
+        table, 0
+    )
     assert wide.transform(table).sparse
     assert not matrix.sparse or matrix.features > 256
     none = Blocks([]).fit(table, 0).transform(table)

@@ -18,7 +18,19 @@ ORDER = (
     "runs", "trials", "improve", "report", "verbs", "cli", "testing",
 )  # fmt: skip
 SHOWING = {"rich": {"cli"}, "typer": {"cli"}, "jinja2": {"report"}}
-HEAVY = {"numpy", "polars", "sklearn", "scipy", "lightgbm", "pydantic", "pandas", "safetensors", "yaml", "jinja2", "rich"}
+HEAVY = {
+    "numpy",
+    "polars",
+    "sklearn",
+    "scipy",
+    "lightgbm",
+    "pydantic",
+    "pandas",
+    "safetensors",
+    "yaml",
+    "jinja2",
+    "rich",
+}
 NETWORK = {"socket", "urllib.request", "http.client", "requests", "httpx", "aiohttp", "ftplib", "smtplib"}
 FILES = sorted(SOURCE.rglob("*.py"))
 
@@ -81,7 +93,9 @@ def test_modules_import_each_other_in_no_circle():
     edges = {}
     for module, file in known.items():
         names = {name for name, _ in imported(file, anywhere=False)}
-        edges[module] = {n if n in known else n.rpartition(".")[0] for n in names if n.startswith("melior.")} & set(known)
+        edges[module] = {n if n in known else n.rpartition(".")[0] for n in names if n.startswith("melior.")} & set(
+            known
+        )
         edges[module].discard(module)
     done: set[str] = set()
 
@@ -120,7 +134,9 @@ def test_importing_melior_loads_nothing_heavy():
     assert not HEAVY & loaded_by("import melior; melior.__version__; melior.UserError; dir(melior)")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["improve", "--help"], ["questions"], ["questions", "9"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["improve", "--help"], ["questions"], ["questions", "9"]]
+)
 def test_help_loads_nothing_heavy(arguments):
     code = (
         "import sys\n"

@@ -1,4 +1,4 @@
-"""The judge: answers known by hand, and by simulation that it accepts nothing by chance and something when it should."""
+"""The judge: answers known by hand; by simulation, nothing accepted by chance and something when it should be."""
 
 import numpy as np
 import pytest

@@ -122,9 +122,7 @@ def test_trees_on_sparse_rows():
     values, labels = problem(3)
     values[np.abs(values) < 0.7] = 0
     own = Trees(rounds=10).fit(matrix_of(csr_matrix(values)), labels, None, 3, seed=0)
-    np.testing.assert_allclose(
-        own.scores(matrix_of(csr_matrix(values))), own.scores(matrix_of(values)), atol=1e-12
-    )
+    np.testing.assert_allclose(own.scores(matrix_of(csr_matrix(values))), own.scores(matrix_of(values)), atol=1e-12)
 
 
 # ---- names

@@ -48,8 +48,13 @@ recipes = st.builds(
     st.floats(0, 0.5),
     st.integers(2, 20),
     words,
-    words | st.dictionaries(words.filter(lambda w: w != "name"), st.dictionaries(words, st.integers() | words, max_size=2),
-                            min_size=1, max_size=1),
+    words
+    | st.dictionaries(
+        words.filter(lambda word: word != "name"),
+        st.dictionaries(words, st.integers() | words, max_size=2),
+        min_size=1,
+        max_size=1,
+    ),
     st.lists(words, unique=True, max_size=3),
     st.integers(0, 2**31 - 1),
 )  # fmt: skip
@@ -179,7 +184,9 @@ def test_the_fingerprint_changes_with_what_a_trial_depends_on(changed):
 
 def test_the_fingerprint_does_not_change_with_where_things_lie():
     assert FULL.with_data(path="elsewhere.csv", test=None).fingerprint() == FULL.fingerprint()
-    swapped = FULL.model_copy(update={"data": FULL.data.model_copy(update={"columns": {"no": "ignore", "zip": "category"}})})
+    swapped = FULL.model_copy(
+        update={"data": FULL.data.model_copy(update={"columns": {"no": "ignore", "zip": "category"}})}
+    )
     assert swapped.fingerprint() == FULL.fingerprint()
 
 

@@ -98,7 +98,7 @@ def severity(value: float) -> Text:
 
 def evidence(tried: Sequence["Evidence"]) -> None:
     if not tried:
-        out.print("Nothing was tried: no method treats what was found.")
+        out.print("Nothing was tried.")
         return
     table = Table(title="What was tried", title_justify="left", title_style="bold", expand=False)
     table.add_column("")
@@ -137,12 +137,12 @@ def improvement(found: "Improvement") -> None:
     for repair in found.repairs:
         out.print(Text.assemble(("repaired  ", "bold magenta"), repair.message))
         if repair.undo:
-            out.print(f"          to keep it as it was: {repair.undo}", style="dim")
+            out.print(Text(f"          to keep it as it was: {repair.undo}", style="dim"))
     evidence(found.evidence)
     for name, reason in found.refused:
-        out.print(f"not tried: {name}: {reason}", style="dim")
+        out.print(Text(f"not tried: {name}: {reason}", style="dim"))
     for note in found.notes:
-        out.print(f"note: {note}", style="dim")
+        out.print(Text(f"note: {note}", style="dim"))
     out.print(f"model: {found.family}", style="dim")
     if found.noise:
         out.print(found.noise, style="dim")

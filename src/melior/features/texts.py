@@ -97,6 +97,8 @@ def count_terms(texts: pl.Series, shortest: int, longest: int, unit: str = "word
             fits = (before >= 0) & (rows[: len(following)] == rows[length - 1 :])
             keys = before * shape_words + following
             distinct, inverse = np.unique(keys[fits], return_inverse=True)
+            if not len(distinct):
+                break
             gram = np.hstack([gram[distinct // shape_words], (distinct % shape_words).astype(np.int32).reshape(-1, 1)])
             terms = np.full(len(following), -1, dtype=np.int64)
             terms[fits] = inverse
@@ -112,7 +114,7 @@ def count_terms(texts: pl.Series, shortest: int, longest: int, unit: str = "word
             blocks.append(counted[:, np.flatnonzero(often)])
         gram = gram[often]
         terms[present] = renumbered[terms[present]]
-    return Counts(words, grams, stacked(blocks))
+    return Counts(words, grams, stacked(blocks) if blocks else csr_matrix((len(lengths), 0), dtype=np.float32))
 
 
 def stacked(blocks: list[csr_matrix]) -> csr_matrix:

@@ -70,7 +70,9 @@ def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test:
                 continue
             kinds.update(dict.fromkeys(told, "ignore"))
             named = ", ".join(repr(column) for column in told)
-            why = "it gives the answer away" if finding.certain else "alone it says more than all other columns together"
+            why = (
+                "it gives the answer away" if finding.certain else "alone it says more than all other columns together"
+            )
             repairs.append(
                 Repair(
                     "target_leakage",

@@ -17,7 +17,6 @@ from melior.recipe import Choice
 from melior.registry import discover, snake
 from melior.storage import Fitted
 
-
 T = TypeVar("T")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from melior.checks._base import Check
 from melior.data.table import KINDS, Table
 from melior.findings import SYMPTOMS, Finding, plain
-from melior.recipe import Recipe
+from melior.recipe import Choice, Recipe
 from melior.testing import tables
 from melior.testing.promises import NAME, described, holds
 from melior.trials.audit import suits
@@ -47,6 +47,14 @@ def unlabelled_table() -> Table:
     return table.with_labels(labels)
 
 
+def few_groups_table() -> Table:
+    """A category of three values that says much of the answer: three groups at most, too few for most folds."""
+    table = tables.number_table(144)
+    colours = np.array(["red", "green", "blue"])[(table.given_labels() + (np.arange(144) % 6 == 0)) % 3]
+    kinds = {**table.schema.kinds, "colour": "category"}
+    return Table.make(table.frame.with_columns(colour=colours), replace(table.schema, kinds=kinds), table.labels)
+
+
 def renumbered_table() -> Table:
     """Rows that stand elsewhere in the file than in the table."""
     table = messy_table()
@@ -57,6 +65,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     "mixed": tables.mixed_table,
     "messy": messy_table,
     "renumbered": renumbered_table,
+    "few groups": few_groups_table,
     "chinese": tables.chinese_table,
     "rare": tables.rare_table,
     "unlabelled": unlabelled_table,
@@ -70,15 +79,17 @@ TABLES: dict[str, Callable[[], Table]] = {
 
 @cache
 def context_of(name: str) -> TableContext:
-    """Real surroundings, one for all checks, as in an audit; the second half of the rows stands beside the first."""
+    """Real surroundings, one for all checks, as in an audit; some of the rows stand in a second part as well."""
     table = TABLES[name]()
     labels = table.labels
     if labels is None:
         table = replace(table, schema=replace(table.schema, target=None, classes=()))
-    other = None if name == "clean" else table.take(np.arange(table.rows // 2, table.rows))
-    if other is not None:
-        table = table.take(np.arange(table.rows // 2 + min(5, table.rows // 4))) if table.rows > 40 else table
-    return TableContext(table, Recipe(metric="macro_f1"), other=other)
+    model = Choice(name="auto" if name == "clean" else "linear")
+    recipe = Recipe(metric="macro_f1", model=model)
+    if name == "clean" or table.rows < 40:
+        return TableContext(table, recipe)
+    other = table.take(np.arange(table.rows - 30, table.rows))
+    return TableContext(table.take(np.arange(table.rows - 25)), recipe, other=other)
 
 
 class CheckSuite:
@@ -151,7 +162,7 @@ class CheckSuite:
 
     def test_odd_tables_are_no_crash(self) -> None:
         """Constant, empty and huge columns, ten rows, a class without rows, rows without labels, no target."""
-        for name in ("odd", "tiny", "absent", "unlabelled", "no target"):
+        for name in ("odd", "tiny", "absent", "unlabelled", "few groups", "no target"):
             self.found(name)
 
     # ----

@@ -1,6 +1,6 @@
 """What every method must hold: it sees training rows only, is repeatable, checked, documented, and kept on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
@@ -143,11 +143,11 @@ class MethodSuite:
             elif isinstance(step, MatrixStep):
                 matrix, labels, classes = self._matrix()
                 step.fit(matrix, labels, None, classes, 0)
-                changed = step.transform(matrix)
-                holds(changed.rows == matrix.rows, "a matrix step changes how many rows there are")
-                holds(len(changed.names) == len(changed.sources) == changed.features, "a name a feature is needed")
+                made = step.transform(matrix)
+                holds(made.rows == matrix.rows, "a matrix step changes how many rows there are")
+                holds(len(made.names) == len(made.sources) == made.features, "a name a feature is needed")
                 order = np.random.default_rng(0).permutation(matrix.rows)[:20]
-                apart = np.abs(step.transform(matrix.take(order)).dense() - changed.dense()[order]).max(initial=0)
+                apart = np.abs(step.transform(matrix.take(order)).dense() - made.dense()[order]).max(initial=0)
                 holds(apart < 1e-9, "rows depend on each other")
 
     # ---- what comes out
@@ -246,7 +246,7 @@ class MethodSuite:
         return matrix, table.given_labels(), len(table.classes)
 
 
-TABLES = {
+TABLES: dict[str, Callable[[], Table]] = {
     "part": lambda: tables.mixed_table().take(INSIDE),
     "binary": tables.binary_table,
     "rare": tables.rare_table,

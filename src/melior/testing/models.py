@@ -1,5 +1,6 @@
 """What every family of models must hold: it learns from training rows only, repeatably, and answers any rows."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -56,7 +57,7 @@ class ModelSuite:
     def test_keeps_its_abilities(self) -> None:
         """What it says it can, it does, on a copy; what it cannot is refused with a sentence."""
         made = self.model(**self.settings)
-        asked = {
+        asked: dict[str, Callable[[], Any]] = {
             "l1_penalty": lambda: made.penalized(l1=3.0),
             "l2_penalty": lambda: made.penalized(l2=3.0),
             "early_stopping": lambda: made.early_stopped(0.2, 5),

@@ -80,9 +80,9 @@ def settings_checked(subject: type[BaseModel], settings: dict[str, Any]) -> None
     """Unknown settings and nonsense are refused; what was made cannot be changed."""
     made = subject(**settings)
     refused(lambda: subject(**{**settings, "no_such_setting": 1}), "an unknown setting")
+    nonsense = {"neither": ["this", {"nor": "that"}]}
     for name, field in subject.model_fields.items():
         refused(lambda name=name: setattr(made, name, getattr(made, name)), f"changing {name}")  # type: ignore[misc]
-        nonsense = {"neither": ["this", {"nor": "that"}]}
         if field.annotation is not dict:
             refused(lambda n=name: subject(**{**settings, n: nonsense}), f"{name}: {nonsense}")  # type: ignore[misc]
         if isinstance(getattr(made, name), int | float) and not isinstance(getattr(made, name), bool):

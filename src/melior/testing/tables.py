@@ -1,4 +1,4 @@
-"""Small tables made on the spot: every column kind, missing values, Chinese, rare classes, and rows spoiled on purpose."""
+"""Small tables made on the spot: every column kind, gaps, Chinese, rare classes, and rows spoiled on purpose."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from melior.data.table import STORED_AS, Labels, Schema, Table
 
-WORDS = {
+WORDS: dict[str, Any] = {
     "common": ["the", "a", "it", "was", "and", "so", "very", "this", "we", "they"],
     "told": [["bad", "broken", "refund"], ["fine", "okay", "average"], ["great", "love", "perfect"]],
     "new": ["zyzzyva", "quixotry", "syzygy"],
 }
-CHINESE = {
+CHINESE: dict[str, list[Any]] = {
     "common": ["这个", "商品", "我们", "今天", "收到", "的", "了", "也"],
     "told": [["很差", "退货", "坏了"], ["一般", "还行", "普通"], ["喜欢", "完美", "推荐"]],
     "new": ["龘龘", "貔貅", "饕餮"],
@@ -88,7 +88,7 @@ def number_table(rows: int = 200, classes: int = 3, columns: int = 5, seed: int 
     return table_of(made, kinds, labels.astype(np.int32), tuple(f"class {k}" for k in range(classes)))
 
 
-def clean_table(rows: int = 600, seed: int = 0) -> Table:
+def clean_table(rows: int = 400, seed: int = 0) -> Table:
     """Two classes of the same size, Gaussian numbers, right labels, no copies: nothing that a check should report."""
     return number_table(rows, classes=2, columns=4, seed=seed)
 
@@ -123,7 +123,7 @@ def tiny_table(seed: int = 0) -> Table:
 
 
 def new_rows(table: Table, seed: int = 0) -> Table:
-    """The rows as a file that was never seen before might have them: unknown categories and words, far numbers, gaps."""
+    """The rows as a file never seen before might have them: unknown categories and words, far numbers, gaps."""
     random = np.random.default_rng([seed, 1])
     changed = []
     for name in table.features():
