@@ -21,8 +21,8 @@ test-fast: $(VENV)/test.done
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" $(TESTS)
 
 lint: $(VENV)/test.done
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs
 	$(BIN)/mypy
 
 docs: $(VENV)/test.done

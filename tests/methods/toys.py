@@ -101,6 +101,9 @@ class ToyContext:
     table_steps: tuple = ()
     matrix_steps: tuple = ()
 
+    def once(self, train, what, make):
+        return make()
+
     def reseeded(self, number):
         return replace(self, seed=self.seed * 1000 + number + 1)
 

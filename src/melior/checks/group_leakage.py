@@ -11,6 +11,7 @@ from melior.data.table import Labels, Rows, Table
 from melior.findings import Finding
 
 FEWEST_SHARE, MOST_SHARE = 0.02, 0.6
+FEWEST_GROUPS = 20  # fewer give no interval
 MOST_FITS = 3
 SCREEN_Z = 3.1  # one in a thousand
 MATTERS = 0.01  # of the answer's entropy: folds by group have uneven classes, which costs a little without any leak
@@ -26,8 +27,8 @@ class GroupLeakage(Check):
     """Scores of folds drawn at random against folds in which no group stands on both sides.
 
     A column can be the group if it is an id, a category, or whole numbers named like an id, with one value for every
-    2 to 50 rows or so. It is tried only if rows of a group share their answers, or stand close in the other columns,
-    more than shuffled groups do (z above 3.1). It is named if the log loss under the group split is higher by more
+    2 to 50 rows or so and at least 20 of them. It is tried only if rows of a group share their answers, or stand close
+    in the other columns, more than shuffled groups do (z above 3.1). It is named if the log loss under the group split is higher by more
     than its 99 % interval (clustered by group) and a hundredth of the answer's entropy, and the recipe's metric is
     lower. Whether new groups will come is for the user to say, so the finding is not certain. Severity is the part of
     the score above chance that is lost.
@@ -123,8 +124,8 @@ def candidates(table: Table) -> list[str]:
             continue
         if kind == "number" and not bool((known == known.round()).all()):
             continue
-        part = known.n_unique() / len(known)
-        if FEWEST_SHARE <= part <= MOST_SHARE:
+        groups = known.n_unique()
+        if groups >= FEWEST_GROUPS and FEWEST_SHARE <= groups / len(known) <= MOST_SHARE:
             found.append(name)
     return found
 

@@ -65,6 +65,7 @@ def components(numbers: Floats, generator: np.random.Generator) -> int:
     known = np.isfinite(numbers)
     many = np.maximum(known.sum(axis=0), 1)
     filled = np.where(known, numbers, 0.0)
+    filled = filled / np.maximum(np.abs(filled).max(axis=0), 1e-300)  # squares of huge values would overflow
     centred = np.where(known, filled - filled.sum(axis=0) / many, 0.0)
     spread = np.sqrt((centred**2).sum(axis=0))
     standard = centred / np.where(spread > 0, spread, 1.0)

@@ -178,7 +178,7 @@ def signs(numbers: Floats, names: list[str]) -> Iterator[Cells]:
         known = np.flatnonzero(np.isfinite(numbers[:, j]) & ~np.isin(numbers[:, j], CODES))
         values = numbers[known, j]
         below = values < 0
-        if not 0 < below.mean() <= RAREST_SIGN or not (values[~below] > 0).all():
+        if not 0 < below.sum() <= RAREST_SIGN * len(values) or not (values[~below] > 0).all():
             continue
         beyond = upper_outliers(-values, FALSE_RATE / len(names))
         if beyond is None:

@@ -53,6 +53,6 @@ def register(app: typer.Typer) -> None:
         show.out.print(f"use it: melior predict {folder} NEW_FILE --out answers.csv")
 
 
-def default_run(source: str) -> Path:
+def default_run(source: str, ending: str = "") -> Path:
     """runs/NAME of the file, where --run names no folder."""
-    return Path("runs") / (Path(source).name.split(".")[0] or "run")
+    return Path("runs") / ((Path(source).name.split(".")[0] or "run") + ending)

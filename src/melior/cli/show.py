@@ -108,7 +108,10 @@ def evidence(tried: Sequence["Evidence"]) -> None:
     table.add_column("p adj.", justify="right")
     table.add_column("cost", justify="right")
     table.add_column("verdict", ratio=1)
-    for one in sorted(tried, key=lambda e: (e.stage == "combine", -e.effect)):
+    shown: dict[tuple[object, ...], Evidence] = {}
+    for one in sorted(tried, key=lambda e: (e.stage == "combine", e.stage == "screen", -e.effect)):
+        shown.setdefault((one.stage == "combine", one.methods), one)  # the setting of a method that went furthest
+    for one in sorted(shown.values(), key=lambda e: (e.stage == "combine", -e.effect)):
         settings = ", ".join(f"{key}={value}" for key, value in one.settings.items())
         name = " + ".join(one.methods) + (f" ({settings})" if settings else "")
         table.add_row(

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         from melior.cli.improve import default_run
         from melior.verbs.train import train as verb
 
-        folder = run if run is not None else default_run(source)
+        folder = run if run is not None else default_run(source, "-train")
         with show.progress() as progress:
             found = verb(
                 source,

@@ -48,6 +48,7 @@ def combine(race: Race, judged: Sequence[tuple[Runner, Judged]]) -> Combined:
             scored,
             [entry],
             margin=race.margin,
+            groups=race.groups,
             seed=race.seed,
         )[0]
         names = tuple(choice.name for choice in together.methods)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from melior.data.splits import folds, seal
+from melior.data.splits import folds, group_numbers, seal
 from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
 from melior.evidence import Evidence
@@ -107,7 +108,18 @@ def improve_table(
     trials = Trials(development, folds(development, recipe.split, recipe.seed, groups=groups), store=store,
                     workers=workers)  # fmt: skip
     planned, refused = candidates(recipe, audit.findings, development, attempt=attempt, never=never)
-    race = Race(trials, measure, truth, recipe, planned, deadline, progress, seed=recipe.seed, margin=margin)
+    race = Race(
+        trials,
+        measure,
+        truth,
+        recipe,
+        planned,
+        deadline,
+        progress,
+        recipe.seed,
+        margin,
+        drawn_together(development, recipe),
+    )
     race.run()
     judged = race.judged()
     combined = combine(race, judged)
@@ -121,7 +133,8 @@ def improve_table(
         progress("the last look, at the sealed rows", 1, 2)
         final = plain if better == recipe else fit(better, development, shared=shared, threads=cores())
         sealed_truth = truth_of(sealed, audit, recipe)
-        baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed)
+        groups = drawn_together(sealed, recipe)
+        baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
     notes = [*race.notes]
     if better != recipe and gain.high < 0:
         notes.append("on the sealed rows the combination is provably worse than the plain recipe, so it is not used")
@@ -149,6 +162,14 @@ def improve_table(
         baseline_seconds=race.baseline_seconds,
     )
     return improvement, parts, plain
+
+
+def drawn_together(table: Table, recipe: Recipe) -> NDArray[np.int64] | None:
+    """(rows,) the group of each row where rows of one group are not independent: those of a split by group, or the
+    copies of a row; None where every row speaks for itself."""
+    if recipe.split.kind == "group" and recipe.split.column is not None:
+        return group_numbers(table, recipe.split.column)
+    return clusters(table)
 
 
 def _second_audit(first: Audit, parts: Parts, recipe: Recipe, progress: Progress) -> Audit:
@@ -223,16 +244,22 @@ def ruler_for(table: Table, audit: Audit, recipe: Recipe) -> tuple[Floats, str]:
 
 
 def confirm(
-    measure: Metric, truth: Floats, sealed: Table, plain: Predictor, final: Predictor, seed: int
+    measure: Metric,
+    truth: Floats,
+    sealed: Table,
+    plain: Predictor,
+    final: Predictor,
+    seed: int,
+    groups: NDArray[np.int64] | None = None,
 ) -> tuple[Interval, Interval, Interval]:
     """Scores of both on the sealed rows with their intervals, and the paired gain."""
     before = _predictions(plain, sealed, truth)
     after = before if final is plain else _predictions(final, sealed, truth)
-    baseline = bootstrap([measure], before, seed=seed)[measure.name]
+    baseline = bootstrap([measure], before, seed=seed, groups=groups)[measure.name]
     if after is before:
         return baseline, baseline, Interval(0.0, 0.0, 0.0, baseline.level)
-    ended = bootstrap([measure], after, seed=seed)[measure.name]
-    difference = paired_difference(measure, before, after, seed=seed)
+    ended = bootstrap([measure], after, seed=seed, groups=groups)[measure.name]
+    difference = paired_difference(measure, before, after, seed=seed, groups=groups)
     return baseline, ended, Interval(difference.value, difference.low, difference.high, difference.level)
 
 

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from melior.data.splits import Fold
 from melior.data.table import Floats
+from melior.evidence import Verdict
 from melior.improve.plan import Candidate
 from melior.metrics import Metric
 from melior.progress import Progress
@@ -18,6 +20,9 @@ from melior.trials.run import Result, Trials
 LOOK = 1.5  # cross-validations of the baseline that the first look at all candidates may cost
 CONFIRM = 3.0  # ... and the folds of the promising ones
 QUICK = 15.0  # seconds; below this nothing is saved: small tables can afford every fold of every candidate
+OTHER_SETTING = "another setting of it did better at the first look"
+HOPELESS = "given up early: no gain was in reach"
+NO_TIME = "no time was left to prove it"
 FEWEST_TRAINING = 500  # rows of the quick look
 
 
@@ -30,6 +35,7 @@ class Runner:
     complete: bool = False
     seconds: float = 0.0
     look: Scored | None = None
+    stopped: str = ""  # why it was not run on all folds
 
 
 @dataclass
@@ -37,6 +43,7 @@ class Race:
     """Candidates beside one baseline on the folds of `trials`.
 
     truth     (rows, classes) label weights that trials are scored against
+    groups    (rows,) rows of one group are drawn together by the judge; None for independent rows
     deadline  time.monotonic() at which no new trial begins
     """
 
@@ -49,6 +56,7 @@ class Race:
     progress: Progress
     seed: int = 0
     margin: float = 0.0
+    groups: NDArray[np.int64] | None = None
 
     def run(self) -> None:
         """Runs the race; afterwards `base` and `runners` hold what was scored."""
@@ -109,6 +117,9 @@ class Race:
             late=lambda: time.monotonic() > stop,
         )
         first = joined({0: base})
+        left = [runner.candidate.name for runner, result in zip(self.runners, results, strict=True) if result is None]
+        if left:
+            self.notes.append(f"not tried, because the time ran out: {', '.join(left)}")
         looked = []
         for runner, result in zip(self.runners, results, strict=True):
             if result is None:
@@ -125,6 +136,9 @@ class Race:
             name = runner.candidate.method.name
             if name not in best or gains[id(runner)] > gains[id(best[name])]:
                 best[name] = runner
+        for runner in looked:
+            if runner is not best[runner.candidate.method.name]:
+                runner.stopped = OTHER_SETTING
         promising = [
             runner
             for runner in best.values()
@@ -135,9 +149,12 @@ class Race:
                 first,
                 runner.look,
                 share=len(first.rows) / self.scored_rows,
+                groups=self.groups,
                 seed=self.seed,
             )
         ]
+        for runner in best.values():
+            runner.stopped = "" if runner in promising else HOPELESS
         self.promising = sorted(promising, key=lambda runner: -gains[id(runner)])
 
     def _part(self, fold: Fold, share: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -165,7 +182,7 @@ class Race:
         for number, runner in enumerate(self.promising):
             cost = max(runner.candidate.cost * per_fold, 0.0) * (self.folds - len(runner.results))
             if number > 0 and time.monotonic() + 0.7 * cost > stop:
-                self.notes.append(f"{runner.candidate.name}: no time left to prove it")
+                runner.stopped = NO_TIME
                 continue
             self._all_folds(runner)
             self.progress("proving the promising ones", number + 1, len(self.promising), runner.candidate.name)
@@ -173,6 +190,7 @@ class Race:
     def _all_folds(self, runner: Runner) -> None:
         while len(runner.results) < self.folds:
             if self.deadline_passed():
+                runner.stopped = NO_TIME
                 return
             missing = [fold for fold in range(self.folds) if fold not in runner.results]
             for fold, result in zip(
@@ -191,8 +209,10 @@ class Race:
                     joined(part),
                     joined(runner.results),
                     share=len(joined(part).rows) / self.scored_rows,
+                    groups=self.groups,
                     seed=self.seed,
                 ):
+                    runner.stopped = HOPELESS
                     return
         runner.complete = True
 
@@ -214,9 +234,18 @@ class Race:
             entries,
             whole=whole,
             margin=self.margin,
+            groups=self.groups,
             seed=self.seed,
         )
-        return list(zip(begun, judged, strict=True))
+        return [(runner, _why(runner, verdict)) for runner, verdict in zip(begun, judged, strict=True)]
+
+
+def _why(runner: Runner, judged: Judged) -> Judged:
+    """The verdict of a candidate that was not run on all folds, with the reason for that."""
+    if runner.complete or judged.p is None:
+        return judged
+    verdict: Verdict = "rejected" if runner.stopped == HOPELESS else "undecided"
+    return replace(judged, verdict=verdict, reason=runner.stopped)
 
 
 def joined(results: dict[int, Result]) -> Scored:

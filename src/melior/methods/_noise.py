@@ -171,7 +171,14 @@ def find_true_classes(train: Table, context: FitContext, rounds: int, second: st
 
     second  name of a family; `auto` takes linear beside any other family (it costs little and fails elsewhere),
             `none` takes none
+
+    Both methods and all their settings ask the same of the same rows, so it is found once and shared.
     """
+    key = f"true classes, {rounds} rounds, second {second}"
+    return context.once(train, key, lambda: _find_true_classes(train, context, rounds, second))
+
+
+def _find_true_classes(train: Table, context: FitContext, rounds: int, second: str) -> TrueClasses:
     labels = train.given_labels()
     learners = [context.base_learner(), *second_family(train, context, second)]
     joint_scores = mean_scores(learners, train, context)

@@ -202,12 +202,21 @@ def _matching(known: Rows, wanted: Rows) -> NDArray[np.int64]:
 
 
 def hopeless(
-    metric: Metric, truth: Floats, baseline: Scored, candidate: Scored, *, share: float, seed: int = 0
+    metric: Metric,
+    truth: Floats,
+    baseline: Scored,
+    candidate: Scored,
+    *,
+    share: float,
+    groups: NDArray[np.int64] | None = None,
+    seed: int = 0,
 ) -> bool:
     """True when a candidate scored on a `share` of all rows has less than a 5 % chance to be accepted in the end, even
     if its true effect is one standard error above what was seen (conditional power; Lan and Wittes 1988)."""
     pair = _paired(metric, truth, baseline, candidate)
-    differences, resampled = _differences([pair], np.arange(len(truth)), seed, resamples=200)
+    differences, resampled = _differences(
+        [pair], np.arange(len(truth)) if groups is None else groups, seed, resamples=200
+    )
     seen, spread = float(differences[0]), float(np.nanstd(resampled[0], ddof=1))
     if spread < 1e-12:
         return True

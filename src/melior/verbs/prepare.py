@@ -86,9 +86,12 @@ def _path_of(recipe: Recipe) -> str:
 def _tables(recipe: Recipe, rows: Any, test: Any) -> tuple[Table, Table | None]:
     if isinstance(rows, Table):
         return rows, test if isinstance(test, Table) else None
+    kinds = dict(recipe.data.columns)
+    if recipe.data.trusted is not None:
+        kinds.setdefault(recipe.data.trusted, "ignore")  # it says which labels are right, and nothing of the answer
     how: dict[str, Any] = {
         "target": recipe.data.target,
-        "columns": dict(recipe.data.columns),
+        "columns": kinds,
         "missing_target": recipe.data.missing_target,
         "encoding": recipe.data.encoding,
         "separator": recipe.data.separator,

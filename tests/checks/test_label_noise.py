@@ -1,0 +1,153 @@
+"""Wrong labels: how many, which, and silence where classes merely overlap."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine, make_classification
+from sklearn.metrics import roc_auc_score
+
+from melior.checks._noise import estimate_noise, fit_curve
+from melior.checks.label_noise import LabelNoise
+
+
+def data(name, seed=0):
+    g = np.random.default_rng(seed)
+    if name == "breast_cancer":
+        return load_breast_cancer(return_X_y=True)
+    if name == "wine":
+        return load_wine(return_X_y=True)
+    if name == "digits":
+        x, y = load_digits(return_X_y=True)
+        kept = g.permutation(len(y))[:900]
+        return x[kept], y[kept]
+    if name == "four classes":
+        return make_classification(1500, 12, n_informative=5, n_classes=4, n_clusters_per_class=1, class_sep=2, flip_y=0,
+                                   random_state=seed)  # fmt: skip
+    if name == "apart":
+        return make_classification(1500, 10, n_informative=5, n_clusters_per_class=1, class_sep=2, flip_y=0,
+                                   random_state=seed)  # fmt: skip
+    x = g.normal(size=(1500, 5))
+    steep = {"overlap": 1.0, "strong overlap": 0.5, "some overlap": 2.5}[name]
+    return x, (g.random(1500) < expit(steep * (x[:, 0] + x[:, 1]))).astype(int)
+
+
+def flipped(labels, rate, seed, only=None):
+    g = np.random.default_rng(seed)
+    classes = int(labels.max()) + 1
+    hit = g.random(len(labels)) < rate
+    if only is not None:
+        hit &= labels == only
+    return np.where(hit, (labels + g.integers(1, classes, len(labels))) % classes, labels)
+
+
+def floor_of(context):
+    return [f for f in LabelNoise().measure(context) if "noise_matrix" in f.measured]
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "wine", "digits", "overlap", "strong overlap", "some overlap", "apart"])
+def test_silent_on_right_labels(make_context, name):
+    seeds = [0] if name in ("breast_cancer", "wine") else range(3)
+    for seed in seeds:
+        assert floor_of(make_context(*data(name, seed))) == []
+
+
+@pytest.mark.parametrize(("name", "rate"), [("breast_cancer", 0.05), ("breast_cancer", 0.2), ("digits", 0.05),
+                                            ("digits", 0.2), ("four classes", 0.05), ("four classes", 0.4),
+                                            ("apart", 0.05)])  # fmt: skip
+def test_finds_wrong_labels(make_context, name, rate):
+    hits = 0
+    for seed in range(4):
+        x, y = data(name, seed)
+        given = flipped(y, rate, seed)
+        found = floor_of(make_context(x, given))
+        if not found:
+            continue
+        hits += 1
+        wrong = set(np.flatnonzero(given != y).tolist())
+        named = found[0].rows.tolist()
+        assert found[0].measured["noise_rate"] == pytest.approx(rate, abs=0.03 + 0.15 * rate)
+        assert len(wrong & set(named)) > 0.6 * len(named)
+        assert len(named) < 1.6 * len(wrong)
+    assert hits >= 3
+
+
+def test_noise_matrix_of_one_class(make_context):
+    x, y = data("four classes", 1)
+    given = np.where((y == 2) & (np.random.default_rng(0).random(len(y)) < 0.3), 0, y)
+    (finding,) = floor_of(make_context(x, given))
+    expected = np.eye(4)
+    expected[2] = [0.3, 0, 0.7, 0]
+    assert np.abs(finding.measured["noise_matrix"] - expected).max() < 0.06
+    assert finding.measured["noise_matrix"].sum(axis=1) == pytest.approx(np.ones(4))
+    assert finding.measured["classes"] == [f"class {k}" for k in range(4)]
+
+
+def test_ranked_and_the_same_twice(make_context):
+    x, y = data("breast_cancer")
+    given = flipped(y, 0.1, 3)
+    (one,), (two,) = floor_of(make_context(x, given)), floor_of(make_context(x, given))
+    assert one.to_dict() == two.to_dict()
+    assert (np.diff(one.row_scores) <= 0).all()
+    assert one.row_scores.min() > 0.5
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "wine", "digits", "four classes", "some overlap"])
+def test_ranks_as_well_as_cleanlab(make_context, name):
+    rank = pytest.importorskip("cleanlab.rank")
+    ours, theirs = [], []
+    for seed in range(3):
+        x, y = data(name, seed)
+        given = flipped(y, 0.2, seed).astype(np.int32)
+        context = make_context(x, given)
+        scores = context.out_of_fold()
+        noise = estimate_noise(scores, given, context.neighbours(20)[1], int(y.max()) + 1, np.random.default_rng(0))
+        wrong = given != y
+        ours.append(roc_auc_score(wrong, noise.wrong))
+        theirs.append(max(roc_auc_score(wrong, -rank.get_label_quality_scores(given, scores, method=method))
+                          for method in ("self_confidence", "normalized_margin")))  # fmt: skip
+    assert np.mean(ours) >= np.mean(theirs) - 0.01
+
+
+def test_curve_gives_back_its_floors():
+    g = np.random.default_rng(0)
+    logits = 4 * g.normal(size=6000)
+    clean = expit(1.5 * logits)
+    given = (g.random(6000) < 0.1 + (1 - 0.05 - 0.1) * clean).astype(float)
+    curve = fit_curve(expit(logits), np.zeros(6000), given, 2, g)
+    assert (curve.missed, curve.false) == (pytest.approx(0.05, abs=0.015), pytest.approx(0.1, abs=0.02))
+    assert curve.p < 1e-6
+    honest = fit_curve(expit(logits), np.zeros(6000), (g.random(6000) < clean).astype(float), 2, g)
+    assert honest.p > 0.01
+
+
+def test_copies_with_different_answers(make_context):
+    g = np.random.default_rng(0)
+    x, y = g.normal(size=(200, 4)), g.integers(0, 2, 200)
+    x[190:] = x[:10]
+    y[190:] = y[:10]
+    y[[192, 195]] = 1 - y[[192, 195]]
+    found = [f for f in LabelNoise().measure(make_context(x, y)) if "groups" in f.measured]
+    assert sorted(found[0].rows.tolist()) == [2, 5, 192, 195]
+
+
+def test_little_and_odd(make_context):
+    x, y = data("overlap")
+    for context in (make_context(x), make_context(x, np.zeros(len(x), dtype=int)), make_context(x[:3], y[:3])):
+        assert LabelNoise().measure(context) == []
+    given = flipped(data("apart")[1], 0.15, 0)
+    given[::5] = -1
+    (finding,) = floor_of(make_context(data("apart")[0], given))
+    assert not set(finding.rows.tolist()) & set(range(0, 1500, 5))
+
+
+@pytest.mark.slow
+def test_false_rate(make_context):
+    found = rows = runs = 0
+    for seed in range(25):
+        for name in ("overlap", "strong overlap", "some overlap", "apart", "four classes"):
+            runs += 1
+            findings = floor_of(make_context(*data(name, 100 + seed)))
+            found += bool(findings)
+            rows += sum(len(f.rows) for f in findings)
+    assert found <= 0.03 * runs
+    assert rows <= 0.01 * runs * 1500
