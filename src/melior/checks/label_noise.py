@@ -11,7 +11,7 @@ from melior.checks._statistics import count, labelled, share
 from melior.findings import Finding
 
 NEIGHBOURS = 20
-FALSE_RATE = 2e-3
+FALSE_RATE = 5e-3
 FEWEST_ROWS = 50
 ROWS_A_COLUMN = 10
 MOST_CERTAIN = 0.15  # beyond, a cause of the answer that is not among the columns is as good an explanation
