@@ -111,7 +111,8 @@ def honesty(better: Any, baseline_true: float, final_true: float) -> Case:
 def detection(better: Any, parts: Any, planted: Planted) -> Case:
     """Whether the right symptom was found, and how the rows and columns named agree with those planted."""
     right = [finding for finding in better.findings if finding.symptom in planted.symptoms]
-    seen = {int(row) for row in parts.development.row_ids}  # a row that improve sealed cannot be found
+    # a row that improve sealed cannot be found; beside a test file it seals none, and takes copies out of training
+    seen = set(range(len(planted.faulty.labels))) if parts.given else {int(row) for row in parts.development.row_ids}
     rows = {int(row) for finding in right for row in finding.rows}
     columns = {column for finding in right for column in finding.columns}
     made = {"found": sorted({finding.symptom for finding in better.findings}), "right": bool(right)}
@@ -158,13 +159,14 @@ def tables(results: Results) -> list[Shown]:
         [detected(kind, own) for kind, own in by_kind.items() if kind != "all"],
         "Overlap of the rows and columns that the right findings name with those planted, where the finding was made.",
     )
-    lying = [(kind, own) for kind, own in by_kind.items() if kind in ("leak", "copies across the splits")]
     honest = Shown(
         "What the score was said to be, and what it is",
         ("fault", "cases", "before repair", "baseline said", "baseline is", "mean distance", "within the interval"),
-        [told(kind, own) for kind, own in [*lying, ("all", by_kind["all"])]],
+        [told(kind, own) for kind, own in by_kind.items()],
         "Macro F1 of the plain recipe as improve reports it, with the fault and after its repair, beside the score of "
-        "the same predictor on the sealed rows. The interval is of a sample of some hundred rows, and so is the truth.",
+        "the same predictor on the sealed rows. The interval is of a sample of some hundred rows, and so is the truth. "
+        "The rows that improve seals carry the fault too: of wrong labels and wrong units it sees no clean row, and "
+        "a thinned class is rarer there than on the sealed rows of this benchmark, so there the two may rightly differ.",
     )
     each = Shown(
         "Every data set and fault, means over seeds",
