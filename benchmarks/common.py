@@ -113,7 +113,7 @@ class Results:
         self.kept: dict[str, Any] = {
             "benchmark": name,
             "about": about,
-            "command": command(name),
+            "commands": [command(name)],
             "settings": settings,
             "hardware": hardware(),
             "cases": {},
@@ -122,6 +122,7 @@ class Results:
             raise SystemExit(f"There are no results of {name} yet.")
         if self.path.exists() and not options.fresh:
             before = json.loads(self.path.read_text())
+            before.setdefault("commands", [before.pop("command", command(name))])
             if options.show:
                 self.kept = before
                 return
@@ -131,6 +132,7 @@ class Results:
                     "Give the same, or --fresh to start anew."
                 )
             self.kept["cases"] = before["cases"]
+            self.kept["commands"] = list(dict.fromkeys([*before["commands"], command(name)]))
 
     @property
     def cases(self) -> dict[str, dict[str, Any]]:
@@ -194,7 +196,7 @@ class Results:
         machine = self.kept["hardware"]
         codes = sorted({case.get("code", "") for case in self.cases.values()})
         versions = ", ".join(f"{name} {found}" for name, found in machine["libraries"].items())
-        lines = [f"# {self.kept['about']}", "", "Made by", "", "```", self.kept["command"], "```", ""]
+        lines = [f"# {self.kept['about']}", "", "Made by", "", "```", *self.kept["commands"], "```", ""]
         for table in tables:
             lines += [f"## {table.title}", ""]
             lines += [f"| {' | '.join(table.headings)} |", f"|{'---|' * len(table.headings)}"]

@@ -35,7 +35,7 @@ def rows_of(name: str, rows: int) -> Rows:
 def dozen(path: str) -> tuple[list[str], list[str]]:
     """(methods to try, methods to leave out): twelve that suit the rows, those tried on every table first."""
     from melior.data.splits import seal
-    from melior.improve.plan import candidates
+    from melior.improvement.plan import candidates
     from melior.methods._base import methods
     from melior.trials.family import choose_family
     from melior.verbs.prepare import prepare
@@ -140,7 +140,7 @@ def main() -> None:
     if given.quick:
         given.rows, given.repeats, given.budget, given.only = 800, 1, 60, given.only or "mixed"
     workers = given.workers or len(os.sched_getaffinity(0))
-    settings = {"rows": given.rows, "repeats": given.repeats, "budget": given.budget, "workers": workers}
+    settings = {"seed": 0, "rows": given.rows, "repeats": given.repeats, "budget": given.budget, "workers": workers}
     results = Results("cost", "What improve costs", given, settings)
     if not given.show:
         for name in given.only.split(",") if given.only else ("mixed", "reviews"):

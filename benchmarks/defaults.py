@@ -344,7 +344,7 @@ def main() -> None:
     if given.quick:
         given.folds, given.repeats, given.texts, given.terms = 2, 1, 2000, 1000
         names, everything = ("wine", "mixed 600", TEXT), False
-    settings = {"folds": given.folds, "repeats": given.repeats, "terms": given.terms}
+    settings = {"seed": 0, "folds": given.folds, "repeats": given.repeats, "terms": given.terms}
     results = Results("defaults", "Melior's families beside the libraries below them", given, settings)
     wanted = given.only.split(",") if given.only else ("quality", "encoding", "sparse")
     if not given.show:

@@ -52,7 +52,7 @@ def plain(rows: Rows, seed: int) -> Any:
 
 def improved(frame: pl.DataFrame, *, seed: int, budget: float, test: pl.DataFrame | None = None) -> tuple[Any, ...]:
     """(improvement, parts, the baseline's predictor): `melior.improve`, which gives back the first alone."""
-    from melior.improve.improve import improve_table
+    from melior.improvement.improve import improve_table
     from melior.verbs.prepare import prepare
 
     ready = prepare(frame, target=TARGET, test=test, seed=seed)
@@ -166,7 +166,7 @@ def tables(results: Results) -> list[Shown]:
         "Macro F1 of the plain recipe as improve reports it, with the fault and after its repair, beside the score of "
         "the same predictor on the sealed rows. The interval is of a sample of some hundred rows, and so is the truth. "
         "The rows that improve seals carry the fault too: of wrong labels and wrong units it sees no clean row, and "
-        "a thinned class is rarer there than on the sealed rows of this benchmark, so there the two may rightly differ.",
+        "a thinned class is rarer there than on the sealed rows of this benchmark, so there the two may differ.",
     )
     each = Shown(
         "Every data set and fault, means over seeds",
@@ -255,7 +255,12 @@ def main() -> None:
         given.seeds, given.budget = 1, min(given.budget, 15)
         given.only = given.only or "wine"
         given.faults = given.faults or "wrong labels 20,leak as number 97,copies,wrong unit x1000,imbalance"
-    results = Results("faults", "Planted faults come back", given, {"budget": given.budget, "metric": "macro_f1"})
+    results = Results(
+        "faults",
+        "Planted faults come back",
+        given,
+        {"budget": given.budget, "metric": "macro_f1", "seeds": "in the names of cases"},
+    )
     names = [name.strip() for name in given.only.split(",") if name.strip()] or list(SETS)
     wanted = tuple(word.strip() for word in given.faults.split(",") if word.strip()) or ("",)
     if not given.show:

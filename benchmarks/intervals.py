@@ -83,7 +83,7 @@ def main() -> None:
     given = options(__doc__ or "", more)
     if given.quick:
         given.rows, given.resamples = 1000, 200
-    settings = {"rows": given.rows, "resamples": given.resamples}
+    settings = {"seeds": "0 and 1", "rows": given.rows, "resamples": given.resamples}
     results = Results("intervals", "What intervals cost", given, settings)
     size = (given.rows, given.resamples)
     if not given.show:

@@ -202,7 +202,7 @@ def main() -> None:
     given = options(__doc__ or "", more)
     if given.quick:
         given.kills, given.rows = min(given.kills, 3), 200
-    settings = {"rows": given.rows, "budget": given.budget}
+    settings = {"seed": 0, "rows": given.rows, "budget": given.budget}
     results = Results("killed", "Killed at any moment", given, settings)
     if not given.show:
         for verb in given.only.split(",") if given.only else ("improve", "train"):

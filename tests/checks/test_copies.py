@@ -34,8 +34,10 @@ def test_overlap_by_chance_is_none(make_table, make_context):
 
 
 def test_texts_are_compared_without_case_and_spacing(make_context):
-    texts = [f"The {i}th dress of this season is a little too long for me" for i in range(100)]
-    texts[7] = "  the 3TH dress of this\n season is a little too long for me "
+    g = np.random.default_rng(0)
+    words = ["dress", "skirt", "long", "short", "love", "hate", "fits", "runs", "small", "large", "the", "is", "too"]
+    texts = [" ".join(g.choice(words, 12)) for _ in range(100)]
+    texts[7] = "  " + texts[3].upper().replace(" ", " \n ", 2)
     (finding,) = find(make_context({"note": texts}, kinds={"note": "text"}), "duplicate_rows")
     assert sorted(finding.rows.tolist()) == [3, 7]
 

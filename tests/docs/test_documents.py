@@ -318,8 +318,8 @@ def test_the_judges_numbers_are_those_of_the_code():
     import numpy as np
     from scipy.special import chdtri, ndtri
 
-    from melior.improve.improve import NOISE_WORTH_CORRECTING
-    from melior.improve.race import FEWEST_TRAINING
+    from melior.improvement.improve import NOISE_WORTH_CORRECTING
+    from melior.improvement.race import FEWEST_TRAINING
     from melior.metrics import label_weights
     from melior.metrics.noise import LARGEST_WEIGHT
     from melior.recipe import Split

@@ -5,7 +5,7 @@ import polars as pl
 
 from melior.data.table import Schema, Table
 from melior.findings import Finding
-from melior.improve.plan import candidates, combinable
+from melior.improvement.plan import candidates, combinable
 from melior.methods._base import methods
 from melior.recipe import Choice, Recipe
 

@@ -6,7 +6,7 @@ import pytest
 
 from melior.data.table import Schema, Table
 from melior.findings import Finding
-from melior.improve.repair import clusters, repair_recipe, same_rows, separate
+from melior.improvement.repair import clusters, repair_recipe, same_rows, separate
 from melior.recipe import Recipe
 
 

@@ -20,21 +20,12 @@ SUITES = [
     *(model_suite(model, **MODELS.get(name, {})) for name, model in models().items()),
     *(method_suite(method) for method in methods().values()),
 ]
-KNOWN = {
-    "high_dimension": "numbers near the largest overflow with a RuntimeWarning",
-    "invalid_values": "an empty number column gives a RuntimeWarning (mean of an empty slice)",
-    "group_leakage": "a category of fewer values than folds is tried as the group, and the folds refuse it",
-}
-BROKEN = ("test_findings_are_sound", "test_odd_tables_are_no_crash")
-
-
-def promised(suite, name):
-    what = suite.__name__.removeprefix("Test_")
-    marks = [pytest.mark.xfail(strict=True, reason=KNOWN[what])] if what in KNOWN and name in BROKEN else []
-    return pytest.param(suite, name, marks=marks, id=f"{what}-{name[5:]}")
-
-
-PROMISES = [promised(suite, name) for suite in SUITES for name in dir(suite) if name.startswith("test_")]
+PROMISES = [
+    pytest.param(suite, name, id=f"{suite.__name__.removeprefix('Test_')}-{name[5:]}")
+    for suite in SUITES
+    for name in dir(suite)
+    if name.startswith("test_")
+]
 
 
 @pytest.mark.parametrize(("suite", "promise"), PROMISES)

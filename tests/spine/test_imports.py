@@ -15,7 +15,7 @@ ORDER = (
     "registry", "storage", "findings", "evidence", "recipe",
     "metrics", "data", "features", "predictor",
     "checks", "models", "methods",
-    "runs", "trials", "improve", "report", "verbs", "cli", "testing",
+    "runs", "trials", "improvement", "report", "verbs", "cli", "testing",
 )  # fmt: skip
 SHOWING = {"rich": {"cli"}, "typer": {"cli"}, "jinja2": {"report"}}
 HEAVY = {

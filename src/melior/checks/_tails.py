@@ -19,7 +19,7 @@ MOST = 0.05  # of the values at most can be outliers; more of them are a part of
 FEWEST_VALUES = 20
 LARGEST_TAIL, SMALLEST_TAIL = 250, 20
 SHAPES = np.linspace(-0.6, 1.6, 28)
-SHAPE_SPREAD = 0.25  # of the prior, which only matters for short tails
+SHAPE_SPREAD = 0.3  # of the prior, which only matters for short tails
 GAPS = 3
 CLUMP = 10  # suspects from this number on (and 2 % of the rows) may be a small group of their own kind
 

@@ -27,11 +27,11 @@ class GroupLeakage(Check):
     """Scores of folds drawn at random against folds in which no group stands on both sides.
 
     A column can be the group if it is an id, a category, or whole numbers named like an id, with one value for every
-    2 to 50 rows or so and at least 20 of them. It is tried only if rows of a group share their answers, or stand close
-    in the other columns, more than shuffled groups do (z above 3.1). It is named if the log loss under the
-    group split is higher by more than its 99 % interval (clustered by group) and a hundredth of the answer's entropy,
-    and the recipe's metric is lower. Whether new groups will come is for the user to say, so the finding is not
-    certain. Severity is the part of the score above chance that is lost.
+    2 to 50 rows or so, and at least 20 of them. It is tried only if rows of a group share their answers, or stand close
+    in the other columns, more than shuffled groups do (z above 3.1). It is named if the log loss under the group split
+    is higher by more than its 99 % interval (clustered by group) and a hundredth of the answer's entropy, and the
+    recipe's metric is lower. Whether new groups will come is for the user to say, so the finding is not certain.
+    Severity is the part of the score above chance that is lost.
     """
 
     symptoms = frozenset({"group_leakage"})

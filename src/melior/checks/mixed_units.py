@@ -20,7 +20,7 @@ FEWEST = 8
 LEAST, MOST = 0.005, 0.4
 ALIKE = 0.1
 WIDE = 2.0  # the gap, in mean distances of the nearest twentieth of either side
-VAGUE = 0.1  # two standard errors of the ratio at most, else any factor would do
+VAGUE = 0.07  # two standard errors of the ratio at most, else any factor would do
 FALSE_RATE = 1e-6
 
 

@@ -13,7 +13,7 @@ from rich.text import Text as Text
 if TYPE_CHECKING:
     from melior.evidence import Evidence
     from melior.findings import Finding
-    from melior.improve.improvement import Improvement
+    from melior.improvement.improvement import Improvement
     from melior.metrics import Interval
     from melior.progress import Progress
     from melior.trials.audit import Audit

@@ -13,6 +13,8 @@ from melior.features.texts import TextDimensions
 from melior.models._base import MatrixScorer, Model
 from melior.models.linear import Constant, spread
 
+FEW_ROWS = 20_000  # below this threads wait for one another longer than they work, minutes on a busy machine
+
 
 class Trees(Model):
     """Gradient boosting over decision trees.
@@ -92,7 +94,7 @@ class Trees(Model):
             "lambda_l1": self.l1,
             "lambda_l2": self.l2,
             "seed": seed,
-            "num_threads": threads,
+            "num_threads": threads if rows >= FEW_ROWS else 1,
             "deterministic": True,  # the same trees for any number of threads
             "force_col_wise": True,
             "verbosity": -1,

@@ -159,7 +159,12 @@ class TableContext:
         recipe = self._recipe(model)
         for fold in parts:
             with one_thread_each():
-                predictor = fit(recipe, table.take(self.labelled[fold.train]), shared=self._shared, threads=cores())
+                predictor = fit(
+                    recipe,
+                    table.take(self.labelled[fold.train]),
+                    shared=self._shared,
+                    threads=cores(),
+                )
                 where = np.concatenate([self.labelled[fold.test], unlabelled])
                 scores[where] += predictor.scores(table.take(where))
             times[where] += 1
@@ -174,7 +179,12 @@ class TableContext:
         def make() -> Floats:
             with one_thread_each():
                 train = self.table.take(self.labelled)
-                predictor = fit(self._recipe(self.model()), train, shared=self._shared, threads=cores())
+                predictor = fit(
+                    self._recipe(self.model()),
+                    train,
+                    shared=self._shared,
+                    threads=cores(),
+                )
                 return predictor.scores(self.table)
 
         return self._once("in_sample", make)

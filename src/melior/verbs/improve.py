@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from melior.errors import UserError
-from melior.improve.improve import improve_table
-from melior.improve.improvement import Improvement
+from melior.improvement.improve import improve_table
+from melior.improvement.improvement import Improvement
 from melior.progress import Progress, silent
 from melior.recipe import Choice
 from melior.runs.store import Run

@@ -6,7 +6,7 @@ from typing import Any
 
 from melior.evidence import Evidence
 from melior.findings import Finding, plain
-from melior.improve.repair import Repair
+from melior.improvement.repair import Repair
 from melior.metrics import Interval
 from melior.predictor import Predictor
 from melior.recipe import Recipe

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from melior.data.splits import Fold
 from melior.data.table import Floats
 from melior.evidence import Verdict
-from melior.improve.plan import Candidate
+from melior.improvement.plan import Candidate
 from melior.metrics import Metric
 from melior.progress import Progress
 from melior.recipe import Recipe

@@ -13,11 +13,11 @@ from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
 from melior.evidence import Evidence
 from melior.findings import MEASUREMENT_FAULTS, Finding
-from melior.improve.combine import combine
-from melior.improve.improvement import Improvement
-from melior.improve.plan import candidates
-from melior.improve.race import Race, Runner
-from melior.improve.repair import clusters, ignoring, repair_recipe, separate
+from melior.improvement.combine import combine
+from melior.improvement.improvement import Improvement
+from melior.improvement.plan import candidates
+from melior.improvement.race import Race, Runner
+from melior.improvement.repair import clusters, ignoring, repair_recipe, separate
 from melior.metrics import Interval, Metric, Predictions, bootstrap, label_weights, one_hot, paired_difference
 from melior.metrics.registry import metric
 from melior.predictor import Predictor
@@ -31,6 +31,7 @@ from melior.trials.judge import Judged
 from melior.trials.run import Trials
 from melior.trials.threads import cores, one_thread_each
 
+CHECKING = 0.35  # of the budget, for looking; checks that were not begun by then are left out and named
 NOISE_WORTH_CORRECTING = 0.02  # estimated share of wrong labels; below it the correction costs more than it mends
 
 
@@ -75,7 +76,8 @@ def improve_table(
     whole = table
 
     context = TableContext(parts.development, recipe, other=parts.sealed)
-    audit = run_checks(parts.development, recipe, other=parts.sealed, progress=progress, context=context)
+    late = started + CHECKING * budget
+    audit = run_checks(parts.development, recipe, other=parts.sealed, progress=progress, context=context, deadline=late)
     repaired = repair_recipe(recipe, audit.findings, separate_test=parts.given)
     repairs = list(repaired.repairs)
     faulty, faulty_recipe = parts, recipe
@@ -91,7 +93,7 @@ def improve_table(
                 development=ignoring(parts.development, repairs),
                 sealed=ignoring(parts.sealed, repairs),
             )
-        audit = _second_audit(audit, parts, recipe, progress)
+        audit = _second_audit(audit, parts, recipe, progress, started + 1.3 * CHECKING * budget)
     development, sealed, overlap = separate(parts.development, parts.sealed, separate_test=parts.given)
     parts = replace(parts, development=development, sealed=sealed)
 
@@ -136,6 +138,8 @@ def improve_table(
         groups = drawn_together(sealed, recipe)
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
     notes = [*race.notes]
+    if audit.left_out:
+        notes.append(f"not looked for, because the time ran out: {', '.join(audit.left_out)}")
     if better != recipe and gain.high < 0:
         notes.append("on the sealed rows the combination is provably worse than the plain recipe, so it is not used")
         final, better, final_score = plain, recipe, baseline_score
@@ -172,9 +176,9 @@ def drawn_together(table: Table, recipe: Recipe) -> NDArray[np.int64] | None:
     return clusters(table)
 
 
-def _second_audit(first: Audit, parts: Parts, recipe: Recipe, progress: Progress) -> Audit:
+def _second_audit(first: Audit, parts: Parts, recipe: Recipe, progress: Progress, deadline: float) -> Audit:
     """After a repair the other checks look again: a leaking column hides wrong labels, an old split other rows."""
-    again = run_checks(parts.development, recipe, other=parts.sealed, progress=progress)
+    again = run_checks(parts.development, recipe, other=parts.sealed, progress=progress, deadline=deadline)
     faults = [finding for finding in first.findings if finding.symptom in MEASUREMENT_FAULTS]
     others = [finding for finding in again.findings if finding.symptom not in MEASUREMENT_FAULTS]
     merged = sorted((*faults, *others), key=lambda finding: -finding.severity)
@@ -184,7 +188,7 @@ def _second_audit(first: Audit, parts: Parts, recipe: Recipe, progress: Progress
 def _plain_score(recipe: Recipe, parts: Parts, measure: Metric) -> float:
     """What the score would have been believed to be: the plain recipe with all the faults."""
     with one_thread_each():
-        predictor = fit(recipe.model_copy(update={"methods": ()}), parts.development, threads=cores())
+        predictor = fit(recipe.model_copy(update={"methods": ()}), parts.development)
         scores = predictor.scores(parts.sealed)
     truth = one_hot(parts.sealed.given_labels(), len(parts.sealed.classes))
     return measure.measure(truth, scores, predictor.decided(scores))

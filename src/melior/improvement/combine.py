@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from melior.evidence import Evidence
-from melior.improve.plan import combinable
-from melior.improve.race import Race, Runner, joined
+from melior.improvement.plan import combinable
+from melior.improvement.race import Race, Runner, joined
 from melior.recipe import Recipe
 from melior.trials.judge import Judged, Scored, compare
 

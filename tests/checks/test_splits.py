@@ -1,0 +1,100 @@
+"""Groups and times that a random split lets through."""
+
+import datetime as dt
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from melior.checks.group_leakage import GroupLeakage, candidates
+from melior.checks.time_leakage import TimeLeakage, drift_p
+from melior.recipe import Recipe, Split
+
+
+def grouped(g, kind, n=500, groups=80):
+    group = g.integers(0, groups, n)
+    x = g.normal(size=(n, 5))
+    if kind == "leak":  # rows of a group look alike and share their answer, which nothing else tells
+        x = 0.3 * x + g.normal(size=(groups, 5))[group]
+        y = g.integers(0, 2, groups)[group] ^ (g.random(n) < 0.1)
+    elif kind == "alike":  # rows of a group look alike; the answer comes from the columns
+        x = 0.3 * x + g.normal(size=(groups, 5))[group]
+        y = g.random(n) < expit(2 * x[:, 0] + x[:, 1])
+    else:
+        y = g.random(n) < expit(2 * x[:, 0])
+    return {**{f"x{j}": x[:, j] for j in range(5)}, "patient": [f"p{k}" for k in group]}, y.astype(int)
+
+
+@pytest.mark.parametrize("family", ["linear", "trees"])
+def test_groups_that_leak(make_context, family):
+    for seed in range(3):
+        columns, y = grouped(np.random.default_rng(seed), "leak")
+        (finding,) = GroupLeakage().measure(make_context(columns, y, kinds={"patient": "id"}, family=family))
+        assert finding.columns == ("patient",)
+        assert finding.measured["score_random"] > finding.measured["score_group"]
+        assert not finding.certain
+
+
+@pytest.mark.parametrize("kind", ["alike", "none"])
+def test_groups_that_do_not(make_context, kind):
+    for seed in range(8):
+        columns, y = grouped(np.random.default_rng(seed), kind)
+        assert GroupLeakage().measure(make_context(columns, y, kinds={"patient": "id"})) == []
+
+
+def test_candidates(make_table):
+    g = np.random.default_rng(0)
+    columns = {
+        "user_id": g.integers(0, 40, 300).astype(float),
+        "age": g.integers(20, 90, 300).astype(float),
+        "sex": g.choice(["m", "f"], 300).tolist(),
+        "order": [str(i) for i in range(300)],
+        "shop": [f"s{i}" for i in g.integers(0, 50, 300)],
+    }
+    kinds = {"sex": "category", "order": "id", "shop": "category"}
+    assert candidates(make_table(columns, kinds=kinds)) == ["user_id", "shop"]
+
+
+def test_group_split_in_the_recipe_is_enough(make_context):
+    columns, y = grouped(np.random.default_rng(0), "leak")
+    recipe = Recipe(split=Split(kind="group", column="patient"))
+    assert GroupLeakage().measure(make_context(columns, y, kinds={"patient": "id"}, recipe=recipe)) == []
+
+
+def timed(g, kind, n=600):
+    t = g.permutation(np.sort(g.uniform(0, 1, n)))
+    x = g.normal(size=(n, 4))
+    drift = 4 * (t - 0.5) if kind == "drift" else 0.0
+    y = g.random(n) < expit(2 * x[:, 0] + drift)
+    days = [dt.datetime(2020, 1, 1) + dt.timedelta(days=1000 * float(when)) for when in t]
+    return {**{f"x{j}": x[:, j] for j in range(4)}, "when": days}, y.astype(int)
+
+
+def test_answers_that_drift(make_context):
+    for seed in range(4):
+        columns, y = timed(np.random.default_rng(seed), "drift")
+        (finding,) = TimeLeakage().measure(make_context(columns, y, kinds={"when": "time"}))
+        assert finding.columns == ("when",)
+        assert finding.measured["p_of_drift"] < 1e-3
+
+
+def test_answers_that_stay(make_context):
+    for seed in range(25):
+        columns, y = timed(np.random.default_rng(seed), "none", 300)
+        assert TimeLeakage().measure(make_context(columns, y, kinds={"when": "time"})) == []
+
+
+def test_false_rate_of_drift():
+    g = np.random.default_rng(0)
+    p = np.array([drift_p(g.integers(0, 3, 400)) for _ in range(400)])
+    assert (p < 0.05).mean() < 0.09
+
+
+def test_odd(make_context):
+    g = np.random.default_rng(0)
+    columns, y = timed(g, "drift", 300)
+    columns["when"][::3] = [None] * 100
+    assert TimeLeakage().measure(make_context(columns, y, kinds={"when": "time"}))
+    for check in (TimeLeakage(), GroupLeakage()):
+        assert check.measure(make_context(columns, kinds={"when": "time"})) == []
+        assert check.measure(make_context(g.normal(size=(3, 2)), np.array([0, 1, 1]))) == []
