@@ -267,16 +267,9 @@ WRONG = {
     "a folder": ("audit", "."),
     "no such question": ("questions", "31"),
 }  # fmt: skip
-NOT_REFUSED = {
-    "an unknown method to try": "--try with an unknown name is silently ignored",
-    "an unknown method never to try": "--never with an unknown name is silently ignored",
-}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.xfail(strict=True, reason=NOT_REFUSED[n])) if n in NOT_REFUSED else n
-             for n in WRONG]
-)  # fmt: skip
+@pytest.mark.parametrize("name", WRONG)
 def test_bad_input_is_one_sentence_and_code_two(name, melior, place, trained):
     (place / "narrow.csv").write_text("size,colour\n1,red\n")
     (place / "strange.csv").write_text("size,price,colour,note,kept\n1,2,red,it is good,perhaps\n")
@@ -319,7 +312,6 @@ def test_stdin_is_not_a_terminal_and_progress_is_lines(melior):
     assert "looking for what is wrong" in err
 
 
-@pytest.mark.xfail(strict=True, reason="typer ends with 130 itself, so the sentence of cli/main.py is never printed")
 def test_interruption_has_its_own_code(melior, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt

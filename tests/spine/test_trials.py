@@ -149,7 +149,6 @@ def test_what_is_shared_does_not_show(table, name):
     assert among.scores.tobytes() == predictor.scores(alone_table.take(fold.test)).tobytes()
 
 
-@pytest.mark.xfail(strict=True, reason="the shared encoding is fitted with the seed of whichever member asks first")
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_members_with_seeds_of_their_own_leave_no_encoding_to_others(table, order):
     """Members of an ensemble have other seeds; a text's dimensions are drawn by seed, and are shared by all trials."""
@@ -223,7 +222,6 @@ def test_one_class_is_refused(table):
         fit(LINEAR, table.take(table.labels == 1))
 
 
-@pytest.mark.xfail(strict=True, reason="numpy's ValueError comes out where a sentence should")
 def test_rows_without_a_label_are_refused_with_a_sentence(table):
     labels = table.labels.copy()
     labels[:4] = -1

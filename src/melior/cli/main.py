@@ -7,6 +7,7 @@ import typer
 
 from melior.errors import UserError
 
+INTERRUPTED = 130
 COMMANDS = ("init", "audit", "improve", "train", "evaluate", "predict", "report", "demo", "listing")
 
 app = typer.Typer(
@@ -45,8 +46,10 @@ def run() -> None:
     except UserError as error:
         print(f"melior: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("melior: interrupted; the same command goes on from here.", file=sys.stderr)
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, KeyboardInterrupt) or end.code == INTERRUPTED:  # typer may have caught it already
+            print("melior: interrupted; the same command goes on from here.", file=sys.stderr)
+            sys.exit(INTERRUPTED)
+        raise
     except BrokenPipeError:
         sys.exit(141)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,9 @@ class Schema:
         return cls(given["kinds"], given["target"], tuple(given["classes"]), given.get("notation", {}))
 
 
+_roots = count()  # a number of its own for every root, since an address is used again when an object is gone
+
+
 class Root:
     """The rows as they were read, shared by every table cut out of them.
 
@@ -87,6 +91,7 @@ class Root:
 
     def __init__(self, frame: pl.DataFrame) -> None:
         self.frame = frame
+        self.number = next(_roots)
         self._kept: dict[Any, Any] = {}
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:

@@ -15,9 +15,9 @@ from melior.evidence import Evidence
 from melior.findings import MEASUREMENT_FAULTS, Finding
 from melior.improvement.combine import combine
 from melior.improvement.improvement import Improvement
-from melior.improvement.plan import candidates
+from melior.improvement.plan import candidates, known_names
 from melior.improvement.race import Race, Runner
-from melior.improvement.repair import clusters, ignoring, repair_recipe, separate
+from melior.improvement.repair import Repaired, clusters, ignoring, repair_recipe, separate
 from melior.metrics import Interval, Metric, Predictions, bootstrap, label_weights, one_hot, paired_difference
 from melior.metrics.registry import metric
 from melior.predictor import Predictor
@@ -69,6 +69,7 @@ def improve_table(
 
     recipe.metric must be named; `budget` in seconds; finished trials are kept in `store`.
     """
+    known_names(attempt, never)
     started = time.monotonic()
     deadline = started + 0.85 * budget  # the rest is for the final fits and scores
     measure = metric(recipe.metric, table.classes)
@@ -81,9 +82,12 @@ def improve_table(
     repaired = repair_recipe(recipe, audit.findings, separate_test=parts.given)
     repairs = list(repaired.repairs)
     faulty, faulty_recipe = parts, recipe
+    impossible = ""
     if repairs:
-        recipe = repaired.recipe
         whole = ignoring(whole, repairs)
+        repaired, impossible = _splittable(repaired, recipe, whole, test)
+        repairs = list(repaired.repairs)
+        recipe = repaired.recipe
         if repaired.reseal:
             # rows leak across a random split, the sealed part included: it is drawn again, along groups or time
             parts = put_aside(whole, recipe, test)
@@ -137,7 +141,7 @@ def improve_table(
         sealed_truth = truth_of(sealed, audit, recipe)
         groups = drawn_together(sealed, recipe)
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
-    notes = [*race.notes]
+    notes = [*([impossible] if impossible else []), *race.notes]
     if audit.left_out:
         notes.append(f"not looked for, because the time ran out: {', '.join(audit.left_out)}")
     if better != recipe and gain.high < 0:
@@ -166,6 +170,20 @@ def improve_table(
         baseline_seconds=race.baseline_seconds,
     )
     return improvement, parts, plain
+
+
+def _splittable(repaired: Repaired, before: Recipe, whole: Table, test: Table | None) -> tuple[Repaired, str]:
+    """The repairs, without a change of the split that these rows do not allow (too few groups, say), and why."""
+    if repaired.recipe.split == before.split:
+        return repaired, ""
+    try:
+        development = put_aside(whole, repaired.recipe, test).development
+        folds(development, repaired.recipe.split, before.seed, groups=clusters(development))
+    except UserError as error:
+        left = tuple(one for one in repaired.repairs if one.symptom not in ("group_leakage", "time_leakage"))
+        recipe = repaired.recipe.model_copy(update={"split": before.split})
+        return Repaired(recipe, left, False), f"the split could not be repaired: {error}"
+    return repaired, ""
 
 
 def drawn_together(table: Table, recipe: Recipe) -> NDArray[np.int64] | None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from melior.data.table import Table
+from melior.errors import UserError
 from melior.findings import MEASUREMENT_FAULTS, Finding
 from melior.methods._base import Method, methods
 from melior.models._base import resolve
@@ -48,6 +50,7 @@ def candidates(
 
     attempt: methods to try whatever the findings; never: methods to leave out.
     """
+    known_names(attempt, never)
     model = resolve(recipe.model)
     severity: dict[str, float] = {}
     for finding in findings:
@@ -70,6 +73,15 @@ def candidates(
             choice = Choice(name=name, settings=settings)
             found.append(Candidate(str(choice), choice, recipe.with_methods(choice), treats, method.cost))
     return sorted(found, key=lambda c: (-_weight(c, severity), c.cost, c.name)), refused
+
+
+def known_names(attempt: Sequence[str], never: Sequence[str]) -> None:
+    """Refuses names that are no method."""
+    for name in (*attempt, *never):
+        if name not in methods():
+            near = get_close_matches(name, methods(), 1)
+            hint = f"did you mean {near[0]}?" if near else "`melior methods` lists what there is."
+            raise UserError(f"there is no method {name!r}; {hint}")
 
 
 def _weight(candidate: Candidate, severity: dict[str, float]) -> float:

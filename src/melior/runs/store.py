@@ -116,11 +116,14 @@ class Run:
     def read(self, name: str) -> Any:
         path = self.folder / name
         try:
-            return json.loads(path.read_bytes())
+            found = json.loads(path.read_bytes())
         except FileNotFoundError:
             raise UserError(f"{path} is missing: restore it from a copy, or make the run again.") from None
         except (json.JSONDecodeError, UnicodeDecodeError):
             raise UserError(f"{path} is damaged (not JSON): restore it from a copy, or make the run again.") from None
+        if name in (MANIFEST, "run.json") and not isinstance(found, dict):
+            raise UserError(f"{path} is damaged (not a mapping): restore it from a copy, or make the run again.")
+        return found
 
     def has(self, name: str) -> bool:
         return (self.folder / name).exists()

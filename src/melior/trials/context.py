@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from melior.data.splits import Fold, folds
 from melior.data.table import Floats, Rows, Table
+from melior.errors import UserError
 from melior.metrics import Metric, one_hot
 from melior.metrics.registry import metric
 from melior.models._base import Model, families, resolve
@@ -213,7 +214,11 @@ class TableContext:
     def score_under(self, kind: Literal["group", "time"], column: str) -> tuple[Floats, Rows]:
         def make() -> tuple[Floats, Rows]:
             split = Split(kind=kind, column=column, folds=FOLDS)
-            return self._by_folds(self.table, self.model(), folds(self.table.take(self.labelled), split, self.seed))
+            try:
+                parts = folds(self.table.take(self.labelled), split, self.seed)
+            except UserError:  # too few groups or times for such folds: nothing can be said
+                return np.zeros((self.table.rows, len(self.table.classes))), np.empty(0, dtype=np.int64)
+            return self._by_folds(self.table, self.model(), parts)
 
         return self._once(("under", kind, column), make)
 

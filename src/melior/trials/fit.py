@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from melior.data.table import Floats, Labels, Rows, Table
+from melior.data.table import Floats, Labels, Rows, Table, said_row
 from melior.errors import UserError
 from melior.features._base import Matrix, MatrixStep, TableStep
 from melior.methods._base import Method, check
@@ -70,7 +70,7 @@ def rows_key(table: Table) -> str | None:
     """A name of the rows of a table, their labels and weights; None where values were changed or made up."""
     if table.root is None or table.positions is None:
         return None
-    digest = hashlib.sha256(str(id(table.root)).encode())
+    digest = hashlib.sha256(str(table.root.number).encode())
     digest.update(table.positions.tobytes())
     digest.update(json.dumps(table.schema.to_dict(), sort_keys=True).encode())
     for part in (table.labels, table.weights):
@@ -90,13 +90,22 @@ class Fitting:
     seed: int
     threads: int
     shared: Shared
+    encoding_seed: int | None = None  # where it is not `seed`: members of an ensemble share one encoding
+
+    @property
+    def encoded_with(self) -> int:
+        return self.seed if self.encoding_seed is None else self.encoding_seed
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.base.classes
 
     def reseeded(self, number: int) -> FitContext:
-        return replace(self, seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0] >> 1))
+        return replace(
+            self,
+            seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0] >> 1),
+            encoding_seed=self.encoded_with,
+        )
 
     def base_learner(self) -> Learner:
         return FamilyLearner(self.model, self.table_steps, self.matrix_steps)
@@ -127,16 +136,21 @@ class Fitting:
             changed, steps = base, []
             for step in table_steps:
                 fresh = type(step).rebuilt(dict(vars(step)))
-                steps.append(fresh.fit(changed, self.seed))
+                steps.append(fresh.fit(changed, self.encoded_with))
                 changed = fresh.transform(changed)
             encoder = model.encoder(changed, scaled=any(step.scales for step in steps))
-            encoder.fit(changed, self.seed)
+            encoder.fit(changed, self.encoded_with)
             return Encoding(steps, encoder, []), encoder.transform(changed)
 
         rows = rows_key(replace(base, labels=None, weights=None))
         if rows is None:
             return make()
-        key = (rows, key_of(model.encoder(base, scaled=False)), tuple(key_of(s) for s in table_steps))
+        key = (
+            rows,
+            key_of(model.encoder(base, scaled=False)),
+            tuple(key_of(s) for s in table_steps),
+            self.encoded_with,
+        )
         encoded: tuple[Encoding, Matrix] = self.shared.once("encoding", key, make)
         return encoded
 
@@ -279,6 +293,12 @@ def held_out_scores(chosen: Sequence[Method], train: Table, context: Fitting) ->
 
 def enough(train: Table) -> None:
     """Refuses what nothing can be learned from."""
+    unlabelled = np.flatnonzero(train.given_labels() < 0)
+    if len(unlabelled):
+        where = said_row(int(train.row_ids[unlabelled[0]]))
+        raise UserError(
+            f'{train.name}, {where}: "{train.target}" is empty; only rows with an answer can be trained on.'
+        )
     counts = np.bincount(train.given_labels(), minlength=len(train.classes))
     seen = int((counts > 0).sum())
     if train.rows < 10 or seen < 2:
