@@ -238,4 +238,4 @@ def test_honest_groups_are_no_units():
         )
         found += other_unit(np.exp(np.where(far, g.normal(0, 0.2, n), g.normal(g.uniform(1, 7), 0.2, n)))) is not None
         found += other_unit(g.lognormal(0, g.uniform(0.1, 2), n)) is not None
-    assert found <= 8  # of 360, all of them two groups as far apart as some unit; never certain
+    assert found <= 12  # of 360: two groups of one spread that lie as far apart as some unit; never certain

@@ -174,16 +174,18 @@ def epochs(table: Table) -> Iterator[Cells]:
 
 
 def signs(numbers: Floats, names: list[str]) -> Iterator[Cells]:
-    for j, name in enumerate(names):
+    tested = []
+    for j in range(len(names)):
         known = np.flatnonzero(np.isfinite(numbers[:, j]) & ~np.isin(numbers[:, j], CODES))
         values = numbers[known, j]
         below = values < 0
-        if not 0 < below.sum() <= RAREST_SIGN * len(values) or not (values[~below] > 0).all():
-            continue
-        beyond = upper_outliers(-values, FALSE_RATE / len(names))
+        if 0 < below.sum() <= RAREST_SIGN * len(values) and (values[~below] > 0).all():
+            tested.append((j, known, values, below))
+    for j, known, values, below in tested:
+        beyond = upper_outliers(-values, FALSE_RATE / len(tested))
         if beyond is None:
             continue
         usual = np.quantile(values[~below], [0.005, 0.995])
         flipped = [p for p in beyond.positions if values[p] < 0 and usual[0] <= -values[p] <= usual[1]]
         if flipped:
-            yield Cells(name, np.sort(known[flipped]), count(float(values[flipped[0]])))
+            yield Cells(names[j], np.sort(known[flipped]), count(float(values[flipped[0]])))

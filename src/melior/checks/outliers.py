@@ -18,7 +18,8 @@ class Outliers(Check):
     """Values beyond a gap that the tail of the column does not predict, and rows far from all other rows.
 
     Both use the same test of one tail (see `_tails`): on each number column upwards and downwards, and on the distance
-    of each row to its tenth nearest neighbour in the embedding. A heavy tail is learned, not flagged. More than 5 % of
+    of each row to its tenth nearest neighbour in the embedding, as it is and over that of its neighbours (after the local
+    outlier factor, Breunig et al. 2000). A heavy tail is learned, not flagged. More than 5 % of
     the rows are never outliers, and neither is a small group of its own kind. Severity is ten times the share of rows.
     In tables of more than 500 number columns only the 500 with the most extreme values are tested.
     """
@@ -86,14 +87,22 @@ class Outliers(Check):
         table = context.table
         if len(table.features()) < 2 or len(table) <= 2 * NEIGHBOURS:
             return []
-        distances = context.neighbours(NEIGHBOURS)[0][:, -1]
-        known = np.flatnonzero(np.isfinite(distances))
-        if len(np.unique(distances[known])) < len(known) / 2:
-            return []  # rows on a grid of few values: their distances are steps, which have no tail
-        beyond = upper_outliers(distances[known], FALSE_RATE / 2)
-        if beyond is None:
+        distances, near = context.neighbours(NEIGHBOURS)
+        if not distances.shape[1]:
             return []
-        places = known[beyond.positions]
+        reach = distances[:, -1]
+        if len(np.unique(reach)) < len(reach) / 2:
+            return []  # rows on a grid of few values: their distances are steps, which have no tail
+        scores = np.zeros(len(table))
+        p = 1.0
+        for values in (reach, reach / np.maximum(reach[near].mean(axis=1), 1e-300)):
+            known = np.flatnonzero(np.isfinite(values))
+            beyond = upper_outliers(values[known], FALSE_RATE / 4)
+            if beyond is not None:
+                np.maximum.at(scores, known[beyond.positions], np.maximum(beyond.scores, 1e-6))
+                p = min(p, beyond.p)
+        places = np.flatnonzero(scores > 0)
+        places = places[np.argsort(-scores[places], kind="stable")]
         fresh = ~np.isin(table.row_ids[places], named)
         if not fresh.any():
             return []
@@ -106,11 +115,11 @@ class Outliers(Check):
                 f"{count(int(fresh.sum()))} of them though no single value is extreme: combinations that occur nowhere "
                 f"else."
             ),
-            measured={"rows": len(places), "share": part, "neighbour": NEIGHBOURS, "p": beyond.p},
-            threshold=FALSE_RATE / 2,
-            threshold_from="generalized Pareto tail of the distances to the tenth neighbour",
+            measured={"rows": len(places), "share": part, "neighbour": NEIGHBOURS, "p": p},
+            threshold=FALSE_RATE / 4,
+            threshold_from="generalized Pareto tail of the distances to the tenth neighbour, and of their ratio",
             rows=table.row_ids[places],
-            row_scores=beyond.scores,
+            row_scores=scores[places],
         )
         return [finding]
 
