@@ -18,9 +18,9 @@ class Outliers(Check):
     """Values beyond a gap that the tail of the column does not predict, and rows far from all other rows.
 
     Both use the same test of one tail (see `_tails`): on each number column upwards and downwards, and on the distance
-    of each row to its tenth nearest neighbour in the embedding, as it is and over that of its neighbours (after the local
-    outlier factor, Breunig et al. 2000). A heavy tail is learned, not flagged. More than 5 % of
-    the rows are never outliers, and neither is a small group of its own kind. Severity is ten times the share of rows.
+    of each row to its tenth nearest neighbour in the embedding, as it is and over that of its neighbours (after the
+    local outlier factor, Breunig et al. 2000). A heavy tail is learned, not flagged. More than 5 % of the rows are
+    never outliers, and neither is a small group of its own kind. Severity is ten times the share of rows.
     In tables of more than 500 number columns only the 500 with the most extreme values are tested.
     """
 
@@ -95,7 +95,9 @@ class Outliers(Check):
             return []  # rows on a grid of few values: their distances are steps, which have no tail
         scores = np.zeros(len(table))
         p = 1.0
-        for values in (reach, reach / np.maximum(reach[near].mean(axis=1), 1e-300)):
+        usual = np.maximum(reach[near].mean(axis=1), np.quantile(reach[reach > 0], 0.05))  # copies are at distance 0
+        # of the logarithm, because distances are measured in ratios; the tail of a heavy one becomes exponential
+        for values in np.log(np.maximum([reach, reach / usual], 1e-300)):
             known = np.flatnonzero(np.isfinite(values))
             beyond = upper_outliers(values[known], FALSE_RATE / 4)
             if beyond is not None:
