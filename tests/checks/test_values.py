@@ -71,16 +71,23 @@ def test_clean_tables_are_quiet(make_context, kind, d):
 
 def test_outliers_by_column_and_by_row(make_context):
     g = np.random.default_rng(0)
-    columns = g.normal(size=(500, 2)) @ np.array([[1.0, 1.0], [0.0, 0.05]])
-    columns[20] = [2.0, -2.0]
+    columns = g.normal(size=(500, 3)) + 12 * g.integers(0, 2, 500)[:, None]
+    columns[20] = [0.0, 12.0, 0.0]  # each value is an ordinary one, together they are not
     (by_row,) = Outliers().measure(make_context(columns))
     assert by_row.rows.tolist() == [20]
     assert by_row.columns == ()
-    columns[3, 0], columns[9, 1] = 40.0, -60.0
+    columns[3, 0], columns[9, 1] = 200.0, -300.0
     by_column = Outliers().measure(make_context(columns))[0]
     assert set(by_column.rows.tolist()) == {3, 9}
     assert by_column.columns == ("x0", "x1")
     assert (np.diff(by_column.row_scores) <= 0).all()
+
+
+def test_rare_values_of_a_column_of_zeros_are_none(make_context):
+    g = np.random.default_rng(0)
+    columns = g.normal(size=(600, 2))
+    columns[:, 1] = np.where(g.random(600) < 0.03, g.integers(1, 16, 600), 0)
+    assert Outliers().in_columns(make_context(columns)) == []
 
 
 def test_values_ten_times_too_large(make_context):

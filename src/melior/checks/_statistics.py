@@ -19,7 +19,9 @@ def count(number: float) -> str:
     """1204 -> '1,204'; 3.5 -> '3.5'."""
     if abs(number - round(number)) < 1e-9 and abs(number) < 1e15:
         return f"{round(number):,}"
-    return f"{number:,.4g}" if abs(number) < 1e6 else f"{number:.3g}"
+    if 1e4 <= abs(number) < 1e15:
+        return f"{float(f'{number:.4g}'):,.0f}"
+    return f"{number:.4g}"
 
 
 def share(part: float) -> str:

@@ -44,6 +44,7 @@ def upper_outliers(values: Floats, false_rate: float) -> Beyond | None:
     ordered = values[order]  # falling
     if ordered[0] <= ordered[min(rows - 1, rows // 2)]:
         return None
+    upper = int(np.count_nonzero(ordered > ordered[rows // 2]))  # a column that is mostly one value has no tail
     ordered = _spread(ordered)
     most = max(1, int(MOST * rows))
     gaps = ordered[:most] - ordered[1 : most + 1]
@@ -60,7 +61,7 @@ def upper_outliers(values: Floats, false_rate: float) -> Beyond | None:
     for cut in candidates:
         many = int(cut) + 1
         tail = ordered[many : many + max(SMALLEST_TAIL, rows // 10)]
-        if gaps[cut] <= (tail - tail[-1]).mean():  # nobody would call that far
+        if upper - many < SMALLEST_TAIL // 2 or gaps[cut] <= (tail - tail[-1]).mean():  # nobody would call that far
             continue
         judged = _predicted(ordered, many)
         if judged is None:
