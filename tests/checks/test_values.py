@@ -71,8 +71,8 @@ def test_clean_tables_are_quiet(make_context, kind, d):
 
 def test_outliers_by_column_and_by_row(make_context):
     g = np.random.default_rng(0)
-    columns = g.normal(size=(500, 3)) + 12 * g.integers(0, 2, 500)[:, None]
-    columns[20] = [0.0, 12.0, 0.0]  # each value is an ordinary one, together they are not
+    columns = g.normal(size=(500, 8)) + 12 * g.integers(0, 2, 500)[:, None]
+    columns[20] = [0, 12, 0, 12, 0, 12, 0, 12]  # each value is an ordinary one, together they are not
     (by_row,) = Outliers().measure(make_context(columns))
     assert by_row.rows.tolist() == [20]
     assert by_row.columns == ()

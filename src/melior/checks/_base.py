@@ -48,7 +48,8 @@ class Context(Protocol):
         """(rows, classes) probabilities of the same model for rows that it was fitted on."""
 
     def metric_value(self, scores: Floats, which: Rows | None = None) -> float:
-        """The recipe's metric of such scores, on all labelled rows or on these positions."""
+        """The recipe's metric of such scores (rows, classes), on all labelled rows or on these positions only; what the
+        other rows hold does not matter."""
 
     def score_without(self, columns: tuple[str, ...]) -> Floats:
         """`out_of_fold` without these columns."""
@@ -57,7 +58,8 @@ class Context(Protocol):
         """(rows, classes) out-of-fold probabilities from this column alone, by a small model that takes any kind."""
 
     def score_under(self, kind: Literal["group", "time"], column: str) -> tuple[Floats, Rows]:
-        """Out-of-fold probabilities when the folds are split by this column, and the positions that were scored."""
+        """(rows, classes) out-of-fold probabilities when the folds are split by this column, and the positions that
+        were scored; what the other rows hold means nothing."""
 
 
 class Check(ABC):

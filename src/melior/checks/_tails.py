@@ -35,9 +35,8 @@ class Beyond:
     limit: float
 
 
-def upper_outliers(values: Floats, false_rate: float, shape_spread: float = SHAPE_SPREAD) -> Beyond | None:
-    """Values (finite) too large for the tail of the others at this probability of any false one; None where none is.
-    shape_spread: of the prior of the tail's shape around that of an exponential tail."""
+def upper_outliers(values: Floats, false_rate: float) -> Beyond | None:
+    """Values (finite) too large for the tail of the others at this probability of any false one; None where none is."""
     rows = len(values)
     if rows < FEWEST_VALUES:
         return None
@@ -57,14 +56,14 @@ def upper_outliers(values: Floats, false_rate: float, shape_spread: float = SHAP
         many = int(cut) + 1
         if _a_group(ordered, many):
             below = order[many:]
-            found = upper_outliers(values[below], false_rate, shape_spread)
+            found = upper_outliers(values[below], false_rate)
             return None if found is None else Beyond(below[found.positions], found.scores, found.p, found.limit)
     for cut in candidates:
         many = int(cut) + 1
         tail = ordered[many : many + max(SMALLEST_TAIL, rows // 10)]
         if upper - many < SMALLEST_TAIL // 2 or gaps[cut] <= (tail - tail[-1]).mean():  # nobody would call that far
             continue
-        judged = _predicted(ordered, many, shape_spread)
+        judged = _predicted(ordered, many)
         if judged is None:
             continue
         p, expected = judged
@@ -83,7 +82,7 @@ def surprise(values: Floats, value: float) -> float:
     if len(values) < FEWEST_VALUES or values.min() <= value <= values.max():
         return 1.0
     sign = 1.0 if value > values.max() else -1.0
-    judged = _predicted(_spread(np.append(sign * value, -np.sort(-sign * values))), 1, SHAPE_SPREAD)
+    judged = _predicted(_spread(np.append(sign * value, -np.sort(-sign * values))), 1)
     return 1.0 if judged is None else judged[0]
 
 
@@ -112,7 +111,7 @@ def _a_group(ordered: Floats, many: int) -> bool:
     return spread <= 1.5 * usual and spread < apart
 
 
-def _predicted(ordered: Floats, many: int, shape_spread: float) -> tuple[float, Floats] | None:
+def _predicted(ordered: Floats, many: int) -> tuple[float, Floats] | None:
     """Probability of the gap below the nearest suspect, and the number of values expected as far out as each."""
     rest = ordered[many:]
     size = min(int(np.clip(0.15 * len(rest), SMALLEST_TAIL, LARGEST_TAIL)), len(rest) // 2)
@@ -127,7 +126,7 @@ def _predicted(ordered: Floats, many: int, shape_spread: float) -> tuple[float, 
     sizes = np.exp(np.linspace(-1.2, 1.6, 25))[None, :] * np.maximum(1 - SHAPES, 0.15)[:, None]  # (shapes, sizes)
     shapes = np.broadcast_to(SHAPES[:, None], sizes.shape)
     last = _log_survival(tail[:1], shapes, sizes, 0.0)[:, :, 0]  # beyond the largest value that is not suspected
-    logs = -len(tail) * np.log(sizes) - 0.5 * (SHAPES[:, None] / shape_spread) ** 2 + many * last
+    logs = -len(tail) * np.log(sizes) - 0.5 * (SHAPES[:, None] / SHAPE_SPREAD) ** 2 + many * last
     logs = logs + _log_survival(tail, shapes, sizes, 1.0).sum(axis=2)
     weights = special.softmax(logs)
     beyond = _log_survival(far, shapes, sizes, 0.0)

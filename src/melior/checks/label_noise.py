@@ -14,6 +14,7 @@ NEIGHBOURS = 20
 FALSE_RATE = 5e-3
 FEWEST_ROWS = 50
 ROWS_A_COLUMN = 10
+MOST_OF_TWO = 1 / 3
 MOST_CERTAIN = 0.15  # beyond, a cause of the answer that is not among the columns is as good an explanation
 
 
@@ -25,8 +26,8 @@ class LabelNoise(Check):
     estimated share of wrong labels, doubled (half wrong is as bad as it gets).
 
     A cause of the answer that no column tells makes the same pattern as labels wrong at random, so beyond 15 % the
-    finding is a question. With fewer than ten rows a number column nothing is said: what a model cannot learn from so
-    few rows looks the same as labels that are wrong.
+    finding is a question, and of two classes nothing is said beyond a third. With fewer than ten rows a number column
+    nothing is said either: what a model cannot learn from so few rows looks the same as labels that are wrong.
 
     A second finding names copies of a row that carry different answers.
     """
@@ -52,7 +53,9 @@ class LabelNoise(Check):
         noise = estimate_noise(
             context.out_of_fold(), labels, neighbours, len(table.classes), np.random.default_rng(context.seed)
         )
-        if noise is not None and noise.p < FALSE_RATE:
+        if noise is None or noise.p >= FALSE_RATE:
+            return found
+        if len(present) > 2 or noise.rate < MOST_OF_TWO:
             found.append(self.floor(context, noise))
         return found
 

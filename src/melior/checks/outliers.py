@@ -10,7 +10,6 @@ from melior.findings import Finding
 
 FALSE_RATE = 0.01  # of a whole clean table, half for the columns and half for the rows
 NEIGHBOURS = 10
-LOGARITHMS = 0.1  # spread of the shapes of tails of logarithms: 0 for every power law, below for all that is lighter
 MOST_COLUMNS = 500
 FROM = "generalized Pareto tail of the other values, 1 % a table for all tests, divided by columns and tails"
 
@@ -100,7 +99,7 @@ class Outliers(Check):
         # of the logarithm, because distances are measured in ratios; the tail of a heavy one becomes exponential
         for values in np.log(np.maximum([reach, reach / usual], 1e-300)):
             known = np.flatnonzero(np.isfinite(values))
-            beyond = upper_outliers(values[known], FALSE_RATE / 4, LOGARITHMS)
+            beyond = upper_outliers(values[known], FALSE_RATE / 4)
             if beyond is not None:
                 np.maximum.at(scores, known[beyond.positions], np.maximum(beyond.scores, 1e-6))
                 p = min(p, beyond.p)
