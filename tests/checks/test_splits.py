@@ -87,7 +87,7 @@ def test_answers_that_stay(make_context):
 def test_false_rate_of_drift():
     g = np.random.default_rng(0)
     p = np.array([drift_p(g.integers(0, 3, 400)) for _ in range(400)])
-    assert (p < 0.05).mean() < 0.09
+    assert (p < 0.05).mean() < 0.075  # two standard errors of 400 draws above the level
 
 
 def test_odd(make_context):

@@ -24,13 +24,18 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+HEAVY = pytest.mark.xfail(
+    strict=True, reason="tails this heavy are called outliers about three times as often as meant"
+)
+
+
+@pytest.mark.parametrize("shape", [pytest.param(s, marks=HEAVY) if s == "very lognormal" else s for s in SHAPES])
 def test_tails_of_clean_values(shape):
     found = sum(
         upper_outliers(SHAPES[shape](np.random.default_rng(seed), int(50 * 6 ** (seed % 3))), 0.01) is not None
         for seed in range(90)
     )
-    assert found <= (5 if shape in ("very lognormal", "pareto") else 2)
+    assert found <= 2  # of 90 at a level of 1 %
 
 
 @pytest.mark.parametrize("shape", ["normal", "uniform", "exponential", "two groups", "counts"])
@@ -69,10 +74,19 @@ def test_clean_tables_are_quiet(make_context, kind, d):
     assert rows <= 0.001 * total
 
 
-def test_outliers_by_column_and_by_row(make_context):
+@pytest.mark.parametrize(
+    "width",
+    [
+        pytest.param(
+            3, marks=pytest.mark.xfail(strict=True, reason="a row odd only in combination is missed in 3 columns")
+        ),
+        8,
+    ],
+)
+def test_outliers_by_column_and_by_row(make_context, width):
     g = np.random.default_rng(0)
-    columns = g.normal(size=(500, 8)) + 12 * g.integers(0, 2, 500)[:, None]
-    columns[20] = [0, 12, 0, 12, 0, 12, 0, 12]  # each value is an ordinary one, together they are not
+    columns = g.normal(size=(500, width)) + 12 * g.integers(0, 2, 500)[:, None]
+    columns[20] = 12.0 * (np.arange(width) % 2)  # each value is an ordinary one, together they are not
     (by_row,) = Outliers().measure(make_context(columns))
     assert by_row.rows.tolist() == [20]
     assert by_row.columns == ()
@@ -234,6 +248,7 @@ def test_fahrenheit(make_context):
     assert "Fahrenheit" in finding.message
 
 
+@pytest.mark.xfail(strict=True, reason="two groups of one spread that lie as far apart as some unit are asked about")
 def test_honest_groups_are_no_units():
     found = 0
     for seed in range(120):
@@ -245,4 +260,4 @@ def test_honest_groups_are_no_units():
         )
         found += other_unit(np.exp(np.where(far, g.normal(0, 0.2, n), g.normal(g.uniform(1, 7), 0.2, n)))) is not None
         found += other_unit(g.lognormal(0, g.uniform(0.1, 2), n)) is not None
-    assert found <= 12  # of 360: two groups of one spread that lie as far apart as some unit; never certain
+    assert found <= 6  # of 360
