@@ -124,6 +124,18 @@ def test_resampled_is_measured_on_repeated_rows(problem, seed, noisy):
             assert value == pytest.approx(judge.measure(*repeated), abs=1e-9, nan_ok=True), name
 
 
+def test_signed_weights_that_cancel_are_no_class():
+    """Nine other rows take away what one row of a class adds: what rounding leaves of it must not decide."""
+    codes = [0, 1, 2, 1, 2, 2]
+    scores = np.random.default_rng(3).dirichlet(np.ones(3), 6)
+    truth = ours.label_weights(codes, 0.7 * np.eye(3) + 0.1, weights=[1, 2.5, 0.5, 2.5, 1, 2.5])
+    assert abs(truth[:, 0].sum()) < 1e-12
+    for name in ("average_precision[a]", "roc_auc[a]"):
+        for order in (np.arange(6), np.arange(6)[::-1], np.array([3, 0, 5, 1, 4, 2])):
+            judge = metric(name, "abc")
+            assert np.isnan(judge.measure(truth[order], scores[order], scores[order].argmax(axis=1))), (name, order)
+
+
 def test_undefined_is_nan():
     scores = np.array([[0.3, 0.7], [0.6, 0.4]])
     one_class = [1, 1], scores, np.ones(2), 2

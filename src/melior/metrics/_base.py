@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Kernel = Callable[[Floats], Floats]  # counts (resamples, rows) -> values (resamples, ...)
 
+NOTHING = 1e-12  # a sum of label weights up to here is what rounding leaves where signed weights cancel
 CHUNK = 1 << 17  # numbers of one block of counts: small enough for the cache, large enough to hide Python
 
 
@@ -232,9 +233,9 @@ def evaluate(metrics: Sequence[Metric], data: Predictions, blocks: Iterable[NDAr
 
 
 def divide(above: Floats, below: Floats, otherwise: float) -> Floats:
-    """above / below, and `otherwise` wherever below is not positive."""
+    """above / below, and `otherwise` wherever below is not positive, rounding allowed for."""
     above, below = np.broadcast_arrays(above, below)
-    found: Floats = np.divide(above, below, out=np.full(above.shape, otherwise), where=below > 0)
+    found: Floats = np.divide(above, below, out=np.full(above.shape, otherwise), where=below > NOTHING)
     return found
 
 

@@ -18,7 +18,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from melior.metrics._base import Codes, Family, Floats, Kernel, Metric, Part, divide, mean_of_defined
+from melior.metrics._base import NOTHING, Codes, Family, Floats, Kernel, Metric, Part, divide, mean_of_defined
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class RocArea(Part):
             if signed:
                 selves = counts @ itself
                 won, pairs = won - selves / 2, pairs - selves
-            pairs = np.where((inside_total > 0) & (outside_total > 0), pairs, 0.0)
+            pairs = np.where((inside_total > NOTHING) & (outside_total > NOTHING), pairs, 0.0)
             return np.clip(divide(won, pairs, np.nan), 0.0, 1.0)
 
         return kernel
