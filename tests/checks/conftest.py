@@ -156,6 +156,9 @@ class SmallContext:
     def out_of_fold(self) -> NDArray[np.float64]:
         return self.once("oof", lambda: self.scored(self.table.features(), self.family, self.folds()))
 
+    def fitting_best(self) -> NDArray[np.float64]:
+        return self.out_of_fold()
+
     def in_sample(self) -> NDArray[np.float64]:
         everything = np.arange(len(self.table))
         return self.once("in", lambda: self.scored(self.table.features(), self.family, [(everything, everything)]))

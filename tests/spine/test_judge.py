@@ -280,3 +280,38 @@ def test_hopeless_ones_are_given_up_and_promising_ones_are_not():
 def test_what_changes_nothing_is_hopeless():
     truth, base, _ = simulated(np.random.default_rng(0))
     assert hopeless(ACCURACY, truth, base, base, share=0.2)
+
+
+# ---- what is drawn
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_drawing_cells_of_equal_rows_is_drawing_rows(grouped, monkeypatch):
+    """The same effects exactly, and the same errors but for chance, with repeats, groups, and a candidate that was
+    given up after its first fold."""
+    from melior.trials import judge
+
+    random = np.random.default_rng(0)
+    truth, base, others = simulated(random, rows=3000, candidates=3, gain=0.02)
+    groups = np.where(np.arange(3000) < 300, np.arange(3000) // 3, np.arange(3000)) if grouped else None
+    first = np.flatnonzero(base.fold == 0)
+
+    def part(one):
+        return Scored(one.rows[first], one.scores[first], one.answers[first], one.fold[first])
+
+    def twice(one):
+        return Scored(*(np.concatenate([field, field]) for field in (one.rows, one.scores, one.answers, one.fold)))
+
+    baselines = [twice(base), twice(base), part(base)]
+    entries = [twice(others[0]), twice(others[1]), part(others[2])]
+    macro = metric("macro_f1", ["no", "yes"])
+
+    def judged():
+        return compare(macro, truth, baselines, entries, groups=groups, resamples=4000)
+
+    cells = judged()
+    monkeypatch.setattr(judge, "_of_cells", lambda *given: None)
+    for one, other in zip(cells, judged(), strict=True):
+        assert one.effect == pytest.approx(other.effect, abs=1e-12)
+        assert one.high - one.low == pytest.approx(other.high - other.low, rel=0.06)
+        assert one.p_adjusted == pytest.approx(other.p_adjusted, abs=0.04)

@@ -44,6 +44,10 @@ class Context(Protocol):
         """(rows, classes) probabilities of every row by a suitable model that did not see the row. Rows without a
         label are scored by the average of the folds' models."""
 
+    def fitting_best(self) -> Floats:
+        """`out_of_fold`, or the same on number columns brought to a common shape where these rows fit that better:
+        for questions about the rows, which the recipe's own misfit should not answer."""
+
     def in_sample(self) -> Floats:
         """(rows, classes) probabilities of the same model for rows that it was fitted on."""
 

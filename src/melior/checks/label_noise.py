@@ -51,7 +51,7 @@ class LabelNoise(Check):
             return found
         neighbours = context.neighbours(min(NEIGHBOURS, len(table) - 1))[1]
         noise = estimate_noise(
-            context.out_of_fold(), labels, neighbours, len(table.classes), np.random.default_rng(context.seed)
+            context.fitting_best(), labels, neighbours, len(table.classes), np.random.default_rng(context.seed)
         )
         if noise is None or noise.p >= FALSE_RATE:
             return found

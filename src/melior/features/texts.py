@@ -188,8 +188,14 @@ class Terms(Block):
 
     def names(self) -> list[str]:
         between = " " if self.unit == "words" else ""
-        terms = (term for gram in self.grams for term in gram.tolist())
-        return [f"{self.column}: {between.join([self.words[number] for number in term])}" for term in terms]
+        words = np.array(self.words, dtype=object)
+        found: list[str] = []
+        for gram in self.grams:
+            spelled = f"{self.column}: " + words[gram[:, 0]] if len(gram) else words[:0]
+            for place in range(1, gram.shape[1]):
+                spelled = spelled + between + words[gram[:, place]]
+            found += spelled.tolist()
+        return found
 
     def _counted(self, table: Table) -> Counts:
         how = (self.shortest, self.longest, self.unit)

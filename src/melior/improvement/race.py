@@ -19,7 +19,7 @@ from melior.trials.run import Result, Trials
 
 LOOK = 1.5  # cross-validations of the baseline that the first look at all candidates may cost
 CONFIRM = 3.0  # ... and the folds of the promising ones
-QUICK = 15.0  # seconds; below this nothing is saved: small tables can afford every fold of every candidate
+QUICK = 3.0  # seconds; below this nothing is saved: small tables can afford every fold of every candidate
 OTHER_SETTING = "another setting of it did better at the first look"
 HOPELESS = "given up early: no gain was in reach"
 NO_TIME = "no time was left to prove it"
@@ -155,7 +155,8 @@ class Race:
         ]
         for runner in best.values():
             runner.stopped = "" if runner in promising else HOPELESS
-        self.promising = sorted(promising, key=lambda runner: -gains[id(runner)])
+        # what gains most for its time goes first
+        self.promising = sorted(promising, key=lambda runner: -gains[id(runner)] / max(runner.candidate.cost, 1.0))
 
     def _part(self, fold: Fold, share: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """A share of a fold's training rows, of every class alike."""

@@ -1,6 +1,7 @@
 """What checks ask of their surroundings, each expensive thing computed once (see `melior.checks._base.Context`)."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from melior.data.splits import Fold, folds
 from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
+from melior.methods._base import methods
 from melior.metrics import Metric, one_hot
 from melior.metrics.registry import metric
 from melior.models._base import Model, families, resolve
 from melior.recipe import Choice, Recipe, Split
+from melior.trials.family import ROWS, some_rows
 from melior.trials.fit import Shared, fit
 from melior.trials.threads import cores, one_thread_each
 
@@ -21,8 +24,10 @@ T = TypeVar("T")
 
 FOLDS = 5
 COLUMN_FOLDS = 3  # a single column's model is small; three folds rank columns as five do
+NEIGHBOURS = 20  # searched for at once
 TREE_DIMENSIONS = 12  # a k-d tree beats brute force up to about here; more dimensions are projected on these
 FEW_ROWS = 3000
+SKEWED = 2.0  # skewness; 0 for a normal distribution, 2 for an exponential one
 SMALL_TEXT = Choice(name="linear")
 SMALL_TREES = Choice(name="trees", settings={"rounds": 40, "leaves": 8})
 
@@ -98,13 +103,15 @@ class TableContext:
                 from sklearn.decomposition import PCA
 
                 points = PCA(TREE_DIMENSIONS, random_state=self.seed).fit_transform(points)
-            wanted = min(k, len(points) - 1)
+            wanted = min(max(k, NEIGHBOURS), len(points) - 1)
             if wanted < 1:
                 return np.empty((len(points), 0)), np.empty((len(points), 0), dtype=np.int64)
-            distances, found = NearestNeighbors(n_neighbors=wanted).fit(points).kneighbors()
+            distances, found = NearestNeighbors(n_neighbors=wanted, n_jobs=cores()).fit(points).kneighbors()
             return np.asarray(distances), np.asarray(found, dtype=np.int64)
 
-        return self._once(("neighbours", k), make)
+        # most checks ask for a few: one search serves them all
+        distances, found = self._once(("neighbours", max(k, NEIGHBOURS)), make)
+        return distances[:, :k], found[:, :k]
 
     # ---- models
 
@@ -129,10 +136,14 @@ class TableContext:
         suited = [family() for name in ("linear", "trees") if (family := known[name])().unsuitable(self.table) is None]
         if len(suited) < 2:
             return suited[0] if suited else known["linear"]()
-        codes = self.table.given_labels()[self.labelled]
+        few = self
+        if len(self.labelled) > ROWS:
+            labelled = self.table.take(self.labelled)
+            few = TableContext(labelled.take(some_rows(labelled, self.seed)), self.recipe)
+        codes = few.table.given_labels()[few.labelled]
 
         def loss(model: Model) -> float:
-            scores = self._crossed(self.table, model, FOLDS)[self.labelled]
+            scores = few._crossed(few.table, model, FOLDS)[few.labelled]
             return float(-np.log(np.maximum(scores[np.arange(len(codes)), codes], 1e-12)).mean())
 
         return min(suited, key=loss)
@@ -148,33 +159,63 @@ class TableContext:
 
         def make() -> Floats:
             split = Split(kind="stratified", folds=number)
-            return self._by_folds(table, model, folds(table.take(self.labelled), split, self.seed))[0]
+            parts = folds(table.take(self.labelled), split, self.seed)
+            return self._by_folds(table, self._recipe(model), parts)[0]
 
         kinds = tuple(table.schema.kinds.items())
         return self._once(("crossed", kinds, model.name, model.model_dump_json(), number), make)
 
-    def _by_folds(self, table: Table, model: Model, parts: list[Fold]) -> tuple[Floats, Rows]:
+    def _by_folds(self, table: Table, recipe: Recipe, parts: list[Fold]) -> tuple[Floats, Rows]:
         scores = np.zeros((table.rows, len(table.classes)))
         times = np.zeros(table.rows)
         unlabelled = np.flatnonzero(table.given_labels() < 0)
-        recipe = self._recipe(model)
-        for fold in parts:
+
+        def scored_by(fold: Fold) -> tuple[Rows, Floats]:
             with one_thread_each():
-                predictor = fit(
-                    recipe,
-                    table.take(self.labelled[fold.train]),
-                    shared=self._shared,
-                    threads=cores(),
-                )
+                train = table.take(self.labelled[fold.train])
+                predictor = fit(recipe, train, shared=self._shared, threads=1)
                 where = np.concatenate([self.labelled[fold.test], unlabelled])
-                scores[where] += predictor.scores(table.take(where))
-            times[where] += 1
+                return where, predictor.scores(table.take(where))
+
+        with ThreadPoolExecutor(cores()) as pool:
+            for where, found in pool.map(scored_by, parts):  # added up in the order of the folds, whoever ends first
+                scores[where] += found
+                times[where] += 1
         scored = np.flatnonzero(times > 0)
         scores[scored] /= times[scored, None]
         return scores, scored
 
     def out_of_fold(self) -> Floats:
         return self._crossed(self.table, self.model(), FOLDS)
+
+    def fitting_best(self) -> Floats:
+        plain = self.out_of_fold()
+        power = Choice(name="normalization", settings={"kind": "power"})
+        scaling = methods()[power.name].model_validate(power.settings)
+        if not self._skewed() or scaling.unsuitable(self.recipe, self.table, self.model()):
+            return plain
+
+        def make() -> Floats:
+            split = Split(kind="stratified", folds=FOLDS)
+            parts = folds(self.table.take(self.labelled), split, self.seed)
+            recipe = self._recipe(self.model()).with_methods(power)
+            return self._by_folds(self.table, recipe, parts)[0]
+
+        scaled = self._once("scaled", make)
+        rows, codes = self.labelled, self.table.given_labels()[self.labelled]
+
+        def loss(scores: Floats) -> float:
+            return float(-np.log(np.maximum(scores[rows, codes], 1e-12)).mean())
+
+        return min((plain, scaled), key=loss)
+
+    def _skewed(self) -> bool:
+        """Whether a number column leans so far that its scale may be what a linear model fails on."""
+        from scipy.stats import skew
+
+        values, _ = self.numbers()
+        with np.errstate(all="ignore"):
+            return bool((np.abs(np.nan_to_num(skew(values, axis=0, nan_policy="omit"))) > SKEWED).any())
 
     def in_sample(self) -> Floats:
         def make() -> Floats:
@@ -218,7 +259,7 @@ class TableContext:
                 parts = folds(self.table.take(self.labelled), split, self.seed)
             except UserError:  # too few groups or times for such folds: nothing can be said
                 return np.zeros((self.table.rows, len(self.table.classes))), np.empty(0, dtype=np.int64)
-            return self._by_folds(self.table, self.model(), parts)
+            return self._by_folds(self.table, self._recipe(self.model()), parts)
 
         return self._once(("under", kind, column), make)
 

@@ -39,7 +39,7 @@ def choose_family(recipe: Recipe, table: Table, *, progress: Progress = silent, 
     if len(suited) == 1:
         only = f"{suited[0]}: the only family that reads these columns"
         return FamilyChoice(recipe.with_model(suited[0]), only, {})
-    sample = table if table.rows <= ROWS else table.take(_some(table, recipe.seed))
+    sample = table if table.rows <= ROWS else table.take(some_rows(table, recipe.seed))
     plain = recipe.model_copy(update={"methods": ()})
     split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
     trials = Trials(sample, folds(sample, split, recipe.seed), workers=workers)
@@ -71,7 +71,7 @@ def choose_family(recipe: Recipe, table: Table, *, progress: Progress = silent, 
     return FamilyChoice(recipe.with_model(Choice(name=best)), reason, scores)
 
 
-def _some(table: Table, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def some_rows(table: Table, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """ROWS rows, each class with its share and at least a few."""
     random = np.random.default_rng([seed, 3])
     labels = table.given_labels()

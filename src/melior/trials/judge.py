@@ -19,6 +19,7 @@ the rows they were scored on, so giving up early cannot make the others look bet
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,9 +89,8 @@ def compare(
     if not candidates:
         return []
     baselines = [baseline] * len(candidates) if isinstance(baseline, Scored) else list(baseline)
-    units_of = groups if groups is not None else np.arange(len(truth))
     pairs = [_paired(metric, truth, one, two) for one, two in zip(baselines, candidates, strict=True)]
-    differences, resampled = _differences(pairs, units_of, seed, resamples)
+    differences, resampled = _differences(metric, pairs, groups, len(truth), seed, resamples)
     spread = np.nanstd(resampled, axis=1, ddof=1)
     moving = spread > 1e-12
     error = np.array([_widened(pair, se) if se > 1e-12 else se for pair, se in zip(pairs, spread, strict=True)])
@@ -135,18 +135,31 @@ def _verdict(
 
 @dataclass(frozen=True)
 class _Pair:
-    """A candidate beside its baseline on the same rows: the metric of each as a function of counts (draws, rows)."""
+    """A candidate (`data`) beside its baseline on the same rows, sorted by their numbers."""
 
-    own: Kernel
-    other: Kernel
+    metric: Metric
+    data: Predictions
+    base: Predictions
     rows: Rows
     fold: NDArray[np.int64]
-    sign: int
+
+    @cached_property
+    def _kernels(self) -> tuple[Kernel, Kernel]:
+        return prepare([self.metric], self.data), prepare([self.metric], self.base)
 
     def gain(self, counts: Floats) -> Floats:
         """(draws,) candidate minus baseline, positive is better."""
-        found: Floats = self.sign * (self.own(counts) - self.other(counts))[0]
+        own, other = self._kernels
+        found: Floats = self.metric.gain(1.0) * (own(counts) - other(counts))[0]
         return found
+
+    def some(self, which: NDArray[np.bool_]) -> "_Pair":
+        """On some of its rows."""
+        data, base = (
+            Predictions(one.truth[which], None if one.scores is None else one.scores[which], one.answers[which])
+            for one in (self.data, self.base)
+        )
+        return _Pair(self.metric, data, base, self.rows[which], self.fold[which])
 
 
 def _paired(metric: Metric, truth: Floats, baseline: Scored, candidate: Scored) -> _Pair:
@@ -157,25 +170,83 @@ def _paired(metric: Metric, truth: Floats, baseline: Scored, candidate: Scored) 
     beside = base_rows[_matching(baseline.rows[base_rows], rows)]
     own = Predictions(truth[rows], candidate.scores[order], candidate.answers[order])
     other = Predictions(truth[rows], baseline.scores[beside], baseline.answers[beside])
-    sign = 1 if metric.greater_is_better else -1
-    return _Pair(prepare([metric], own), prepare([metric], other), rows, candidate.fold[order], sign)
+    return _Pair(metric, own, other, rows, candidate.fold[order])
 
 
 def _differences(
-    pairs: Sequence[_Pair], units_of: NDArray[np.int64], seed: int, resamples: int
+    metric: Metric, pairs: Sequence[_Pair], groups: NDArray[np.int64] | None, rows: int, seed: int, resamples: int
 ) -> tuple[Floats, Floats]:
     """Differences (candidates,) on the rows each was scored on, and the same on every draw (candidates, draws)."""
-    distinct, unit = np.unique(units_of, return_inverse=True)
-    where = [unit[pair.rows] for pair in pairs]
+    unit = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
+    drawn = None if metric.needs == "scores" else _of_cells(pairs, unit)
+    if drawn is None:
+        drawn = _Drawn(list(pairs), [unit[pair.rows] for pair in pairs], np.ones(unit.max() + 1))
+    times = drawn.times
+    total = int(times.sum())
     random = np.random.default_rng([seed, 11])
-    at_once = max(1, COUNTS_AT_ONCE // max(len(distinct), 1))
+    at_once = max(1, COUNTS_AT_ONCE // len(times))
     pieces = []
     for start in range(0, resamples, at_once):
-        size = min(at_once, resamples - start)
-        counts = random.multinomial(len(distinct), np.full(len(distinct), 1 / len(distinct)), size).astype(np.float64)
-        pieces.append(np.stack([pair.gain(counts[:, own]) for pair, own in zip(pairs, where, strict=True)]))
-    as_they_are = np.array([float(pair.gain(np.ones((1, len(pair.rows))))[0]) for pair in pairs])
-    return as_they_are, np.concatenate(pieces, axis=1)
+        counts = random.multinomial(total, times / total, min(at_once, resamples - start)).astype(np.float64)
+        pieces.append(drawn.gains(counts))
+    return drawn.gains(times[None, :])[:, 0], np.concatenate(pieces, axis=1)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What is drawn: units (rows, groups of rows, or cells of equal rows), each standing for `times` of them, and for
+    every candidate the unit of each of its rows."""
+
+    pairs: Sequence[_Pair]
+    unit: Sequence[NDArray[np.int64]]
+    times: Floats
+
+    def gains(self, counts: Floats) -> Floats:
+        """(candidates, draws)"""
+        picked: dict[bytes, Floats] = {}  # candidates that were scored on the same rows share their counts
+        found = []
+        for pair, own in zip(self.pairs, self.unit, strict=True):
+            key = own.tobytes()
+            if key not in picked:
+                whole = len(own) == counts.shape[1] and np.array_equal(own, np.arange(len(own)))
+                picked[key] = counts if whole else counts[:, own]
+            found.append(pair.gain(picked[key]))
+        return np.stack(found)
+
+
+def _of_cells(pairs: Sequence[_Pair], unit: NDArray[np.int64]) -> _Drawn | None:
+    """Rows that every candidate and its baseline answer alike, with the same truth, form a cell. How often the cells
+    are drawn is multinomial, so they can be drawn in place of the rows: the same distribution, at less cost the more
+    the candidates agree. Groups of several rows stay what they are. None where candidates hardly agree."""
+    rows = len(unit)
+    truth = np.zeros((rows, pairs[0].data.classes))
+    columns: list[Floats] = [truth]
+    for pair in pairs:
+        truth[pair.rows] = pair.data.truth
+        nth = np.arange(len(pair.rows)) - np.searchsorted(pair.rows, pair.rows, side="left")
+        for repeat in range(int(nth.max(initial=-1)) + 1):
+            own = nth == repeat
+            column = np.full((rows, 2), -1.0)
+            column[pair.rows[own]] = np.column_stack([pair.base.answers[own], pair.data.answers[own]])
+            columns.append(column)
+    alone = np.bincount(unit)[unit] == 1
+    singles = np.flatnonzero(alone)
+    table = np.ascontiguousarray(np.hstack(columns)[singles] + 0.0)  # + 0.0: minus zero is zero
+    keys = table.view(np.dtype((np.void, table.shape[1] * table.itemsize)))[:, 0]
+    _, first, cell, times = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    # numbered by their first rows, so that the draws do not depend on the order of the candidates
+    by_row = np.argsort(first)
+    first, times, cell = first[by_row], times[by_row], np.argsort(by_row)[cell]
+    number = np.zeros(rows, dtype=np.int64)
+    number[singles] = cell
+    number[~alone] = len(first) + np.unique(unit[~alone], return_inverse=True)[1]
+    groups = len(np.unique(unit[~alone]))
+    if len(first) + groups > rows // 2:
+        return None
+    standing = ~alone
+    standing[singles[first]] = True
+    fewer = [pair.some(standing[pair.rows]) for pair in pairs]
+    return _Drawn(fewer, [number[pair.rows] for pair in fewer], np.concatenate([times, np.ones(groups)]))
 
 
 def _widened(pair: _Pair, spread: float) -> float:
@@ -214,9 +285,7 @@ def hopeless(
     """True when a candidate scored on a `share` of all rows has less than a 5 % chance to be accepted in the end, even
     if its true effect is one standard error above what was seen (conditional power; Lan and Wittes 1988)."""
     pair = _paired(metric, truth, baseline, candidate)
-    differences, resampled = _differences(
-        [pair], np.arange(len(truth)) if groups is None else groups, seed, resamples=200
-    )
+    differences, resampled = _differences(metric, [pair], groups, len(truth), seed, resamples=200)
     seen, spread = float(differences[0]), float(np.nanstd(resampled[0], ddof=1))
     if spread < 1e-12:
         return True
