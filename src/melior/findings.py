@@ -34,6 +34,7 @@ class Finding:
     row_scores one number a row, larger is more suspicious; None where rows are not ranked
     methods    names of the methods that treat it (filled in by the audit, not by the check)
     certain    False where the finding is a suspicion that only the user can settle
+    muted      the reason why the recipe mutes it; empty where it does not. Nothing acts on a muted finding
     """
 
     symptom: Symptom
@@ -48,6 +49,7 @@ class Finding:
     methods: tuple[str, ...] = ()
     check: str = ""
     certain: bool = True
+    muted: str = ""
 
     def __post_init__(self) -> None:
         if self.symptom not in SYMPTOMS:
@@ -80,6 +82,7 @@ class Finding:
             "methods": list(self.methods),
             "check": self.check,
             "certain": self.certain,
+            **({"muted": self.muted} if self.muted else {}),
         }
 
     @classmethod
@@ -98,6 +101,7 @@ class Finding:
             methods=tuple(given.get("methods", ())),
             check=given.get("check", ""),
             certain=given.get("certain", True),
+            muted=given.get("muted", ""),
         )
 
 

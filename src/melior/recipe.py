@@ -71,6 +71,19 @@ class Split(Part):
         return self
 
 
+class Mute(Part):
+    """Findings that are known and accepted: they are shown as muted, with the reason, and nothing acts on them.
+
+    symptom  the symptom to mute
+    columns  only findings about these columns and no others; empty for any
+    reason   why, for whoever reads the report
+    """
+
+    symptom: str
+    columns: tuple[str, ...] = ()
+    reason: Annotated[str, Field(min_length=3)]
+
+
 class Choice(Part):
     """A name and its settings. In YAML `linear`, or `linear: {c: 0.5}`."""
 
@@ -97,7 +110,7 @@ class Choice(Part):
 
 
 class Recipe(Part):
-    """What to do: data, split, metric, model, methods, seed.
+    """What to do: data, split, metric, model, methods, seed; and which findings are muted.
 
     >>> Recipe(data={"path": "a.csv", "target": "y"}, methods=["class_weights"]).methods[0].name
     'class_weights'
@@ -109,6 +122,7 @@ class Recipe(Part):
     metric: str = "auto"
     model: Choice = Choice(name="auto")
     methods: tuple[Choice, ...] = ()
+    mute: tuple[Mute, ...] = ()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
     @field_validator("methods")
@@ -140,10 +154,11 @@ class Recipe(Part):
         return self.model_copy(update={"split": Split(**{**self.split.model_dump(), **changes})})
 
     def fingerprint(self) -> str:
-        """Changes when anything changes that a trial depends on; where the file lies does not."""
+        """Changes when anything changes that a trial depends on; where the file lies, and what is muted, does not."""
         what = self.model_dump(mode="json")
         for key in ("path", "test"):
             what["data"].pop(key)
+        what.pop("mute")
         return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:

@@ -1,5 +1,6 @@
 """melior audit"""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,8 +15,15 @@ def register(app: typer.Typer) -> None:
         target: given.Target = None,
         test: given.Test = None,
         metric: given.Metric = None,
-        checks: Annotated[list[str] | None, typer.Option("--check", help="Only this check; may be repeated.")] = None,
-        skip: Annotated[list[str] | None, typer.Option("--skip", help="Not this check; may be repeated.")] = None,
+        checks: Annotated[
+            list[str] | None, typer.Option("--checks", "--check", help="Only these checks, commas between.")
+        ] = None,
+        skip: Annotated[list[str] | None, typer.Option("--skip", help="Not these checks, commas between.")] = None,
+        fast: Annotated[bool, typer.Option("--fast", help="Only checks that fit no model.")] = False,
+        sample: Annotated[int | None, typer.Option("--sample", min=10, help="Look at so many rows only.")] = None,
+        fix: Annotated[
+            Path | None, typer.Option("--fix", help="Write a cleaned copy to this new file, and a log beside it.")
+        ] = None,
         column: given.Columns = None,
         seed: given.Seed = None,
         run: given.RunFolder = None,
@@ -31,8 +39,11 @@ def register(app: typer.Typer) -> None:
                 target=target,
                 test=test,
                 metric=metric,
-                checks=checks or (),
-                skip=skip or (),
+                checks=given.listed(checks),
+                skip=given.listed(skip),
+                fast=fast,
+                sample=sample,
+                fix=fix,
                 columns=given.kinds(column),
                 seed=seed,
                 run=run,
@@ -40,6 +51,8 @@ def register(app: typer.Typer) -> None:
             )
         given.write_json(json, found.to_dict())
         show.audit(found)
+        if found.fixed is not None:
+            show.fixed(found.fixed)
         if run is not None:
             show.out.print(f"report: {run / 'report.html'}")
         if found.failed:

@@ -20,6 +20,11 @@ Columns = Annotated[
 ]
 
 
+def listed(given: list[str] | None) -> list[str]:
+    """Names given several times, or with commas between."""
+    return [name.strip() for piece in given or () for name in piece.split(",") if name.strip()]
+
+
 def kinds(given: list[str] | None) -> dict[str, str]:
     """NAME=KIND pairs."""
     found = {}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from melior.improvement.improvement import Improvement
     from melior.metrics import Interval
     from melior.progress import Progress
-    from melior.trials.audit import Audit
+    from melior.trials.audit import Audit, Fixed
     from melior.verbs.evaluate import Evaluation
 
 out = Console(highlight=False)
@@ -73,8 +73,13 @@ def progress(budget: float | None = None) -> Iterator["Progress"]:
 
 
 def findings(found: Sequence["Finding"]) -> None:
+    muted = [finding for finding in found if finding.muted]
+    found = [finding for finding in found if not finding.muted]
+    for finding in muted:
+        about = f" ({', '.join(finding.columns[:3])})" if finding.columns else ""
+        out.print(Text(f"muted: {finding.symptom}{about}: {finding.muted}", style="dim"))
     if not found:
-        out.print("Nothing was found to be wrong.")
+        out.print("Nothing was found to be wrong." if not muted else "Nothing else was found to be wrong.")
         return
     table = Table(title="What was found", title_justify="left", title_style="bold", show_lines=False, expand=False)
     table.add_column("severity")
@@ -132,7 +137,18 @@ def audit(found: "Audit") -> None:
         kinds[kind] = kinds.get(kind, 0) + 1
     said = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     out.print(f"[bold]{found.name}[/]: {found.rows:,} rows; columns: {said}.")
+    for note in found.notes:
+        out.print(Text(f"note: {note}", style="dim"))
     findings(found.findings)
+
+
+def fixed(copy: "Fixed") -> None:
+    """What a cleaned copy holds."""
+    dropped = f", without {', '.join(copy.columns_dropped)}" if copy.columns_dropped else ""
+    out.print(
+        f"cleaned copy: {copy.path}: {copy.rows_before - copy.rows_dropped:,} of {copy.rows_before:,} rows, "
+        f"{copy.cells_changed:,} cells changed{dropped}. What was done to which row, and why: {copy.log}"
+    )
 
 
 def improvement(found: "Improvement") -> None:

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import zstandard
+from numpy.typing import NDArray
 
 from melior.data.delimited import read_delimited
 from melior.data.encodings import decode
@@ -42,6 +44,7 @@ REFUSED = (
     (b"version https://git-lfs", "is a pointer that stands for the file", "fetch the file with git lfs pull"),
     (b"\x80\x04", "is a pickle, which could run code when it is read", "save it as Parquet"),
 )
+PROBED = 1000  # rows that tell how large a row is
 EXAMPLE = '{"age": 31}'
 
 
@@ -52,6 +55,15 @@ class Raw:
     frame: pl.DataFrame
     name: str
     notes: tuple[str, ...] = ()
+    rows: NDArray[np.int64] | None = None  # numbers of the rows in the file, where only some were read
+
+    def sampled(self, size: int, seed: int) -> "Raw":
+        """So many of the rows, drawn at random, in their order, with their numbers."""
+        if size >= self.frame.height:
+            return self
+        rows = sample_of(self.frame.height, size, seed)
+        note = said_sample(size, self.frame.height)
+        return Raw(self.frame[rows], self.name, (*self.notes, note), rows)
 
 
 def read_file(path: Path, *, encoding: str | None = None, separator: str | None = None, name: str | None = None) -> Raw:
@@ -80,6 +92,51 @@ def read_file(path: Path, *, encoding: str | None = None, separator: str | None 
     if len(header) > 1 and all(re.fullmatch(r"-?\d+\.\d+", cell.strip()) for cell in header):
         said.append("every column name is a number: if the file has no header line, put one on top.")
     return Raw(frame.rename(dict(zip(frame.columns, names, strict=True))), name, (*notes, *said))
+
+
+def sample_of(rows: int, size: int, seed: int) -> NDArray[np.int64]:
+    """Numbers of `size` of `rows` rows, drawn without replacement, in their order."""
+    chosen = np.random.default_rng([seed, 17]).choice(rows, size, replace=False, shuffle=False)
+    return np.sort(chosen).astype(np.int64)
+
+
+def said_sample(size: int, rows: int) -> str:
+    return f"{size:,} of {rows:,} rows were read, drawn at random."
+
+
+def is_parquet(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == PARQUET
+    except OSError:
+        return False
+
+
+def read_parquet_part(path: Path, name: str, size: int | None, seed: int, memory: float) -> Raw | None:
+    """Some rows of a Parquet file, read row group by row group, so that the whole file is never in memory.
+
+    size    so many rows; None for as many as fit in `memory` bytes. None is returned where all rows fit, and should
+            be read in the ordinary way
+    """
+    try:
+        lazy = pl.scan_parquet(path, hive_partitioning=False)
+        rows = int(lazy.select(pl.len()).collect().item())
+        first = lazy.head(PROBED).collect()
+        each = first.estimated_size() / max(first.height, 1)
+        fitting = int(memory / max(each, 1.0))
+        size = min(size if size is not None else fitting, fitting)
+        if size >= rows or rows == 0:
+            return None
+        chosen = sample_of(rows, size, seed)
+        number = "melior row"
+        pieces = lazy.with_row_index(number).filter(pl.col(number).is_in(pl.Series(chosen, dtype=pl.UInt32).implode()))
+        frame = pieces.collect(engine="streaming").sort(number).drop(number)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{name}: the Parquet file cannot be read ({reason}); fetch or make it again.") from None
+    names, notes = usable_names(frame.columns)
+    renamed = frame.rename(dict(zip(frame.columns, names, strict=True)))
+    return Raw(renamed, name, (*notes, said_sample(size, rows)), chosen)
 
 
 def _bytes_of(path: Path) -> bytes:

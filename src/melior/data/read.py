@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from melior.data import target as targets
 from melior.data.columns import Unparsed, plain_numbers, plainly_typed, store
-from melior.data.files import Raw, read_file
+from melior.data.files import Raw, is_parquet, read_file, read_parquet_part
 from melior.data.frames import of_memory
 from melior.data.kinds import Inferred, infer
 from melior.data.table import FEATURE_KINDS, KINDS, Labels, Rows, Schema, Table, said_row
 from melior.errors import UserError
 
 Progress = Callable[[str], None]
+
+MEMORY = 0.25  # of the memory at hand: rows, their parsed copy, and what checks make of them
 
 
 def read(
@@ -31,6 +33,8 @@ def read(
     encoding: str | None = None,
     separator: str | None = None,
     name: str | None = None,
+    sample: int | Literal["fitting"] | None = None,
+    seed: int = 0,
     progress: Progress | None = None,
 ) -> Table:
     """A Table of a file (CSV, TSV, JSONL, Parquet, plain, .gz or .zst) or of a table in memory.
@@ -41,13 +45,16 @@ def read(
     missing_target  stop, or drop the rows without a target; the others keep their numbers
     encoding, separator   of text files, found when not given
     name            what messages call the table; the file's name otherwise
+    sample          so many rows, drawn at random by `seed`, which keep their numbers; "fitting" draws only where a
+                    Parquet file would take more than a quarter of the memory at hand. A Parquet file is never whole
+                    in memory then
     progress        is told what is being done, a few times
     """
     tell = progress or (lambda said: None)
-    raw = _open(source, encoding, separator, name, tell)
+    raw = _open(source, encoding, separator, name, tell, sample, seed)
     _known_names(raw, target, columns or {})
     frame = raw.frame
-    rows: Rows = np.arange(frame.height, dtype=np.int64)
+    rows: Rows = np.arange(frame.height, dtype=np.int64) if raw.rows is None else raw.rows
     labels: Labels | None = None
     classes: tuple[str, ...] = ()
     notes = list(raw.notes)
@@ -107,13 +114,15 @@ def read_pair(
     missing_target: str = "stop",
     encoding: str | None = None,
     separator: str | None = None,
+    sample: int | Literal["fitting"] | None = None,
+    seed: int = 0,
     progress: Progress | None = None,
 ) -> tuple[Table, Table]:
     """A table and a second one, read as the first: same kinds, notation and classes. The second has origin 1.
 
     A class that only the second has is refused: nothing could have learned it.
     """
-    how = {"encoding": encoding, "separator": separator, "progress": progress}
+    how = {"encoding": encoding, "separator": separator, "progress": progress, "sample": sample, "seed": seed}
     first = read(main, target=target, columns=columns, missing_target=missing_target, **how)  # type: ignore[arg-type]
     raw = _open(test, encoding, separator, None, progress or (lambda said: None))
     if raw.name == first.name:
@@ -159,22 +168,47 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str) -> T
     )
 
 
-def _open(source: Any, encoding: str | None, separator: str | None, name: str | None, tell: Progress) -> Raw:
+def _open(
+    source: Any,
+    encoding: str | None,
+    separator: str | None,
+    name: str | None,
+    tell: Progress,
+    sample: int | Literal["fitting"] | None = None,
+    seed: int = 0,
+) -> Raw:
     """A source as raw columns, refused when there are no rows or no columns."""
     if isinstance(source, str | Path):
         path = Path(source)
         tell(f"reading {name or path.name}")
-        raw = read_file(path, encoding=encoding, separator=separator, name=name)
+        part = None
+        if sample is not None and is_parquet(path):
+            size = None if sample == "fitting" else sample
+            part = read_parquet_part(path, name or path.name, size, seed, MEMORY * memory_at_hand())
+        raw = part or read_file(path, encoding=encoding, separator=separator, name=name)
     else:
         frame, notes = of_memory(source)
         raw = Raw(frame, name or "table", tuple(notes))
     index = [column for column in raw.frame.columns if re.fullmatch(r"__index_level_\d+__", column)]
-    raw = Raw(raw.frame.drop(index), raw.name, raw.notes)  # the row labels of pandas are no column
+    raw = replace(raw, frame=raw.frame.drop(index))  # the row labels of pandas are no column
     if not raw.frame.width:
         raise UserError(f"{raw.name}: there are no columns.")
     if not raw.frame.height:
         raise UserError(f"{raw.name}: there are no rows, only the names of {raw.frame.width:,} columns.")
-    return Raw(plainly_typed(raw.frame), raw.name, raw.notes)
+    if isinstance(sample, int) and raw.rows is None:
+        raw = raw.sampled(sample, seed)
+    return replace(raw, frame=plainly_typed(raw.frame))
+
+
+def memory_at_hand() -> float:
+    """Bytes that can still be used, as the system says; 4 GiB where it does not."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * float(line.split()[1])
+    except (OSError, ValueError, IndexError):
+        pass
+    return 4.0 * 2**30
 
 
 def _known_names(raw: Raw, target: str | None, columns: Mapping[str, str]) -> None:

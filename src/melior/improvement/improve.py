@@ -79,7 +79,7 @@ def improve_table(
     context = TableContext(parts.development, recipe, other=parts.sealed)
     late = started + CHECKING * budget
     audit = run_checks(parts.development, recipe, other=parts.sealed, progress=progress, context=context, deadline=late)
-    repaired = repair_recipe(recipe, audit.findings, separate_test=parts.given)
+    repaired = repair_recipe(recipe, audit.active, separate_test=parts.given)
     repairs = list(repaired.repairs)
     faulty, faulty_recipe = parts, recipe
     impossible = ""
@@ -113,7 +113,7 @@ def improve_table(
     groups = clusters(development)
     trials = Trials(development, folds(development, recipe.split, recipe.seed, groups=groups), store=store,
                     workers=workers)  # fmt: skip
-    planned, refused = candidates(recipe, audit.findings, development, attempt=attempt, never=never)
+    planned, refused = candidates(recipe, audit.active, development, attempt=attempt, never=never)
     race = Race(
         trials,
         measure,
@@ -199,7 +199,7 @@ def _second_audit(first: Audit, parts: Parts, recipe: Recipe, progress: Progress
     again = run_checks(parts.development, recipe, other=parts.sealed, progress=progress, deadline=deadline)
     faults = [finding for finding in first.findings if finding.symptom in MEASUREMENT_FAULTS]
     others = [finding for finding in again.findings if finding.symptom not in MEASUREMENT_FAULTS]
-    merged = sorted((*faults, *others), key=lambda finding: -finding.severity)
+    merged = sorted((*faults, *others), key=lambda finding: (bool(finding.muted), -finding.severity))
     return replace(first, findings=tuple(merged), seconds=first.seconds + again.seconds)
 
 

@@ -19,14 +19,15 @@ class Limits:
     letters: int = 300  # of a cell
     described: int = 300  # columns in the section on the data
     classes: int = 60  # in the table of scores by class
+    map: bool = True  # the map of the rows
 
 
 # the first that gives a file below the limit is taken
 STEPS = (
     Limits(),
     Limits(findings=60, rows=6, pairs=5, columns=8, letters=120, described=150, classes=40),
-    Limits(findings=30, rows=3, pairs=3, columns=6, letters=60, described=60, classes=20),
-    Limits(findings=20, rows=0, pairs=0, columns=0, letters=40, described=20, classes=10),
+    Limits(findings=30, rows=3, pairs=3, columns=6, letters=60, described=60, classes=20, map=False),
+    Limits(findings=20, rows=0, pairs=0, columns=0, letters=40, described=20, classes=10, map=False),
 )
 
 
@@ -44,6 +45,7 @@ class Content:
     table: Mapping[str, Any] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
     confusions: list[dict[str, Any]] = field(default_factory=list)
+    pictures: Mapping[str, Any] = field(default_factory=dict)
     predictor: bool = False
 
     @classmethod
@@ -67,6 +69,7 @@ class Content:
             table=examples.get("table") or {},
             examples=examples.get("findings") or [],
             confusions=examples.get("confusions") or [],
+            pictures=run.read("pictures.json") if run.has("pictures.json") else {},
             predictor=(run.folder / "predictor").is_dir(),
         )
 

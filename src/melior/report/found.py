@@ -5,6 +5,7 @@ from typing import Any
 
 from melior.findings import MEASUREMENT_FAULTS
 from melior.report import numbers, words
+from melior.report.charts import clusters, histogram, rowmap
 from melior.report.charts._svg import shortened
 from melior.report.content import Content, Limits
 
@@ -22,9 +23,13 @@ def found(content: Content, limits: Limits) -> dict[str, Any] | None:
     findings = content.findings or []
     classes = [str(label) for label in (content.scores or {}).get("classes") or []]
     examples = {entry.get("finding"): entry for entry in content.examples}
+    drawn = {entry.get("finding"): entry for entry in content.pictures.get("findings") or []}
     shown = []
     # faults of the measurement first: until they are repaired, no score means anything
-    order = sorted(range(len(findings)), key=lambda n: findings[n].get("symptom") not in MEASUREMENT_FAULTS)
+    order = sorted(
+        range(len(findings)),
+        key=lambda n: (bool(findings[n].get("muted")), findings[n].get("symptom") not in MEASUREMENT_FAULTS),
+    )
     for number in order[: limits.findings]:
         finding = findings[number]
         entry = _finding(finding, classes)
@@ -32,6 +37,7 @@ def found(content: Content, limits: Limits) -> dict[str, Any] | None:
         for repair in entry["repairs"]:
             repair["placed"] = True
         entry["example"] = rows_of(examples.get(number), finding.get("columns") or [], limits)
+        entry["pictures"] = _pictures(drawn.get(number) or {})
         shown.append(entry)
     return {
         "findings": shown,
@@ -65,8 +71,33 @@ def _finding(finding: Mapping[str, Any], classes: Sequence[str]) -> dict[str, An
         "threshold_from": shortened(finding.get("threshold_from") or "", 300),
         "methods": [{"name": str(name), "does": words.method(str(name))} for name in finding.get("methods") or []],
         "certain": finding.get("certain") is not False,
+        "muted": shortened(words.sentence(finding.get("muted")), 300) if finding.get("muted") else "",
         "check": str(finding.get("check") or ""),
     }
+
+
+def _pictures(own: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The charts of a finding: histograms of its columns, and clusters of copies."""
+    bars = [
+        (one.get("column"), histogram.draw(one), sum(one.get("named") or [])) for one in own.get("histograms") or []
+    ]
+    dots = clusters.draw(own.get("clusters") or [])
+    shown = [{"column": shortened(column, 60), "svg": svg, "named": named} for column, svg, named in bars if svg]
+    return {"histograms": shown, "clusters": dots} if shown or dots else None
+
+
+def row_map(content: Content, limits: Limits) -> dict[str, Any] | None:
+    """The map of the rows; None where there is none, or no room for it."""
+    given = content.pictures.get("map")
+    if not given or not limits.map:
+        return None
+    svg, symptoms = rowmap.draw(given)
+    if not svg:
+        return None
+    names = [words.symptom(symptom)[0].lower() for symptom in symptoms]
+    kept = names if len(names) <= rowmap.KINDS else [*names[: rowmap.KINDS - 1], "something else"]
+    shown = len(given.get("x") or [])
+    return {"svg": svg, "kinds": kept, "rows": given.get("rows"), "shown": shown, "part": shown < given.get("rows", 0)}
 
 
 def measure(name: str, value: Any, classes: Sequence[str] = ()) -> dict[str, Any]:
@@ -94,6 +125,11 @@ def measure(name: str, value: Any, classes: Sequence[str] = ()) -> dict[str, Any
 
 
 def _brief(name: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{words.plain(str(key))} {_brief(str(key), item)}" for key, item in value.items())
+        return shortened(inner, 120)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return shortened(", ".join(_brief(name, item) for item in value), 120)
     return shortened(numbers.measured(name, value), 60)
 
 

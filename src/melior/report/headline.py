@@ -157,7 +157,7 @@ def _scored(content: Content) -> dict[str, Any]:
 
 def _audited(content: Content) -> dict[str, Any]:
     """A run that looked and fitted nothing to keep."""
-    findings = content.findings or []
+    findings = [finding for finding in content.findings or [] if not finding.get("muted")]
     rows, columns = content.rows.get("all"), len(content.table.get("columns") or [])
     if not findings:
         title = "Nothing was found wrong with this table."

@@ -11,7 +11,7 @@ from melior.report import numbers, words
 from melior.report.about import data, small_print, use
 from melior.report.charts._svg import clean, shortened
 from melior.report.content import STEPS, Content, Limits
-from melior.report.found import found
+from melior.report.found import found, row_map
 from melior.report.headline import headline
 from melior.report.scored import curves, scored
 from melior.report.tried import refused, tried
@@ -43,6 +43,7 @@ def _page(content: Content, limits: Limits) -> str:
     script = _asset("report.js")
     sections = {
         "found": found(content, limits),
+        "map": row_map(content, limits),
         "tried": tried(content),
         "refused": refused(content),
         "scored": scored(content, limits),

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from melior.checks._base import Check, checks
 from melior.data.table import Table
 from melior.errors import UserError
-from melior.findings import Finding
+from melior.findings import SYMPTOMS, Finding, plain
 from melior.methods._base import treating
 from melior.progress import Progress, numbered, silent
 from melior.recipe import Recipe
@@ -18,8 +19,23 @@ FEWEST = 10  # rows; fewer show nothing
 
 
 @dataclass(frozen=True)
+class Fixed:
+    """A cleaned copy: where it and its log are, rows and columns left out, cells changed."""
+
+    path: Path
+    log: Path
+    rows_before: int
+    rows_dropped: int
+    cells_changed: int
+    columns_dropped: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**vars(self), "path": str(self.path), "log": str(self.log)}
+
+
+@dataclass(frozen=True)
 class Audit:
-    """What was found on a table, the worst first."""
+    """What was found on a table, the worst first, the muted last."""
 
     findings: tuple[Finding, ...]
     rows: int
@@ -27,6 +43,8 @@ class Audit:
     seconds: float
     name: str = "table"
     left_out: tuple[str, ...] = ()  # checks for which there was no time
+    notes: tuple[str, ...] = ()  # what reading changed or left out
+    fixed: Fixed | None = None
 
     @property
     def failed(self) -> bool:
@@ -40,11 +58,18 @@ class Audit:
             "columns": self.columns,
             "seconds": round(self.seconds, 3),
             "findings": [finding.to_dict() for finding in self.findings],
+            **({"notes": list(self.notes)} if self.notes else {}),
+            **({"fixed": plain(self.fixed.to_dict())} if self.fixed else {}),
         }
 
+    @property
+    def active(self) -> tuple[Finding, ...]:
+        """The findings that are not muted."""
+        return tuple(finding for finding in self.findings if not finding.muted)
+
     def __getitem__(self, symptom: str) -> Finding | None:
-        """The worst finding of a symptom, or None."""
-        return next((finding for finding in self.findings if finding.symptom == symptom), None)
+        """The worst finding of a symptom that is not muted, or None."""
+        return next((finding for finding in self.active if finding.symptom == symptom), None)
 
     def __repr__(self) -> str:
         lines = [f"<Audit {self.name}: {self.rows:,} rows, {len(self.findings)} findings>"]
@@ -61,6 +86,15 @@ class Audit:
         )
         head = "<tr><th>symptom</th><th>severity</th><th>what</th><th>treated by</th></tr>"
         return f"<p>{escape(self.name)}: {self.rows:,} rows</p><table>{head}{rows}</table>"
+
+
+def _muted(finding: Finding, recipe: Recipe) -> str:
+    """The reason why the recipe mutes a finding; empty where it does not."""
+    for mute in recipe.mute:
+        same = finding.columns and set(finding.columns) <= set(mute.columns)
+        if mute.symptom == finding.symptom and (not mute.columns or same):
+            return mute.reason
+    return ""
 
 
 def suits(check: Check, table: Table) -> bool:
@@ -86,18 +120,23 @@ def run_checks(
     other: Table | None = None,
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
+    fast: bool = False,
     progress: Progress = silent,
     context: TableContext | None = None,
     deadline: float | None = None,
 ) -> Audit:
-    """Runs the checks, cheapest first. only, skip: names of checks; deadline: time.monotonic() from which on no check
-    that needs models begins."""
+    """Runs the checks, cheapest first. only, skip: names of checks; fast: none that needs models; deadline:
+    time.monotonic() from which on no check that needs models begins."""
     started = time.perf_counter()
     known = checks()
     for name in (*only, *skip):
         if name not in known:
             raise UserError(f"there is no check {name!r}; there are {', '.join(known)}.")
+    for mute in recipe.mute:
+        if mute.symptom not in SYMPTOMS:
+            raise UserError(f"mute: there is no symptom {mute.symptom!r}; `melior questions` names them.")
     chosen = [made() for name, made in known.items() if (not only or name in only) and name not in skip]
+    chosen = [check for check in chosen if not (fast and check.cost == "model")]
     chosen = [check for check in chosen if suits(check, table)]
     context = context or TableContext(table, recipe, other=other)
     one_more = numbered(progress, "looking for what is wrong", len(chosen))
@@ -118,8 +157,8 @@ def run_checks(
                     measured={"check": check.name},
                 )
             ]
-        found += [replace(f, check=check.name, methods=treating(f.symptom)) for f in measured]
+        found += [replace(f, check=check.name, methods=treating(f.symptom), muted=_muted(f, recipe)) for f in measured]
         one_more(check.name)
-    found.sort(key=lambda finding: -finding.severity)
+    found.sort(key=lambda finding: (bool(finding.muted), -finding.severity))
     seconds = time.perf_counter() - started
-    return Audit(tuple(found), table.rows, dict(table.schema.kinds), seconds, table.name, tuple(left_out))
+    return Audit(tuple(found), table.rows, dict(table.schema.kinds), seconds, table.name, tuple(left_out), table.notes)

@@ -1,14 +1,20 @@
 """`audit`: findings only."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from melior.errors import UserError
+from melior.findings import plain
 from melior.progress import Progress, silent
 from melior.runs.store import Run
 from melior.trials.audit import Audit, run_checks
+from melior.trials.context import TableContext
 from melior.trials.run import content_hash
 from melior.verbs.examples import examples_of
+from melior.verbs.fix import writable, write_fixed
+from melior.verbs.pictures import pictures_of
 from melior.verbs.prepare import prepare
 
 
@@ -23,6 +29,9 @@ def audit(
     columns: dict[str, str] | None = None,
     checks: Sequence[str] = (),
     skip: Sequence[str] = (),
+    fast: bool = False,
+    sample: int | None = None,
+    fix: str | Path | None = None,
     run: str | Path | None = None,
     progress: Progress = silent,
 ) -> Audit:
@@ -32,6 +41,11 @@ def audit(
     target   the column to predict; without one, only what needs no target is looked for
     test     a second file or frame: rows that stand in both are looked for
     checks, skip   names of checks to run alone, or to leave out
+    fast     only the checks that fit no model
+    sample   look at so many rows, drawn at random; a Parquet file that would not fit in memory is sampled anyway, and
+             the notes say so
+    fix      a new file (.parquet, .csv or .jsonl) for a cleaned copy; what was done to which row, and why, is written
+             beside it. The source is never changed
     run      a folder for the findings and a report to look at
 
     >>> melior.audit("reviews.csv", target="recommended")["label_noise"]       # doctest: +SKIP
@@ -45,14 +59,32 @@ def audit(
         seed=seed,
         columns=columns,
         need_target=False,
+        sample="fitting" if sample is None else sample,
     )
+    if fix is not None:
+        if any("drawn at random" in note for note in ready.table.notes):
+            raise UserError(f"{fix}: only a sample was read, and a cleaned copy needs all rows; leave --sample out.")
+        writable(Path(fix))
     made = None if run is None else Run.begin(run, "audit", ready.recipe, content_hash(ready.table))
-    found = run_checks(ready.table, ready.recipe, other=ready.test, only=checks, skip=skip, progress=progress)
+    context = TableContext(ready.table, ready.recipe, other=ready.test)
+    found = run_checks(
+        ready.table,
+        ready.recipe,
+        other=ready.test,
+        only=checks,
+        skip=skip,
+        fast=fast,
+        progress=progress,
+        context=context,
+    )
+    if fix is not None:
+        found = replace(found, fixed=write_fixed(ready.table, found.active, Path(fix)))
     if made is not None:
         from melior.report import write
 
         made.write("findings.json", [finding.to_dict() for finding in found.findings])
         made.write("examples.json", examples_of(ready.table, found.findings))
+        made.write("pictures.json", plain(pictures_of(context, found.findings)))
         made.finish(seconds=found.seconds, name=ready.table.name)
         write(made)
     return found

@@ -32,11 +32,11 @@ def examples_of(
         rows = [int(row) for row in finding.rows if int(row) in place][:ROWS_OF_FINDING]
         if not rows:
             continue
-        columns = _columns(table, finding.columns)
+        columns = columns_shown(table, finding.columns)
         entries = []
         for at, row in enumerate(rows):
             note = "" if finding.row_scores is None else f"{finding.row_scores[at]:.3g}"
-            entries.append({"row": row, "values": _values(table, place[row], columns), "note": note})
+            entries.append({"row": row, "values": values_shown(table, place[row], columns), "note": note})
         shown.append({"finding": number, "columns": columns, "rows": entries})
     return {
         "table": {
@@ -58,7 +58,7 @@ def examples_of(
     }
 
 
-def _columns(table: Table, first: Sequence[str]) -> list[str]:
+def columns_shown(table: Table, first: Sequence[str]) -> list[str]:
     """The finding's own columns, then those that people read: texts, categories, numbers."""
     own = [column for column in first if column in table.frame.columns]
     others = [column for kind in ("text", "category", "number", "time", "id") for column in table.of_kind(kind)]
@@ -66,7 +66,7 @@ def _columns(table: Table, first: Sequence[str]) -> list[str]:
     return [*chosen, table.target] if table.target is not None else chosen
 
 
-def _values(table: Table, position: int, columns: Sequence[str]) -> dict[str, str]:
+def values_shown(table: Table, position: int, columns: Sequence[str]) -> dict[str, str]:
     values = {}
     for column in columns:
         if column == table.target:
@@ -93,7 +93,7 @@ def _confusions(table: Table, scores: Floats | None, answers: NDArray[np.int32])
         rows = np.flatnonzero((labels == given) & (answers == answered))
         sure = np.ones(len(rows)) if scores is None else scores[rows, answered]
         rows = rows[np.argsort(-sure, kind="stable")][:ROWS_OF_CONFUSION]
-        columns = [column for column in _columns(table, ()) if column != table.target]
+        columns = [column for column in columns_shown(table, ()) if column != table.target]
         found.append(
             {
                 "given": table.classes[given],
@@ -102,7 +102,7 @@ def _confusions(table: Table, scores: Floats | None, answers: NDArray[np.int32])
                 "rows": [
                     {
                         "row": int(table.row_ids[row]),
-                        "values": _values(table, int(row), columns),
+                        "values": values_shown(table, int(row), columns),
                         "score": None if scores is None else float(scores[row, answered]),
                     }
                     for row in rows

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from melior.data.read import read, read_pair
 from melior.data.table import Table
@@ -34,8 +34,9 @@ def prepare(
     seed: int | None = None,
     columns: dict[str, str] | None = None,
     need_target: bool = True,
+    sample: int | Literal["fitting"] | None = None,
 ) -> Prepared:
-    """Reads what the source names. What is given here goes before what the recipe says."""
+    """Reads what the source names. What is given here goes before what the recipe says. sample: see `read`."""
     recipe, rows = recipe_and_rows(source)
     data: dict[str, Any] = {}
     if target is not None:
@@ -55,7 +56,7 @@ def prepare(
     recipe = Recipe.checked(given)
     if methods:
         recipe = recipe.with_methods(*methods)
-    table, test_table = _tables(recipe, rows, test)
+    table, test_table = _tables(recipe, rows, test, sample)
     if need_target and table.target is None:
         raise UserError(f"{table.name}: no target was named; say which column to predict with --target.")
     if recipe.metric == "auto":
@@ -83,7 +84,9 @@ def _path_of(recipe: Recipe) -> str:
     return recipe.data.path
 
 
-def _tables(recipe: Recipe, rows: Any, test: Any) -> tuple[Table, Table | None]:
+def _tables(
+    recipe: Recipe, rows: Any, test: Any, sample: int | Literal["fitting"] | None = None
+) -> tuple[Table, Table | None]:
     if isinstance(rows, Table):
         return rows, test if isinstance(test, Table) else None
     kinds = dict(recipe.data.columns)
@@ -95,6 +98,8 @@ def _tables(recipe: Recipe, rows: Any, test: Any) -> tuple[Table, Table | None]:
         "missing_target": recipe.data.missing_target,
         "encoding": recipe.data.encoding,
         "separator": recipe.data.separator,
+        "sample": sample,
+        "seed": recipe.seed,
     }
     second = test if test is not None else recipe.data.test
     if second is None:

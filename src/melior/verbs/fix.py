@@ -1,0 +1,176 @@
+"""A cleaned copy of a table, and a log that says what was done to which row and why. The source is never touched.
+
+Only what is certain is changed: copies but the one that stays, rows that also stand in the test file, labels that are
+very likely wrong, cells that stand for a missing value, values in another unit, and columns that give the answer away.
+Everything else is named in the log and left to people: rare is not wrong.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from melior.checks.invalid_values import WORDS
+from melior.data.table import Table
+from melior.errors import UserError
+from melior.findings import Finding
+from melior.methods.data_cleaning import CleanNumbers
+from melior.storage import write_atomic
+from melior.trials.audit import Fixed
+
+FORMATS = (".parquet", ".csv", ".jsonl")
+NOT_WORDS = frozenset({"unknown", "none", "unbekannt", "inconnu", "desconocido"})  # may be an answer of its own
+
+
+def writable(path: Path) -> None:
+    """Refuses a path that cannot take the copy, before any work."""
+    if path.suffix.lower() not in FORMATS:
+        raise UserError(f"{path}: a cleaned copy is written as {', '.join(FORMATS)}; give the file such a name.")
+    for one in (path, log_of(path)):
+        if one.exists():
+            raise UserError(f"{one}: there is such a file already, and nothing is overwritten; name another.")
+    if not path.resolve().parent.is_dir():
+        raise UserError(f"{path}: there is no folder {path.parent}; make it first.")
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.log.csv")
+
+
+@dataclass
+class Log:
+    """Lines of the log: what was done to which row (its number in the file, from 1) and column, and why."""
+
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, finding: Finding, action: str, row: int | None = None, column: str = "", before: Any = None,
+            after: Any = None, why: str = "") -> None:  # fmt: skip
+        self.lines.append(
+            {
+                "row": None if row is None else row + 1,
+                "column": column,
+                "action": action,
+                "before": None if before is None else str(before),
+                "after": None if after is None else str(after),
+                "symptom": finding.symptom,
+                "check": finding.check,
+                "why": why or finding.message,
+            }
+        )
+
+    def frame(self) -> pl.DataFrame:
+        names = ("row", "column", "action", "before", "after", "symptom", "check", "why")
+        schema = {name: pl.Int64 if name == "row" else pl.String for name in names}
+        return pl.DataFrame(self.lines, schema=schema)
+
+
+def write_fixed(table: Table, findings: Sequence[Finding], path: Path) -> Fixed:
+    """Writes the cleaned copy and its log.
+
+    table     all rows, as read
+    findings  what the audit found and the recipe does not mute
+    path      a file that does not exist yet: .parquet, .csv or .jsonl
+    """
+    writable(path)
+    log = Log()
+    gone: set[int] = set()
+    columns: list[str] = []
+    frame = table.frame
+    cells = 0
+    for finding in findings:
+        before = len(log.lines)
+        if finding.symptom == "target_leakage" and finding.certain and finding.columns:
+            columns += _leaks(finding, columns, log)
+        elif finding.symptom in ("duplicate_rows", "split_overlap", "label_noise"):
+            _rows(table, finding, gone, log)
+        elif finding.symptom == "invalid_values":
+            frame, changed = _cells(table, frame, finding, log)
+            cells += changed
+        if len(log.lines) == before and finding.symptom != "failed_check":
+            log.add(finding, "left as it is", column=", ".join(finding.columns[:5]))
+    kept = ~np.isin(table.row_ids, np.fromiter(gone, dtype=np.int64, count=len(gone)))
+    if not kept.any():
+        raise UserError(f"{path}: no row would be left, so nothing was written; look at the findings first.")
+    if table.target is not None and table.labels is not None:
+        words = np.array([*table.classes, None], dtype=object)
+        frame = frame.with_columns(pl.Series(table.target, words[table.labels].tolist(), dtype=pl.String))
+    _write(frame.filter(pl.Series(kept)).drop(columns), path)
+    _write(log.frame(), log_of(path))
+    return Fixed(path, log_of(path), table.rows, int((~kept).sum()), cells, tuple(columns))
+
+
+def _leaks(finding: Finding, already: Sequence[str], log: Log) -> list[str]:
+    new = [column for column in finding.columns if column not in already]
+    for column in new:
+        log.add(finding, "column left out", column=column)
+    return new
+
+
+def _rows(table: Table, finding: Finding, gone: set[int], log: Log) -> None:
+    """Rows to leave out: all but the first of a cluster of copies; rows of the test file; likely wrong labels."""
+    clusters = finding.measured.get("clusters")
+    if finding.symptom == "duplicate_rows":
+        for cluster in clusters if isinstance(clusters, Sequence) else ():
+            kept, *copies = (int(row) for row in cluster)
+            for row in copies:
+                _leave_out(finding, row, gone, log, f"a copy of row {kept + 1}")
+        return
+    if finding.symptom == "label_noise" and (not finding.certain or finding.row_scores is None):
+        for row in finding.rows[:1000]:
+            log.add(finding, "to be looked at", int(row), table.target or "")
+        return
+    for row in finding.rows:
+        _leave_out(finding, int(row), gone, log)
+
+
+def _leave_out(finding: Finding, row: int, gone: set[int], log: Log, why: str = "") -> None:
+    if row not in gone:
+        gone.add(row)
+        log.add(finding, "row left out", row, why=why)
+
+
+def _cells(table: Table, frame: pl.DataFrame, finding: Finding, log: Log) -> tuple[pl.DataFrame, int]:
+    """Cells that stand for a missing value become missing, numbers in another unit are put right."""
+    kind = finding.measured.get("kind")
+    changed = 0
+    for column in finding.columns:
+        if column not in frame.columns:
+            continue
+        old = frame.get_column(column)
+        if table.schema.kinds.get(column) == "number" and kind in ("placeholder", "infinite", "units"):
+            new = _numbers(table, column)
+        elif table.schema.kinds.get(column) in ("category", "text") and kind == "placeholder":
+            told = old.str.strip_chars().str.to_lowercase()
+            new = old.set(told.is_in(list(WORDS - NOT_WORDS)).fill_null(False), None)
+        else:
+            continue
+        differ = (old.is_not_null() & new.is_null()) | (old != new).fill_null(False)
+        for position in differ.arg_true().to_list():
+            row, was, now = int(table.row_ids[position]), old[position], new[position]
+            log.add(finding, "made missing" if now is None else "changed", row, column, was, now)
+        changed += int(differ.sum())
+        frame = frame.with_columns(new)
+    return frame, changed
+
+
+def _numbers(table: Table, column: str) -> pl.Series:
+    step = CleanNumbers("missing").fit(table, 0)
+    values = step.repaired(table, step.columns.index(column))
+    return pl.Series(column, values, dtype=pl.Float64, nan_to_null=True)
+
+
+def _write(frame: pl.DataFrame, path: Path) -> None:
+    import io
+
+    content = io.BytesIO()
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        frame.write_parquet(content)
+    elif suffix == ".jsonl":
+        frame.write_ndjson(content)
+    else:
+        frame.write_csv(content)
+    write_atomic(path, content.getvalue())

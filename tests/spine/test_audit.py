@@ -1,0 +1,202 @@
+"""What an audit offers beside its findings: muting, sampling, a cleaned copy with its log, and pictures."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+import melior
+from melior.errors import UserError
+from melior.recipe import Recipe
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """600 rows whose fault is known: a column of -999 in twenty of them, and a column that is the answer."""
+    random = np.random.default_rng(0)
+    answer = random.integers(0, 2, 600)
+    size = random.normal(50, 5, 600) + 4 * answer
+    size[random.choice(600, 20, replace=False)] = -999
+    return pl.DataFrame(
+        {
+            "size": size,
+            "other": random.normal(size=600),
+            "code": np.where(answer == 1, "t", "f"),
+            "answer": np.where(answer == 1, "yes", "no"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def file(rows, tmp_path_factory):
+    path = tmp_path_factory.mktemp("audit") / "rows.csv"
+    rows.write_csv(path)
+    return path
+
+
+def test_a_muted_finding_is_shown_and_nothing_acts_on_it(file):
+    given = {"data": {"path": str(file), "target": "answer"}}
+    loud = melior.audit(Recipe.checked(given))
+    assert loud["target_leakage"] is not None
+    given["mute"] = [{"symptom": "target_leakage", "columns": ["code"], "reason": "known before the answer"}]
+    quiet = melior.audit(Recipe.checked(given))
+    assert quiet["target_leakage"] is None
+    muted = [finding for finding in quiet.findings if finding.muted]
+    assert [finding.symptom for finding in muted] == ["target_leakage"]
+    assert quiet.to_dict()["findings"][-1]["muted"] == "known before the answer"
+    found = melior.improve(Recipe.checked(given), budget=20)
+    assert not found.repairs
+
+
+def test_a_mute_of_other_columns_mutes_nothing(file):
+    mute = [{"symptom": "target_leakage", "columns": ["size"], "reason": "known before the answer"}]
+    found = melior.audit(Recipe.checked({"data": {"path": str(file), "target": "answer"}, "mute": mute}))
+    assert found["target_leakage"] is not None
+
+
+def test_muting_does_not_change_what_a_trial_depends_on():
+    plain = Recipe()
+    muted = Recipe.checked({"mute": [{"symptom": "outliers", "reason": "they are real"}]})
+    assert plain.fingerprint() == muted.fingerprint()
+
+
+@pytest.mark.parametrize("mute", [{"symptom": "outliers"}, {"symptom": "outliers", "reason": ""}, {"reason": "known"}])
+def test_a_mute_needs_a_symptom_and_a_reason(mute):
+    with pytest.raises(UserError, match=r"mute\.0"):
+        Recipe.checked({"mute": [mute]})
+
+
+def test_a_mute_of_no_symptom_is_refused(file):
+    recipe = Recipe.checked({"data": {"path": str(file)}, "mute": [{"symptom": "outlier", "reason": "they are real"}]})
+    with pytest.raises(UserError, match="no symptom 'outlier'"):
+        melior.audit(recipe)
+
+
+def test_fast_fits_no_model(file, monkeypatch):
+    from melior.trials import context
+
+    monkeypatch.setattr(context, "fit", lambda *given, **more: pytest.fail("a model was fitted"))
+    found = melior.audit(file, target="answer", fast=True)
+    assert not found.failed
+    assert found["invalid_values"] is not None
+
+
+# ---- a sample
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_sample_keeps_the_numbers_of_its_rows(rows, tmp_path, suffix):
+    path = tmp_path / f"rows.{suffix}"
+    numbered = rows.with_columns(pl.Series("place", np.arange(600.0)))
+    numbered.write_csv(path) if suffix == "csv" else numbered.write_parquet(path)
+    table = melior.read(path, target="answer", sample=100, seed=3)
+    assert table.rows == 100
+    assert (np.diff(table.row_ids) > 0).all()
+    assert np.array_equal(table.numbers("place"), table.row_ids)
+    assert any("100 of 600 rows were read" in note for note in table.notes)
+    again = melior.read(path, target="answer", sample=100, seed=3)
+    assert np.array_equal(table.row_ids, again.row_ids)
+    assert melior.read(path, target="answer", sample=600).rows == 600
+
+
+def test_a_parquet_file_larger_than_the_memory_at_hand_is_sampled(rows, tmp_path, monkeypatch):
+    from melior.data import read
+
+    path = tmp_path / "rows.parquet"
+    rows.write_parquet(path)
+    monkeypatch.setattr(read, "memory_at_hand", lambda: rows.estimated_size() * 2.0)
+    table = read.read(path, target="answer", sample="fitting")
+    assert 200 < table.rows < 400  # a quarter of twice the size
+    assert any("drawn at random" in note for note in table.notes)
+    monkeypatch.setattr(read, "memory_at_hand", lambda: rows.estimated_size() * 100.0)
+    assert read.read(path, target="answer", sample="fitting").rows == 600
+
+
+@pytest.mark.slow
+def test_the_memory_that_a_sample_of_a_large_file_takes_is_bounded(tmp_path):
+    """2,000,000 rows of 20 numbers are 320 MB; a sample of 10,000 is read in far less."""
+    path = tmp_path / "large.parquet"
+    random = np.random.default_rng(0)
+    pl.DataFrame({f"c{n}": random.normal(size=2_000_000) for n in range(20)}).write_parquet(path, row_group_size=50_000)
+    code = (
+        "import resource, melior; base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; import sys\n"
+        f"table = melior.read({str(path)!r}, sample=10_000)\n"
+        "assert table.rows == 10_000\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert float(out) < 250
+
+
+# ---- a cleaned copy
+
+
+def test_a_cleaned_copy_says_what_was_done_and_the_source_stays(file, rows, tmp_path):
+    before = file.read_bytes()
+    out = tmp_path / "clean.parquet"
+    found = melior.audit(file, target="answer", fix=out)
+    assert file.read_bytes() == before
+    clean, log = pl.read_parquet(out), pl.read_csv(tmp_path / "clean.log.csv")
+    assert found.fixed.columns_dropped == ("code",)
+    assert "code" not in clean.columns
+    assert clean.get_column("size").null_count() == 20
+    placed = log.filter(pl.col("action") == "made missing")
+    bad = np.flatnonzero(rows.get_column("size").to_numpy() == -999) + 1
+    assert sorted(placed.get_column("row").to_list()) == bad.tolist()
+    assert set(placed.get_column("before").to_list()) == {-999}
+    assert clean.get_column("answer").to_list() == rows.get_column("answer").to_list()
+    assert log.filter(pl.col("action") == "column left out").get_column("column").to_list() == ["code"]
+
+
+def test_nothing_is_overwritten(file, tmp_path):
+    out = tmp_path / "clean.csv"
+    out.write_text("mine")
+    with pytest.raises(UserError, match="nothing is overwritten"):
+        melior.audit(file, target="answer", fix=out)
+    assert out.read_text() == "mine"
+    (tmp_path / "other.log.csv").write_text("mine")
+    with pytest.raises(UserError, match=r"other\.log\.csv"):
+        melior.audit(file, target="answer", fix=tmp_path / "other.csv")
+    assert not (tmp_path / "other.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["clean.xlsx", "clean", "nowhere/clean.csv"])
+def test_a_copy_that_cannot_be_written_is_refused_before_any_work(file, tmp_path, name, monkeypatch):
+    from melior.verbs import audit
+
+    monkeypatch.setattr(audit, "run_checks", lambda *given, **more: pytest.fail("work was done"))
+    with pytest.raises(UserError):
+        audit.audit(file, target="answer", fix=tmp_path / name)
+
+
+def test_a_sample_is_no_ground_for_a_copy(file, tmp_path):
+    with pytest.raises(UserError, match="only a sample"):
+        melior.audit(file, target="answer", sample=100, fix=tmp_path / "clean.csv")
+
+
+# ---- pictures
+
+
+def test_the_report_draws_the_rows_and_the_columns_that_are_wrong(file, tmp_path):
+    melior.audit(file, target="answer", run=tmp_path / "run")
+    pictures = json.loads((tmp_path / "run" / "pictures.json").read_text())
+    named = [symptom for symptom in pictures["map"]["symptom"] if symptom]
+    assert named.count("invalid_values") == 20
+    assert len(pictures["map"]["x"]) == 600
+    bars = [one for finding in pictures["findings"] for one in finding["histograms"] if one["column"] == "size"]
+    assert any(sum(one["named"]) == 20 and sum(one["rows"]) == 600 for one in bars)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert 'class="chart rowmap"' in page
+    assert 'class="chart histogram"' in page
+
+
+def test_a_map_of_many_rows_says_that_it_is_a_part(tmp_path):
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame({"a": random.normal(size=5000), "b": random.normal(size=5000), "y": ["u", "v"] * 2500})
+    melior.audit(frame, target="y", run=tmp_path / "run", fast=True)
+    pictures = json.loads((tmp_path / "run" / "pictures.json").read_text())
+    assert len(pictures["map"]["x"]) == 1500
+    assert "1,500 of 5,000 rows are drawn" in (tmp_path / "run" / "report.html").read_text()
