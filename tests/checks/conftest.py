@@ -98,7 +98,11 @@ class SmallContext:
 
         return self.once("embedding", make)
 
-    def neighbours(self, k: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def neighbours(
+        self, k: int, among: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        assert among is None, "these tables are small"
+
         def make() -> Any:
             found = NearestNeighbors(n_neighbors=k + 1).fit(self.embedding()).kneighbors(self.embedding())
             return found[0][:, 1:], found[1][:, 1:]
