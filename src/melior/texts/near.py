@@ -1,0 +1,210 @@
+"""Which texts of a column are near copies of one another: MinHash bands give candidates, exact similarity decides.
+
+Whole groups come out, not pairs: texts that are joined by a chain of near copies are one group. Time and memory grow
+with the number of texts: of a band that thousands of texts share, each is compared with a few of them, not with all.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from melior.texts.chance import thresholds
+from melior.texts.minhash import Bands, band_keys, banding
+from melior.texts.shingles import BITS, Counts, Shingles, Unit, mixed, shingles
+
+SIMILARITY = 0.5
+MISS = 0.01
+ROUNDS = 4  # representatives that a text of a shared band is compared with
+PAIRS_AT_ONCE = 4_000_000  # shingles of pairs compared at a time
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NearCopies:
+    """Near copies among n texts.
+
+    group       (n,) a number for each text, the same for near copies, counted from 0 as first seen
+    likeness    (n,) the Jaccard similarity by which a text was joined to its group, 0 for a text by itself
+    least       (n,) from which similarity on a text of this length is a near copy of another; inf where even equal
+                texts are no wonder, so none is called a copy
+    wanted      the least similarity asked for; `least` is above it where chance reaches it
+    sets        the shingles
+    """
+
+    group: Counts
+    likeness: Floats
+    least: Floats
+    wanted: float
+    sets: Shingles
+
+    def clusters(self) -> list[Counts]:
+        """Positions of each group of two texts and more, the largest first."""
+        return grouped(self.group)
+
+
+def near_copies(
+    texts: pl.Series, similarity: float = SIMILARITY, miss: float = MISS, *, unit: Unit | None = None, seed: int = 0
+) -> NearCopies:
+    """The near copies in a column of texts.
+
+    texts       (n,) strings; missing and empty ones are copies of nothing
+    similarity  0 < similarity <= 1, the share of shingles in common (Jaccard) from which two texts are near copies;
+                default 0.5, about one word in six changed. Raised for lengths at which unrelated texts of this
+                column reach it (see `melior.texts.chance`)
+    miss        the most that the probability of overlooking a pair of exactly this similarity may be; default 0.01
+    unit        what shingles are made of, `words` or `characters`; None looks at the column
+    seed        of permutations and sampled pairs
+
+    >>> import polars as pl
+    >>> line = "it fits well and the cloth is soft but the colour is darker than on the picture {}"
+    >>> many = [" ".join(f"word{(7 * i * i + 13 * j) % 997}" for j in range(20)) for i in range(30)]
+    >>> near_copies(pl.Series([line.format("here"), *many, line.format("there")])).clusters()
+    [array([ 0, 31])]
+    """
+    if not 0 < similarity <= 1:
+        raise ValueError(f"a similarity of {similarity} is not in 0..1")
+    sets = shingles(texts, unit)
+    least, unrelated = thresholds(sets, similarity, seed)
+    first, number = distinct(sets)
+    few = sets.take(first)
+    how = banding(similarity, miss, len(few), float(few.sizes.mean()) if len(few) else 0.0, unrelated)
+    group, likeness = joined(few, least[first], how, seed)
+    # equal sets are copies wherever their length can tell
+    repeats = np.bincount(number, minlength=len(first))
+    told = np.isfinite(least) & (sets.sizes > 0)
+    like = np.where(told & (repeats[number] > 1), 1.0, likeness[number])
+    alone = len(first) + np.arange(len(sets))
+    whole = np.where(told, group[number], alone)
+    _, seen, inverse = np.unique(whole, return_index=True, return_inverse=True)
+    rank = np.empty(len(seen), dtype=np.int64)
+    rank[np.argsort(seen, kind="stable")] = np.arange(len(seen))
+    return NearCopies(rank[inverse], like, least, similarity, sets)
+
+
+def distinct(sets: Shingles) -> tuple[Counts, Counts]:
+    """Where each distinct set stands first, and for every text the number of its set."""
+    if not len(sets):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed(sets.values.astype(np.uint64)))])
+    whole = total[sets.starts[1:]] - total[sets.starts[:-1]]  # sums wrap, differences are right
+    _, first, number = np.unique(whole, return_index=True, return_inverse=True)
+    return first.astype(np.int64), number.astype(np.int64)
+
+
+def joined(sets: Shingles, least: Floats, how: Bands, seed: int) -> tuple[Counts, Floats]:
+    """(n,) the group of each of n distinct texts, and the largest similarity by which it was joined to it."""
+    sizes = sets.sizes
+    matrix = matrix_of(sets)
+    group = np.arange(len(sets))
+    likeness = np.zeros(len(sets))
+    usable = np.flatnonzero((sizes > 0) & (least <= 1))
+    if len(usable) < 2:
+        return group, likeness
+    for keys in band_keys(sets, how, seed):
+        new = [np.empty((0, 2), dtype=np.int64)]
+        members, starts = sharing(keys, usable)
+        for _ in range(ROUNDS):
+            one, two, run = against_first(members, starts)
+            apart = group[one] != group[two]
+            near = np.zeros(len(one), dtype=bool)
+            near[apart], like = alike(matrix, sizes, least, one[apart], two[apart])
+            pairs = np.column_stack([one[near], two[near]])
+            np.maximum.at(likeness, one[near], like)
+            np.maximum.at(likeness, two[near], like)
+            new.append(pairs)
+            # what is like none so far stays for the next round, where the first of them stands for it
+            stays = apart & ~near
+            members, starts = kept_runs(two[stays], run[stays])
+            if not len(members):
+                break
+        group = merged(group, np.concatenate(new))
+    return group, likeness
+
+
+def sharing(keys: NDArray[np.uint64], usable: Counts) -> tuple[Counts, Counts]:
+    """Texts whose key another text has too, those of one key beside each other, and where each key starts."""
+    order = usable[np.argsort(keys[usable], kind="stable")]
+    ordered = keys[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    run = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
+    return kept_runs(order, run)
+
+
+def kept_runs(members: Counts, run: Counts) -> tuple[Counts, Counts]:
+    """Members of runs of two and more, and where each of these runs starts. `run` ascends."""
+    counts = np.bincount(run) if len(run) else np.empty(0, dtype=np.int64)
+    several = counts[run] > 1 if len(run) else np.empty(0, dtype=bool)
+    members, run = members[several], run[several]
+    starts = np.flatnonzero(np.concatenate([[True], run[1:] != run[:-1]])) if len(run) else run
+    return members, starts
+
+
+def against_first(members: Counts, starts: Counts) -> tuple[Counts, Counts, Counts]:
+    """Every member but the first of its run: the first, the member, the number of the run."""
+    run = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(members)))
+    rest = np.ones(len(members), dtype=bool)
+    rest[starts] = False
+    return members[starts][run[rest]], members[rest], run[rest]
+
+
+def alike(
+    matrix: csr_matrix, sizes: Counts, least: Floats, one: Counts, two: Counts
+) -> tuple[NDArray[np.bool_], Floats]:
+    """(pairs,) which pairs are near copies, and the similarity of those that are."""
+    small, large = np.minimum(sizes[one], sizes[two]), np.maximum(sizes[one], sizes[two])
+    wanted = np.maximum(least[one], least[two])
+    near = small >= wanted * large  # similarity is at most small / large
+    some = np.flatnonzero(near)
+    like = jaccard(matrix, one[some], two[some])
+    reached = like >= wanted[some] - 1e-12
+    near[some] = reached
+    return near, like[reached]
+
+
+def jaccard(matrix: csr_matrix, one: Counts, two: Counts) -> Floats:
+    """(pairs,) the share of shingles in common of two texts: of the union of both, how much is in both."""
+    sizes = np.diff(matrix.indptr).astype(np.int64)
+    found = np.zeros(len(one))
+    ends = np.cumsum(sizes[one] + sizes[two])
+    start = 0
+    while start < len(one):
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + PAIRS_AT_ONCE, side="right")))
+        here = slice(start, stop)
+        shared = np.diff(matrix[one[here]].multiply(matrix[two[here]]).indptr)
+        found[here] = shared / np.maximum(sizes[one[here]] + sizes[two[here]] - shared, 1)
+        start = stop
+    return found
+
+
+def merged(group: Counts, pairs: Counts) -> Counts:
+    """Groups with those of each pair (pairs, 2) made one."""
+    if not len(pairs):
+        return group
+    ends = group[pairs]
+    graph = coo_matrix((np.ones(len(ends), dtype=np.int8), (ends[:, 0], ends[:, 1])), shape=(len(group), len(group)))
+    number: Counts = connected_components(graph, directed=False)[1].astype(np.int64)
+    return number[group]
+
+
+def grouped(group: Counts) -> list[Counts]:
+    """Positions of each number that stands more than once, the largest group first."""
+    order = np.argsort(group, kind="stable")
+    counts = np.bincount(group) if len(group) else np.empty(0, dtype=np.int64)
+    order = order[counts[group[order]] > 1]
+    if not len(order):
+        return []
+    cuts = np.flatnonzero(np.diff(group[order])) + 1
+    return sorted(np.split(order, cuts), key=lambda members: (-len(members), int(members[0])))
+
+
+def matrix_of(sets: Shingles) -> csr_matrix:
+    """(texts, shingles) CSR of ones."""
+    made = csr_matrix((np.ones(len(sets.values), dtype=np.int8), sets.values, sets.starts), shape=(len(sets), 1 << BITS))
+    made.has_canonical_format = True
+    return made
