@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from melior.texts.chance import thresholds
+from melior.texts.chance import chance
 from melior.texts.minhash import Bands, band_keys, banding
 from melior.texts.shingles import BITS, Counts, Shingles, Unit, mixed, shingles
 
-SIMILARITY = 0.5
+SIMILARITY = 0.4
 MISS = 0.01
 ROUNDS = 4  # representatives that a text of a shared band is compared with
 PAIRS_AT_ONCE = 4_000_000  # shingles of pairs compared at a time
@@ -28,17 +28,17 @@ Floats = NDArray[np.float64]
 class NearCopies:
     """Near copies among n texts.
 
-    group       (n,) a number for each text, the same for near copies, counted from 0 as first seen
-    likeness    (n,) the Jaccard similarity by which a text was joined to its group, 0 for a text by itself
-    least       (n,) from which similarity on a text of this length is a near copy of another; inf where even equal
-                texts are no wonder, so none is called a copy
-    wanted      the least similarity asked for; `least` is above it where chance reaches it
-    sets        the shingles
+    group     (n,) a number for each text, the same for near copies, counted from 0 as first seen
+    likeness  (n,) the largest Jaccard similarity by which a text was joined to its group, 0 for a text by itself
+    told      (n,) where a text is long and unusual enough for this column that an equal one is no chance; others are
+              called copies of nothing
+    wanted    the least similarity asked for
+    sets      the shingles
     """
 
     group: Counts
     likeness: Floats
-    least: Floats
+    told: NDArray[np.bool_]
     wanted: float
     sets: Shingles
 
@@ -54,8 +54,8 @@ def near_copies(
 
     texts       (n,) strings; missing and empty ones are copies of nothing
     similarity  0 < similarity <= 1, the share of shingles in common (Jaccard) from which two texts are near copies;
-                default 0.5, about one word in six changed. Raised for lengths at which unrelated texts of this
-                column reach it (see `melior.texts.chance`)
+                default 0.4, about one word in five changed. Chance must be no explanation besides: what they share
+                must be more than unrelated texts of this column come to (see `melior.texts.chance`)
     miss        the most that the probability of overlooking a pair of exactly this similarity may be; default 0.01
     unit        what shingles are made of, `words` or `characters`; None looks at the column
     seed        of permutations and sampled pairs
@@ -69,21 +69,21 @@ def near_copies(
     if not 0 < similarity <= 1:
         raise ValueError(f"a similarity of {similarity} is not in 0..1")
     sets = shingles(texts, unit)
-    least, unrelated = thresholds(sets, similarity, seed)
+    by_chance = chance(sets, similarity, seed)
     first, number = distinct(sets)
     few = sets.take(first)
-    how = banding(similarity, miss, len(few), float(few.sizes.mean()) if len(few) else 0.0, unrelated)
-    group, likeness = joined(few, least[first], how, seed)
-    # equal sets are copies wherever their length can tell
+    how = banding(similarity, miss, len(few), float(few.sizes.mean()) if len(few) else 0.0, by_chance.unrelated)
+    weights = by_chance.weights[sets.places(first)]
+    told = by_chance.told
+    group, likeness = joined(few, weights, by_chance.needed[first], told[first], similarity, how, seed)
+    # equal sets are copies wherever chance is no explanation
     repeats = np.bincount(number, minlength=len(first))
-    told = np.isfinite(least) & (sets.sizes > 0)
     like = np.where(told & (repeats[number] > 1), 1.0, likeness[number])
-    alone = len(first) + np.arange(len(sets))
-    whole = np.where(told, group[number], alone)
+    whole = np.where(told, group[number], len(first) + np.arange(len(sets)))
     _, seen, inverse = np.unique(whole, return_index=True, return_inverse=True)
     rank = np.empty(len(seen), dtype=np.int64)
     rank[np.argsort(seen, kind="stable")] = np.arange(len(seen))
-    return NearCopies(rank[inverse], like, least, similarity, sets)
+    return NearCopies(rank[inverse], like, told, similarity, sets)
 
 
 def distinct(sets: Shingles) -> tuple[Counts, Counts]:
@@ -96,13 +96,19 @@ def distinct(sets: Shingles) -> tuple[Counts, Counts]:
     return first.astype(np.int64), number.astype(np.int64)
 
 
-def joined(sets: Shingles, least: Floats, how: Bands, seed: int) -> tuple[Counts, Floats]:
+def joined(
+    sets: Shingles, weights: NDArray[np.float32], needed: Floats, told: NDArray[np.bool_], wanted: float, how: Bands,
+    seed: int,
+) -> tuple[Counts, Floats]:  # fmt: skip
     """(n,) the group of each of n distinct texts, and the largest similarity by which it was joined to it."""
     sizes = sets.sizes
-    matrix = matrix_of(sets)
+    shape = (len(sets), 1 << BITS)
+    weighted = csr_matrix((weights, sets.values, sets.starts), shape=shape)
+    ones = csr_matrix((np.ones(len(sets.values), dtype=np.int8), weighted.indices, weighted.indptr), shape=shape)
+    weighted.has_canonical_format = ones.has_canonical_format = True
     group = np.arange(len(sets))
     likeness = np.zeros(len(sets))
-    usable = np.flatnonzero((sizes > 0) & (least <= 1))
+    usable = np.flatnonzero(told)
     if len(usable) < 2:
         return group, likeness
     for keys in band_keys(sets, how, seed):
@@ -112,7 +118,7 @@ def joined(sets: Shingles, least: Floats, how: Bands, seed: int) -> tuple[Counts
             one, two, run = against_first(members, starts)
             apart = group[one] != group[two]
             near = np.zeros(len(one), dtype=bool)
-            near[apart], like = alike(matrix, sizes, least, one[apart], two[apart])
+            near[apart], like = alike(weighted, ones, needed, wanted, one[apart], two[apart])
             pairs = np.column_stack([one[near], two[near]])
             np.maximum.at(likeness, one[near], like)
             np.maximum.at(likeness, two[near], like)
@@ -153,33 +159,35 @@ def against_first(members: Counts, starts: Counts) -> tuple[Counts, Counts, Coun
 
 
 def alike(
-    matrix: csr_matrix, sizes: Counts, least: Floats, one: Counts, two: Counts
+    weighted: csr_matrix, ones: csr_matrix, needed: Floats, wanted: float, one: Counts, two: Counts
 ) -> tuple[NDArray[np.bool_], Floats]:
     """(pairs,) which pairs are near copies, and the similarity of those that are."""
+    sizes = np.diff(ones.indptr)
     small, large = np.minimum(sizes[one], sizes[two]), np.maximum(sizes[one], sizes[two])
-    wanted = np.maximum(least[one], least[two])
     near = small >= wanted * large  # similarity is at most small / large
     some = np.flatnonzero(near)
-    like = jaccard(matrix, one[some], two[some])
-    reached = like >= wanted[some] - 1e-12
+    like, shared = compared(weighted, ones, one[some], two[some])
+    reached = (like >= wanted) & (shared >= np.maximum(needed[one[some]], needed[two[some]]))
     near[some] = reached
     return near, like[reached]
 
 
-def jaccard(matrix: csr_matrix, one: Counts, two: Counts) -> Floats:
-    """(pairs,) the share of shingles in common of two texts: of the union of both, how much is in both."""
-    sizes = np.diff(matrix.indptr).astype(np.int64)
-    found = np.zeros(len(one))
+def compared(weighted: csr_matrix, ones: csr_matrix, one: Counts, two: Counts) -> tuple[Floats, Floats]:
+    """(pairs,) the Jaccard similarity of two texts, in both / in either, and the weight of what is in both."""
+    sizes = np.diff(ones.indptr).astype(np.int64)
+    like, weight = np.zeros(len(one)), np.zeros(len(one))
     ends = np.cumsum(sizes[one] + sizes[two])
     start = 0
     while start < len(one):
         before = ends[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, before + PAIRS_AT_ONCE, side="right")))
         here = slice(start, stop)
-        shared = np.diff(matrix[one[here]].multiply(matrix[two[here]]).indptr)
-        found[here] = shared / np.maximum(sizes[one[here]] + sizes[two[here]] - shared, 1)
+        both = weighted[one[here]].multiply(ones[two[here]])
+        shared = np.diff(both.indptr)
+        like[here] = shared / np.maximum(sizes[one[here]] + sizes[two[here]] - shared, 1)
+        weight[here] = both.sum(axis=1).ravel()
         start = stop
-    return found
+    return like, weight
 
 
 def merged(group: Counts, pairs: Counts) -> Counts:
@@ -201,10 +209,3 @@ def grouped(group: Counts) -> list[Counts]:
         return []
     cuts = np.flatnonzero(np.diff(group[order])) + 1
     return sorted(np.split(order, cuts), key=lambda members: (-len(members), int(members[0])))
-
-
-def matrix_of(sets: Shingles) -> csr_matrix:
-    """(texts, shingles) CSR of ones."""
-    made = csr_matrix((np.ones(len(sets.values), dtype=np.int8), sets.values, sets.starts), shape=(len(sets), 1 << BITS))
-    made.has_canonical_format = True
-    return made

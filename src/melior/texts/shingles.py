@@ -55,10 +55,15 @@ class Shingles:
 
     def take(self, which: Counts) -> "Shingles":
         """Those of the texts at these positions, in that order."""
+        starts = np.concatenate([[0], np.cumsum(self.sizes[which])]).astype(np.int64)
+        return Shingles(self.values[self.places(which)], starts, self.unit, self.length)
+
+    def places(self, which: Counts) -> Counts:
+        """Where the values of the texts at these positions stand."""
         sizes = self.sizes[which]
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        source = np.repeat(self.starts[which] - starts[:-1], sizes) + np.arange(starts[-1])
-        return Shingles(self.values[source], starts, self.unit, self.length)
+        before = np.cumsum(sizes) - sizes
+        found: Counts = np.repeat(self.starts[which] - before, sizes) + np.arange(int(sizes.sum()))
+        return found
 
 
 def shingles(texts: pl.Series, unit: Unit | None = None, length: int | None = None) -> Shingles:
