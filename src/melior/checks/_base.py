@@ -11,6 +11,7 @@ from melior.data.table import Floats, Rows, Table
 from melior.findings import Finding
 from melior.recipe import Recipe
 from melior.registry import discover, snake
+from melior.texts.near import NearCopies
 
 Cost = Literal["instant", "pass", "model"]
 
@@ -39,6 +40,9 @@ class Context(Protocol):
 
     def neighbours(self, k: int) -> tuple[Floats, Rows]:
         """Distances and positions (rows, k) of the nearest other rows in `embedding`."""
+
+    def near_texts(self, column: str) -> NearCopies:
+        """Near copies in a text column, of the rows of `table` and behind them those of `other` (if it has the column)."""
 
     def out_of_fold(self) -> Floats:
         """(rows, classes) probabilities of every row by a suitable model that did not see the row. Rows without a

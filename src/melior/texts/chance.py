@@ -150,9 +150,7 @@ def limit(
     return base + max(mean, 1.0) * max(0.0, float(np.log(often * pairs / FALSE_RATE))), seen[seen < wanted]
 
 
-def in_common(
-    sets: Shingles, weights: NDArray[np.float32], which: Counts, rows: int
-) -> tuple[Floats, Floats, Counts]:
+def in_common(sets: Shingles, weights: NDArray[np.float32], which: Counts, rows: int) -> tuple[Floats, Floats, Counts]:
     """(rows, texts) what the first `rows` of these texts share with each of them, by weight and by number, and their
     sizes (texts,)."""
     some, place = sets.take(which), sets.places(which)

@@ -101,7 +101,6 @@ def joined(
     seed: int,
 ) -> tuple[Counts, Floats]:  # fmt: skip
     """(n,) the group of each of n distinct texts, and the largest similarity by which it was joined to it."""
-    sizes = sets.sizes
     shape = (len(sets), 1 << BITS)
     weighted = csr_matrix((weights, sets.values, sets.starts), shape=shape)
     ones = csr_matrix((np.ones(len(sets.values), dtype=np.int8), weighted.indices, weighted.indptr), shape=shape)

@@ -150,13 +150,15 @@ def kinds_of(points: NDArray[np.uint32]) -> NDArray[np.uint8]:
 def first_of_word(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where words begin."""
     before = np.concatenate([np.zeros(1, dtype=np.uint8), kinds[:-1]])
-    return (kinds == 2) | ((kinds == 1) & (before != 1))
+    found: NDArray[np.bool_] = (kinds == 2) | ((kinds == 1) & (before != 1))
+    return found
 
 
 def counted(marks: NDArray[np.bool_], points: NDArray[np.uint32]) -> Counts:
     """How many marks each text has; every text ends with a line feed."""
     total = np.cumsum(marks)[points == 0x0A]
-    return np.diff(total, prepend=0)
+    found: Counts = np.diff(total, prepend=0)
+    return found
 
 
 @cache

@@ -1,0 +1,262 @@
+"""Rows that are nearly the same: equal up to the rounding of numbers, or with texts that are near copies.
+
+A number is a rounding of another when it has fewer decimals (0 to 8) or fewer significant digits (2 to 7) and the other
+rounds to it. So both need not be compared with all: at each of these fifteen precisions rows are grouped by their
+rounded values, and of a pair one row must have no more digits than that. What chance gives is estimated as for equal
+rows (`melior.checks._copies`), between the rows that have no more digits and those that have.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import stats
+
+from melior.checks._copies import FALSE_RATE, Hashes, _sum, chance, compared, hashed
+from melior.data.table import Floats, Rows, Table
+from melior.texts.near import NearCopies, grouped, merged
+
+DECIMALS = range(9)
+DIGITS = range(2, 8)
+LEVELS = len(DECIMALS) + len(DIGITS)
+FROM_TEXTS = (
+    "what texts of like length share, weighed by rarity, followed along its exponential tail to where one column in a "
+    "hundred has any such pair by chance"
+)
+SHOWN_CLUSTERS = 200
+SHOWN_ROWS = 50
+
+TextsOf = Callable[[str], NearCopies]
+
+
+@dataclass(frozen=True)
+class NearRows:
+    """Near copies among rows (of a table, followed by those of another).
+
+    group       (rows,) the same number for near copies
+    likeness    (rows,) how alike a row is to its group, 0 to 1; 0 for a row by itself
+    columns     the columns in which near copies may differ
+    elsewhere   share of the pairs looked at that agree in all other columns, numbers up to rounding
+    p           probability of so many by chance
+    """
+
+    group: Rows
+    likeness: Floats
+    columns: tuple[str, ...]
+    elsewhere: float
+    p: float
+
+    def clusters(self, same: Rows) -> list[Rows]:
+        """Groups that hold different rows; `same` (rows,) has the same number for rows that are equal."""
+        return [members for members in grouped(self.group) if len(np.unique(same[members])) > 1]
+
+
+def stacked(table: Table, other: Table | None) -> tuple[pl.DataFrame, list[str]]:
+    """The rows of both, one after the other, in the columns that both have and copies must agree in."""
+    names = [name for name in compared(table) if other is None or name in other.frame.columns]
+    frame = table.frame.select(names)
+    if other is not None:
+        frame = pl.concat([frame, other.frame.select(names)], how="vertical_relaxed")
+    return frame, names
+
+
+def same_numbers(table: Table, other: Table | None = None) -> Rows:
+    """(rows,) the same number for rows that are equal in every column compared."""
+    frame, names = stacked(table, other)
+    if not names:
+        return np.arange(frame.height)
+    found: Rows = np.unique(_sum(hashed(frame, names, table)), return_inverse=True)[1]
+    return found
+
+
+# ---- numbers
+
+
+def rounded(values: Floats) -> list[Floats]:
+    """Values at fifteen precisions: with 0 to 8 decimals, and with 2 to 7 significant digits."""
+    found = []
+    with np.errstate(all="ignore"):
+        for decimals in DECIMALS:
+            made = np.round(values, decimals)
+            found.append(np.where(np.isfinite(made) | ~np.isfinite(values), made, values) + 0.0)
+        power = np.where((values != 0) & np.isfinite(values), np.floor(np.log10(np.abs(values))), 0.0)
+        for digits in DIGITS:
+            # divided, not multiplied by a power below 1: so 0.123 comes out as the number that is written so
+            scale = digits - 1 - power
+            up = np.power(10.0, np.clip(scale, 0, 300))
+            down = np.power(10.0, np.clip(-scale, 0, 300))
+            made = np.where(scale >= 0, np.rint(values * up) / up, np.rint(values / down) * down)
+            found.append(np.where(np.isfinite(made) | ~np.isfinite(values), made, values) + 0.0)
+    return found
+
+
+def near_numbers(table: Table, other: Table | None = None) -> NearRows | None:
+    """Rows that agree in every column, numbers up to rounding; None where there are no more than chance gives."""
+    frame, names = stacked(table, other)
+    numbers = [name for name in names if table.schema.kinds[name] == "number"]
+    if not numbers or frame.height < 2:
+        return None
+    values = frame.select(pl.col(numbers).fill_nan(None)).to_numpy().astype(np.float64)
+    group = np.arange(frame.height)
+    p = 1.0
+    for made in rounded(values):
+        plain = ((made == values) | np.isnan(values)).all(axis=1)
+        if plain.all() or not plain.any():
+            continue
+        order = np.concatenate([np.flatnonzero(~plain), np.flatnonzero(plain)])
+        columns = {name: pl.Series(made[:, place]).fill_nan(None) for place, name in enumerate(numbers)}
+        blocks = hashed(frame.with_columns(**columns)[order], names, table)
+        pairs, found = across_parts(blocks, int((~plain).sum()))
+        if found is not None and found < FALSE_RATE / LEVELS:
+            group = merged(group, order[pairs])
+            p = min(p, found * LEVELS)
+    if p == 1.0:
+        return None
+    first = np.unique(same_numbers(table, other), return_index=True, return_inverse=True)
+    group = merged(group, np.column_stack([np.arange(len(group)), first[1][first[2]]]))  # equal rows stay together
+    members = np.isin(group, np.flatnonzero(np.bincount(group) > 1))
+    return NearRows(group, members.astype(np.float64), tuple(numbers), 1.0, p)
+
+
+def across_parts(blocks: list[Hashes], size: int) -> tuple[NDArray[np.int64], float | None]:
+    """Pairs (position in the first `size` rows, position in the others) that agree in every block, one for every row
+    of the first part; and the probability of so many by chance, None where there are none."""
+
+    def agreeing(some: list[Hashes]) -> float:
+        _, number = np.unique(_sum(some), return_inverse=True)
+        many = int(number.max()) + 1
+        here, there = np.bincount(number[:size], minlength=many), np.bincount(number[size:], minlength=many)
+        return float((here.astype(np.float64) * there).sum())
+
+    whole = _sum(blocks)
+    distinct, first = np.unique(whole[size:], return_index=True)
+    place = np.minimum(np.searchsorted(distinct, whole[:size]), len(distinct) - 1)
+    ours = np.flatnonzero(distinct[place] == whole[:size])
+    pairs = np.column_stack([ours, size + first[place[ours]]])
+    if not len(pairs):
+        return pairs, None
+    expected = chance(blocks, agreeing, agreeing(blocks), np.random.default_rng(size), size)
+    return pairs, float(stats.poisson.sf(len(pairs) - 1, expected))
+
+
+# ---- texts
+
+
+def near_texts(table: Table, texts_of: TextsOf, other: Table | None = None) -> NearRows | None:
+    """Rows whose texts are near copies; None where there are none.
+
+    Of several text columns all must agree, but those that tell nothing: texts that are missing, or too short or too
+    common for this column.
+    """
+    names = [name for name in table.of_kind("text") if other is None or name in other.frame.columns]
+    found = {name: texts_of(name) for name in names}
+    rows = table.rows + (0 if other is None else other.rows)
+    edges = [np.empty((0, 2), dtype=np.int64)]
+    likeness = np.zeros(rows)
+    where = []
+    for name, near in found.items():
+        members = near.clusters()
+        if not members:
+            continue
+        where.append(name)
+        # each with the one before it and with the first of its group: other columns may part a group in two
+        joined = [np.column_stack([np.r_[m[:-1], np.repeat(m[0], len(m) - 1)], np.r_[m[1:], m[1:]]]) for m in members]
+        pairs = np.concatenate(joined)
+        agree = np.ones(len(pairs), dtype=bool)
+        for column, text in found.items():
+            if column != name:
+                ends = text.told[pairs].all(axis=1)
+                agree &= ~ends | (text.group[pairs[:, 0]] == text.group[pairs[:, 1]])
+        edges.append(pairs[agree])
+        likeness = np.maximum(likeness, near.likeness)
+    pairs = np.concatenate(edges)
+    if not len(pairs):
+        return None
+    group = merged(np.arange(rows), pairs)
+    likeness[~np.isin(np.arange(rows), pairs)] = 0.0
+    return NearRows(group, likeness, tuple(where), agreeing_elsewhere(table, other, pairs), 0.0)
+
+
+def agreeing_elsewhere(table: Table, other: Table | None, pairs: NDArray[np.int64]) -> float:
+    """The share of pairs that agree in all columns but texts, numbers up to rounding; 1 without such columns."""
+    frame, names = stacked(table, other)
+    rest = [name for name in names if table.schema.kinds[name] != "text"]
+    numbers = [name for name in rest if table.schema.kinds[name] == "number"]
+    others = [name for name in rest if name not in numbers]
+    agree = np.ones(len(pairs), dtype=bool)
+    if others:
+        whole = _sum(hashed(frame, others, table))
+        agree &= whole[pairs[:, 0]] == whole[pairs[:, 1]]
+    for name in numbers:
+        values = frame.get_column(name).fill_null(float("nan")).to_numpy().astype(np.float64)
+        one, two = values[pairs[:, 0]], values[pairs[:, 1]]
+        same = (one == two) | (np.isnan(one) & np.isnan(two))
+        for first, second in zip(rounded(one), rounded(two), strict=True):
+            same |= (first == second) & ((first == one) | (second == two))
+        agree &= same
+    return float(agree.mean())
+
+
+# ---- which to keep, and how a finding tells it
+
+
+def kept(table: Table, clusters: list[Rows]) -> tuple[list[int], list[str]]:
+    """For every cluster (positions) the row to keep, and why: one with an answer, then of the fewest missing values,
+    then of the longest texts, then of the most digits, then the first."""
+    names = compared(table)
+    answered = np.ones(table.rows) if table.labels is None else (table.labels >= 0).astype(np.float64)
+    counted = table.frame.select(
+        pl.sum_horizontal([pl.col(n).is_null().cast(pl.Int64) for n in names]).alias("missing")
+    )
+    filled = -counted.get_column("missing").to_numpy().astype(np.float64)
+    texts = table.of_kind("text")
+    length = np.zeros(table.rows)
+    if texts:
+        lengths = table.frame.select(
+            pl.sum_horizontal([pl.col(n).str.len_chars().fill_null(0) for n in texts]).alias("n")
+        )
+        length = lengths.get_column("n").to_numpy().astype(np.float64)
+    digits = np.zeros(table.rows)
+    concerned = np.unique(np.concatenate(clusters)) if clusters else np.empty(0, dtype=np.int64)
+    for name in table.of_kind("number"):
+        values = table.numbers(name)[concerned]
+        digits[concerned] += sum((made != values) & np.isfinite(values) for made in rounded(values))
+    reasons = (
+        (answered, "it has an answer"), (filled, "it misses least"), (length, "its texts are the longest"),
+        (digits, "its numbers have the most digits"),
+    )  # fmt: skip
+    rows, why = [], []
+    for members in clusters:
+        left, said = members, []
+        for values, reason in reasons:
+            best = left[values[left] == values[left].max()]
+            if len(best) < len(left):
+                said.append(reason)
+            left = best
+        rows.append(int(left[0]))
+        why.append(said[-1] if len(left) == 1 and said else "it is the first")
+    return rows, why
+
+
+def total(table: Table, counts: list[pl.Expr]) -> Floats:
+    """(rows,) the sum of these counts of each row."""
+    if not counts:
+        return np.zeros(table.rows)
+    return table.frame.select(pl.sum_horizontal(counts).alias("sum")).get_column("sum").to_numpy().astype(np.float64)
+
+
+def told(table: Table, clusters: list[Rows]) -> dict[str, Any]:
+    """What a finding says of clusters (positions): their rows and which of them to keep, at most 200 clusters of 50."""
+    shown = clusters[:SHOWN_CLUSTERS]
+    keep, why = kept(table, shown)
+    return {
+        "clusters": len(clusters),
+        "rows_of_clusters": [table.row_ids[members[:SHOWN_ROWS]].tolist() for members in shown],
+        "clusters_shown_at_most": SHOWN_CLUSTERS,
+        "rows_of_a_cluster_shown_at_most": SHOWN_ROWS,
+        "keep": table.row_ids[np.array(keep, dtype=np.int64)].tolist(),
+        "keep_because": why,
+    }
