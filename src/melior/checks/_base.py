@@ -42,7 +42,7 @@ class Context(Protocol):
         """Distances and positions (rows, k) of the nearest other rows in `embedding`."""
 
     def near_texts(self, column: str) -> NearCopies:
-        """Near copies in a text column, of the rows of `table` and behind them those of `other` (if it has the column)."""
+        """Near copies in a text column: the rows of `table`, then those of `other` if it has the column."""
 
     def out_of_fold(self) -> Floats:
         """(rows, classes) probabilities of every row by a suitable model that did not see the row. Rows without a

@@ -37,7 +37,7 @@ class DuplicateRows(Check):
             return []
         same = same_numbers(table)
         numbers = near_numbers(table)
-        texts = near_texts(table, context.near_texts)
+        texts = near_texts(table, context.near_texts, context.other)
         if texts is not None:  # without the rows of the other part, which stand behind
             rows = slice(0, table.rows)
             texts = NearRows(texts.group[rows], texts.likeness[rows], texts.columns, texts.elsewhere, texts.p)
