@@ -26,6 +26,7 @@ FROM_TEXTS = (
     "what texts of like length share, weighed by rarity, followed along its exponential tail to where one column in a "
     "hundred has any such pair by chance"
 )
+CERTAIN = 0.5  # of near copies of texts agree in all other columns: then the row was copied, not the text alone
 SHOWN_CLUSTERS = 200
 SHOWN_ROWS = 50
 
@@ -203,41 +204,36 @@ def agreeing_elsewhere(table: Table, other: Table | None, pairs: NDArray[np.int6
 # ---- which to keep, and how a finding tells it
 
 
-def kept(table: Table, clusters: list[Rows]) -> tuple[list[int], list[str]]:
-    """For every cluster (positions) the row to keep, and why: one with an answer, then of the fewest missing values,
-    then of the longest texts, then of the most digits, then the first."""
-    names = compared(table)
+def preferences(table: Table, concerned: Rows) -> list[tuple[Floats, str]]:
+    """What makes a row the one to keep of its copies, (rows,) larger is better, and how that is said: an answer, then
+    the fewest missing values, then the longest texts, then the most digits (told for the concerned rows only)."""
     answered = np.ones(table.rows) if table.labels is None else (table.labels >= 0).astype(np.float64)
-    counted = table.frame.select(
-        pl.sum_horizontal([pl.col(n).is_null().cast(pl.Int64) for n in names]).alias("missing")
-    )
-    filled = -counted.get_column("missing").to_numpy().astype(np.float64)
-    texts = table.of_kind("text")
-    length = np.zeros(table.rows)
-    if texts:
-        lengths = table.frame.select(
-            pl.sum_horizontal([pl.col(n).str.len_chars().fill_null(0) for n in texts]).alias("n")
-        )
-        length = lengths.get_column("n").to_numpy().astype(np.float64)
+    filled = -total(table, [pl.col(name).is_null().cast(pl.Int64) for name in compared(table)])
+    length = total(table, [pl.col(name).str.len_chars().fill_null(0) for name in table.of_kind("text")])
     digits = np.zeros(table.rows)
-    concerned = np.unique(np.concatenate(clusters)) if clusters else np.empty(0, dtype=np.int64)
     for name in table.of_kind("number"):
         values = table.numbers(name)[concerned]
         digits[concerned] += sum((made != values) & np.isfinite(values) for made in rounded(values))
-    reasons = (
-        (answered, "it has an answer"), (filled, "it misses least"), (length, "its texts are the longest"),
+    return [
+        (answered, "it has an answer"),
+        (filled, "it misses least"),
+        (length, "its texts are the longest"),
         (digits, "its numbers have the most digits"),
-    )  # fmt: skip
+    ]
+
+
+def kept(table: Table, clusters: list[Rows]) -> tuple[list[int], list[str]]:
+    """For every cluster (positions) the row to keep, and why: the first of those that `preferences` leave."""
+    wanted = preferences(table, np.unique(np.concatenate(clusters)))
     rows, why = [], []
     for members in clusters:
-        left, said = members, []
-        for values, reason in reasons:
+        left, said = members, "it is the first"
+        for values, reason in wanted:
             best = left[values[left] == values[left].max()]
-            if len(best) < len(left):
-                said.append(reason)
+            said = reason if len(best) == 1 < len(left) else said
             left = best
-        rows.append(int(left[0]))
-        why.append(said[-1] if len(left) == 1 and said else "it is the first")
+        rows.append(int(left.min()))
+        why.append(said)
     return rows, why
 
 

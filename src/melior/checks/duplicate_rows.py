@@ -4,7 +4,7 @@ import numpy as np
 
 from melior.checks._base import Check, Context
 from melior.checks._copies import FALSE_RATE, copies
-from melior.checks._near import FROM_TEXTS, NearRows, near_numbers, near_texts, same_numbers, told
+from melior.checks._near import CERTAIN, FROM_TEXTS, NearRows, near_numbers, near_texts, same_numbers, told
 from melior.checks._statistics import count, listed, share
 from melior.data.table import Labels, Rows
 from melior.findings import Finding
@@ -89,7 +89,7 @@ class DuplicateRows(Check):
         extra = len(members) - len(clusters)
         conflicts = conflicting(clusters, table.labels)
         part = extra / table.rows
-        certain = near.elsewhere >= 0.5
+        certain = near.elsewhere >= CERTAIN
         where = f" ({listed(list(near.columns))})" if near.p == 0 else ""
         last = (
             "A random split puts them on both sides."

@@ -4,7 +4,7 @@ import numpy as np
 
 from melior.checks._base import Check, Context
 from melior.checks._copies import FALSE_RATE, across
-from melior.checks._near import FROM_TEXTS, NearRows, near_numbers, near_texts, same_numbers
+from melior.checks._near import CERTAIN, FROM_TEXTS, NearRows, near_numbers, near_texts, same_numbers
 from melior.checks._statistics import count, share
 from melior.data.table import Rows
 from melior.findings import Finding
@@ -50,7 +50,7 @@ class SplitOverlap(Check):
             return None
         ours = ours[np.argsort(-near.likeness[ours], kind="stable")]
         part = len(theirs) / other.rows
-        certain = near.elsewhere >= 0.5
+        certain = near.elsewhere >= CERTAIN
         differ = "" if certain else " Their other columns differ, so it may be right that they are told apart."
         return Finding(
             symptom="split_overlap",
