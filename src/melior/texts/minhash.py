@@ -53,7 +53,9 @@ def banding(
     comparing chance's candidates; r is the one in 1..12 of the least.
 
     >>> banding(0.5, miss=0.01)
-    Bands(bands=35, rows=3)
+    Bands(bands=7, rows=1)
+    >>> banding(0.5, miss=0.01, texts=100_000, unrelated=np.array([0.02, 0.05]))
+    Bands(bands=72, rows=4)
     """
     if not 0 < similarity <= 1:
         raise ValueError(f"a similarity of {similarity} is not in 0..1")
