@@ -4,6 +4,7 @@ Whole groups come out, not pairs: texts that are joined by a chain of near copie
 with the number of texts: of a band that thousands of texts share, each is compared with a few of them, not with all.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,8 @@ from melior.texts.shingles import BITS, Counts, Shingles, Unit, mixed, shingles
 
 SIMILARITY = 0.4
 MISS = 0.01
-ROUNDS = 4  # representatives that a text of a shared band is compared with
+WHOLE = 64  # texts of a shared band up to which each is compared with all
+FEW = 4  # of more, each is compared with twice so many
 PAIRS_AT_ONCE = 4_000_000  # shingles of pairs compared at a time
 
 Floats = NDArray[np.float64]
@@ -110,51 +112,44 @@ def joined(
     usable = np.flatnonzero(told)
     if len(usable) < 2:
         return group, likeness
+    generator = np.random.default_rng(seed)
     for keys in band_keys(sets, how, seed):
+        # in a new order for every band, so that of a large run others stand for the rest each time
+        members, starts = sharing(keys, generator.permutation(usable))
         new = [np.empty((0, 2), dtype=np.int64)]
-        members, starts = sharing(keys, usable)
-        for _ in range(ROUNDS):
-            one, two, run = against_first(members, starts)
-            apart = group[one] != group[two]
-            near = np.zeros(len(one), dtype=bool)
-            near[apart], like = alike(weighted, ones, needed, wanted, one[apart], two[apart])
-            pairs = np.column_stack([one[near], two[near]])
-            np.maximum.at(likeness, one[near], like)
-            np.maximum.at(likeness, two[near], like)
-            new.append(pairs)
-            # what is like none so far stays for the next round, where the first of them stands for it
-            stays = apart & ~near
-            members, starts = kept_runs(two[stays], run[stays])
-            if not len(members):
-                break
+        for pairs in pairs_of(members, starts, group):
+            near, like = alike(weighted, ones, needed, wanted, pairs[:, 0], pairs[:, 1])
+            np.maximum.at(likeness, pairs[near, 0], like)
+            np.maximum.at(likeness, pairs[near, 1], like)
+            new.append(pairs[near])
         group = merged(group, np.concatenate(new))
     return group, likeness
 
 
+def pairs_of(members: Counts, starts: Counts, group: Counts) -> Iterator[NDArray[np.int64]]:
+    """Pairs (pairs, 2) of members of a run that are not of one group yet: all of them in runs of up to 64; in longer
+    runs each with the first four, and with the four before it."""
+    counts = np.diff(starts, append=len(members))
+    run = np.repeat(np.arange(len(starts)), counts)
+    place = np.arange(len(members)) - starts[run]
+    long = counts[run] > WHOLE
+    for lag in range(1, min(WHOLE, int(counts.max(initial=1)))):
+        here = np.flatnonzero((place >= lag) & (~long | (lag <= FEW)))
+        pairs = np.column_stack([members[here - lag], members[here]])
+        yield pairs[group[pairs[:, 0]] != group[pairs[:, 1]]]
+    for number in range(FEW if long.any() else 0):
+        here = np.flatnonzero(long & (place > number + FEW))
+        pairs = np.column_stack([members[starts[run[here]] + number], members[here]])
+        yield pairs[group[pairs[:, 0]] != group[pairs[:, 1]]]
+
+
 def sharing(keys: NDArray[np.uint64], usable: Counts) -> tuple[Counts, Counts]:
-    """Texts whose key another text has too, those of one key beside each other, and where each key starts."""
+    """Texts whose key another text has too, those of one key beside each other, and where each of these runs starts."""
     order = usable[np.argsort(keys[usable], kind="stable")]
     ordered = keys[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    run = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
-    return kept_runs(order, run)
-
-
-def kept_runs(members: Counts, run: Counts) -> tuple[Counts, Counts]:
-    """Members of runs of two and more, and where each of these runs starts. `run` ascends."""
-    counts = np.bincount(run) if len(run) else np.empty(0, dtype=np.int64)
-    several = counts[run] > 1 if len(run) else np.empty(0, dtype=bool)
-    members, run = members[several], run[several]
-    starts = np.flatnonzero(np.concatenate([[True], run[1:] != run[:-1]])) if len(run) else run
-    return members, starts
-
-
-def against_first(members: Counts, starts: Counts) -> tuple[Counts, Counts, Counts]:
-    """Every member but the first of its run: the first, the member, the number of the run."""
-    run = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(members)))
-    rest = np.ones(len(members), dtype=bool)
-    rest[starts] = False
-    return members[starts][run[rest]], members[rest], run[rest]
+    first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    alone = first & np.concatenate([first[1:], [True]])
+    return order[~alone], np.flatnonzero(first[~alone])
 
 
 def alike(

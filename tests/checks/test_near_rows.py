@@ -168,13 +168,12 @@ def test_all_texts_that_can_tell_must_agree(make_context):
 
 def test_what_is_shown_is_capped(make_context):
     g = np.random.default_rng(0)
-    texts = words(g, 300)
-    columns = {
-        "note": [t + f" {g.integers(10**6)}" for t in texts for _ in range(2)] + [texts[0] + f" {k}" for k in range(60)]
-    }
+    texts = words(g, 1500)
+    twice = [f"{text} {g.integers(10**6)}" for text in texts for _ in range(2)]
+    columns = {"note": twice + [f"{texts[0]} {k}" for k in range(60)]}
     (finding,) = DuplicateRows().measure(make_context(columns, kinds={"note": "text"}))
     measured = finding.measured
-    assert measured["clusters"] == 300
+    assert measured["clusters"] == 1500
     assert (
         len(measured["rows_of_clusters"])
         == len(measured["keep"])
@@ -182,7 +181,7 @@ def test_what_is_shown_is_capped(make_context):
         == SHOWN_CLUSTERS
     )
     assert max(map(len, measured["rows_of_clusters"])) == measured["rows_of_a_cluster_shown_at_most"] == SHOWN_ROWS
-    assert len(finding.rows) == 660
+    assert len(finding.rows) == 3060
 
 
 # ---- across two parts

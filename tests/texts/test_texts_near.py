@@ -244,7 +244,7 @@ def test_a_shared_band_is_not_compared_pair_by_pair(monkeypatch):
     g = np.random.default_rng(0)
     monkeypatch.setattr(near, "band_keys", lambda sets, how, seed: iter([np.zeros(len(sets), dtype=np.uint64)]))
     near_copies(pl.Series(random_texts(g, 3000, least=20, most=30)))
-    assert 2000 < sum(compared) <= near.ROUNDS * 3000
+    assert 2000 < sum(compared) <= 2 * near.FEW * 3000
 
 
 def test_same_again_and_in_any_order():
