@@ -29,7 +29,8 @@ EXCEEDING = 200  # pairs that the tail is fitted to
 SHINGLES_AT_ONCE = 1_000_000
 STEP = 1.3  # lengths of a bin are at most so many times the shortest
 FEWEST = 12  # texts in a bin
-LARGEST_TABLE = 25  # bits
+LARGEST_TABLE = 24  # bits
+SIMILARITIES = 20_000  # kept of every bin
 
 Floats = NDArray[np.float64]
 
@@ -89,9 +90,10 @@ def rarity(sets: Shingles) -> NDArray[np.float32]:
     total = max(len(sets.values), 1)
     bits = int(np.clip(np.ceil(np.log2(8 * total)), 10, LARGEST_TABLE))
     shift = np.int32(BITS - bits)
-    often = np.bincount(sets.values >> shift, minlength=1 << bits)
-    rare = (np.log(max(1, len(sets)) / np.maximum(often, 1)).clip(0) / sets.length).astype(np.float32)
-    found: NDArray[np.float32] = rare[sets.values >> shift]
+    table = sets.values >> shift
+    often = np.bincount(table, minlength=1 << bits).astype(np.int32)[table]
+    rare = np.log(np.float32(max(1, len(sets))) / often.astype(np.float32))
+    found: NDArray[np.float32] = np.maximum(rare, 0) / np.float32(sets.length)
     return found
 
 
@@ -134,6 +136,7 @@ def limit(
     nearest = np.take_along_axis(shared, order, axis=1)  # (rows, others), the nearest first
     maybe = np.take_along_axis(similar, order, axis=1) >= wanted  # may be a copy: its chance share is not seen
     seen = similar[shared >= 0]
+    seen = seen[:: max(1, len(seen) // SIMILARITIES)]
     sixth = nearest[:, COPIES]
     kept = sixth <= np.quantile(sixth, 1 - LARGEST_GROUP)
     nearest, maybe = nearest[kept], maybe[kept]
