@@ -1,6 +1,6 @@
 """Near copies of rows: rounded numbers, edited texts, which of them to keep, and across two parts."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 import polars as pl
@@ -35,24 +35,39 @@ def digits(values, kind):
 # ---- rounded numbers
 
 
+def ties(g):
+    """Numbers written with a 5 where they are cut, which binary numbers are a bit above or below of."""
+    return np.concatenate([(10 * g.integers(-(10**4), 10**4, 400) + 5) / 10.0 ** (k + 1) for k in range(1, 6)])
+
+
 def test_precisions_are_those_of_decimal():
     g = np.random.default_rng(0)
-    values = np.concatenate([g.normal(size=200), g.lognormal(8, 4, 200), -g.lognormal(-8, 4, 200)])
+    values = np.concatenate([g.normal(size=200), g.lognormal(8, 4, 200), -g.lognormal(-8, 4, 200), ties(g)])
     made = rounded(values)
     for decimals in range(9):
-        wanted = [float(round(Decimal(value), decimals)) for value in values]
-        np.testing.assert_allclose(made[decimals], wanted, rtol=1e-12, atol=1e-300)
+        assert np.array_equal(made[decimals][0], [float(format(value, f".{decimals}f")) for value in values])
     for place, number in enumerate(range(2, 8)):
         wanted = [float(format(value, f".{number}g")) for value in values]
-        np.testing.assert_allclose(made[9 + place], wanted, rtol=1e-12)
+        np.testing.assert_allclose(made[9 + place][0], wanted, rtol=1e-14)
+
+
+def test_a_five_at_the_end_is_rounded_in_three_ways():
+    values = ties(np.random.default_rng(1))
+    for decimals in range(6):
+        ways = rounded(values)[decimals]
+        unit = Decimal(1).scaleb(-decimals)
+        up = [float(Decimal(repr(float(value))).quantize(unit, ROUND_HALF_UP)) for value in values]
+        for wanted in (np.round(values, decimals), up):
+            assert any(np.array_equal(way, wanted) for way in ways)
 
 
 def test_odd_numbers_are_rounded_to_themselves():
     odd = np.array([0.0, -0.0, np.inf, -np.inf, 1e308, -1e308, 5e-324, np.nan])
-    for made in rounded(odd):
-        assert np.isnan(made[-1])
-        assert np.array_equal(made[2:4], odd[2:4])
-        assert np.isfinite(made[[0, 1, 4, 5, 6]]).all()
+    for ways in rounded(odd):
+        for made in ways:
+            assert np.isnan(made[-1])
+            assert np.array_equal(made[2:4], odd[2:4])
+            assert np.isfinite(made[[0, 1, 4, 5, 6]]).all()
 
 
 @pytest.mark.parametrize("kind", ["two decimals", "integer", "three digits", "six digits"])

@@ -1,9 +1,9 @@
 """Rows that are nearly the same: equal up to the rounding of numbers, or with texts that are near copies.
 
 A number is a rounding of another when it has fewer decimals (0 to 8) or fewer significant digits (2 to 7) and the other
-rounds to it. So both need not be compared with all: at each of these fifteen precisions rows are grouped by their
-rounded values, and of a pair one row must have no more digits than that. What chance gives is estimated as for equal
-rows (`melior.checks._copies`), between the rows that have no more digits and those that have.
+rounds to it. So rows need not be compared with all others: at each of these fifteen precisions they are grouped by
+their rounded values, and of a pair one row must have no more digits than that. What chance gives is estimated as for
+equal rows (`melior.checks._copies`), between the rows that have no more digits and those that have.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from melior.texts.near import NearCopies, grouped, merged
 
 DECIMALS = range(9)
 DIGITS = range(2, 8)
-LEVELS = len(DECIMALS) + len(DIGITS)
+LEVELS = 3 * (len(DECIMALS) + len(DIGITS))
 FROM_TEXTS = (
     "what texts of like length share, weighed by rarity, followed along its exponential tail to where one column in a "
     "hundred has any such pair by chance"
@@ -76,22 +76,47 @@ def same_numbers(table: Table, other: Table | None = None) -> Rows:
 # ---- numbers
 
 
-def rounded(values: Floats) -> list[Floats]:
-    """Values at fifteen precisions: with 0 to 8 decimals, and with 2 to 7 significant digits."""
-    found = []
+def rounded(values: Floats) -> list[list[Floats]]:
+    """Values at fifteen precisions: with 0 to 8 decimals, and with 2 to 7 significant digits; each in up to three ways,
+    which differ in what becomes of a 5 at the end: as the binary number says (C's printf, Python), as the product says
+    (numpy), and up (spreadsheets). A way that gives nothing new is left out."""
     with np.errstate(all="ignore"):
-        for decimals in DECIMALS:
-            made = np.round(values, decimals)
-            found.append(np.where(np.isfinite(made) | ~np.isfinite(values), made, values) + 0.0)
-        power = np.where((values != 0) & np.isfinite(values), np.floor(np.log10(np.abs(values))), 0.0)
-        for digits in DIGITS:
-            # divided, not multiplied by a power below 1: so 0.123 comes out as the number that is written so
-            scale = digits - 1 - power
-            up = np.power(10.0, np.clip(scale, 0, 300))
-            down = np.power(10.0, np.clip(-scale, 0, 300))
-            made = np.where(scale >= 0, np.rint(values * up) / up, np.rint(values / down) * down)
-            found.append(np.where(np.isfinite(made) | ~np.isfinite(values), made, values) + 0.0)
-    return found
+        known = (values != 0) & np.isfinite(values)
+        power = np.where(known, np.floor(np.log10(np.abs(np.where(known, values, 1.0)))), 0.0)
+        found = [at_scale(values, np.full(values.shape, float(decimals))) for decimals in DECIMALS]
+        return [*found, *(at_scale(values, digits - 1 - power) for digits in DIGITS)]
+
+
+def at_scale(values: Floats, scale: Floats) -> list[Floats]:
+    """Values rounded to multiples of 10**-scale, in the ways of `rounded`."""
+    # powers up to 10**22 are exact; a double of 300 digits is left as it is by what follows
+    up, down = np.power(10.0, np.clip(scale, 0, 300)), np.power(10.0, np.clip(-scale, 0, 300))
+    scaled = np.where(scale >= 0, values * up, values / down)
+    low = np.floor(scaled)
+    error = np.where(scale >= 0, product_error(values, up, scaled), 0.0)
+    tie = scaled - low == 0.5
+    product = np.rint(scaled)
+    exact = np.where(tie & (error != 0), low + (error > 0), product)
+    # within a few units of the last place the decimal number that was meant ends in 5
+    meant = np.abs(scaled - low - 0.5) <= 4 * np.spacing(np.abs(scaled))
+    away = np.where(meant, np.where(values >= 0, low + 1, low), product)
+    made: list[Floats] = []
+    for whole in (exact, product, away):
+        back = np.where(scale >= 0, whole / up, whole * down)
+        back = np.where(np.isfinite(back) | ~np.isfinite(values), back, values) + 0.0
+        if not any(np.array_equal(back, one, equal_nan=True) for one in made):
+            made.append(back)
+    return made
+
+
+def product_error(one: Floats, two: Floats, product: Floats) -> Floats:
+    """one * two - product without rounding (Dekker, A floating-point technique for extending the available precision,
+    1971)."""
+    split = 134217729.0  # 2**27 + 1
+    high_one, high_two = one * split - (one * split - one), two * split - (two * split - two)
+    low_one, low_two = one - high_one, two - high_two
+    found: Floats = ((high_one * high_two - product) + high_one * low_two + low_one * high_two) + low_one * low_two
+    return np.nan_to_num(found, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def near_numbers(table: Table, other: Table | None = None) -> NearRows | None:
@@ -103,17 +128,18 @@ def near_numbers(table: Table, other: Table | None = None) -> NearRows | None:
     values = frame.select(pl.col(numbers).fill_nan(None)).to_numpy().astype(np.float64)
     group = np.arange(frame.height)
     p = 1.0
-    for made in rounded(values):
-        plain = ((made == values) | np.isnan(values)).all(axis=1)
-        if plain.all() or not plain.any():
-            continue
-        order = np.concatenate([np.flatnonzero(~plain), np.flatnonzero(plain)])
-        columns = {name: pl.Series(made[:, place]).fill_nan(None) for place, name in enumerate(numbers)}
-        blocks = hashed(frame.with_columns(**columns)[order], names, table)
-        pairs, found = across_parts(blocks, int((~plain).sum()))
-        if found is not None and found < FALSE_RATE / LEVELS:
-            group = merged(group, order[pairs])
-            p = min(p, found * LEVELS)
+    for ways in rounded(values):
+        for made in ways:
+            plain = ((made == values) | np.isnan(values)).all(axis=1)
+            if plain.all() or not plain.any():
+                continue
+            order = np.concatenate([np.flatnonzero(~plain), np.flatnonzero(plain)])
+            columns = {name: pl.Series(made[:, place]).fill_nan(None) for place, name in enumerate(numbers)}
+            blocks = hashed(frame.with_columns(**columns)[order], names, table)
+            pairs, found = across_parts(blocks, int((~plain).sum()))
+            if found is not None and found < FALSE_RATE / LEVELS:
+                group = merged(group, order[pairs])
+                p = min(p, found * LEVELS)
     if p == 1.0:
         return None
     first = np.unique(same_numbers(table, other), return_index=True, return_inverse=True)
@@ -196,7 +222,9 @@ def agreeing_elsewhere(table: Table, other: Table | None, pairs: NDArray[np.int6
         one, two = values[pairs[:, 0]], values[pairs[:, 1]]
         same = (one == two) | (np.isnan(one) & np.isnan(two))
         for first, second in zip(rounded(one), rounded(two), strict=True):
-            same |= (first == second) & ((first == one) | (second == two))
+            # whichever has no more digits than that must be what one of the ways makes of the other
+            same |= (second[0] == two) & np.any([way == two for way in first], axis=0)
+            same |= (first[0] == one) & np.any([way == one for way in second], axis=0)
         agree &= same
     return float(agree.mean())
 
@@ -213,7 +241,7 @@ def preferences(table: Table, concerned: Rows) -> list[tuple[Floats, str]]:
     digits = np.zeros(table.rows)
     for name in table.of_kind("number"):
         values = table.numbers(name)[concerned]
-        digits[concerned] += sum((made != values) & np.isfinite(values) for made in rounded(values))
+        digits[concerned] += sum((ways[0] != values) & np.isfinite(values) for ways in rounded(values))
     return [
         (answered, "it has an answer"),
         (filled, "it misses least"),

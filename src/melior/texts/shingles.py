@@ -129,8 +129,11 @@ def chunks(texts: pl.Series) -> Iterator[NDArray[np.uint32]]:
 
 def code_points(texts: pl.Series) -> NDArray[np.uint32]:
     """Every character of the folded texts, each text followed by a line feed (which no folded text has inside)."""
-    folded = texts.fill_null("").str.normalize("NFKC").str.to_lowercase().str.replace_all(r"[\n\r]", " ")
-    joined = "".join(f"{text}\n" for text in folded.to_list())
+    texts = texts.fill_null("")
+    if (texts.str.len_bytes() != texts.str.len_chars()).any():  # plain ASCII is in that form already
+        texts = texts.str.normalize("NFKC")
+    folded = texts.str.to_lowercase().str.replace_all("\n", " ", literal=True)
+    joined = "\n".join([*folded.to_list(), ""])
     return np.frombuffer(joined.encode("utf-32-le"), dtype="<u4")
 
 
