@@ -1,7 +1,7 @@
 """Near copies planted in real rows are found; how fast, and in how much memory.
 
     python benchmarks/audit/duplicates.py                     some minutes
-    python benchmarks/audit/duplicates.py --peer PYTHON       and datasketch, by an interpreter that has it and numpy
+    MELIOR_PEER=PYTHON python benchmarks/audit/duplicates.py  and datasketch, by an interpreter that has it and numpy
     python benchmarks/audit/duplicates.py --quick
 
 texts    all reviews, and of a tenth of them a second row whose review was edited: of its words 5, 10 or 20 % were
@@ -16,8 +16,8 @@ million  a million texts of one or two sentences, in a fresh process
 Precision counts what a table has without planting as false: reviews hold some real near copies.
 """
 
-import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -273,10 +273,8 @@ def most_memory() -> float:
 
 
 def main() -> None:
-    def add(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--peer", help="an interpreter that has datasketch and numpy")
-
-    given = options(__doc__.splitlines()[0], add)
+    given = options(__doc__.splitlines()[0])
+    other = os.environ.get("MELIOR_PEER")
     seeds = range(1 if given.quick else 3)
     most = 2000 if given.quick else 10**6
     Path(tempfile.gettempdir(), "melior-audit").mkdir(exist_ok=True)
@@ -293,8 +291,8 @@ def main() -> None:
         some, many = (2000, 5000) if given.quick else (100_000, 1_000_000)
         results.case(f"speed | {some:,}", lambda: fresh("audit/duplicates", "speed", rows=some, least=2, most=5))
         results.case(f"speed | {many:,} short", lambda: fresh("audit/duplicates", "speed", rows=many, least=1, most=2))
-        if given.peer:
-            results.case("peer", lambda: peer(given.peer, some))
+        if other:
+            results.case("peer", lambda: peer(other, some))
     results.show(shown(results))
 
 
