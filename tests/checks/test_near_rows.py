@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from melior.checks._near import SHOWN_CLUSTERS, SHOWN_ROWS, near_numbers, rounded
+from melior.checks._near import SHOWN_CLUSTERS, SHOWN_ROWS, near_numbers
+from melior.checks._rounding import rounded
 from melior.checks.duplicate_rows import DuplicateRows
 from melior.checks.split_overlap import SplitOverlap
 from melior.methods.deduplication import Deduplication

@@ -6,7 +6,7 @@ their rounded values, and of a pair one row must have no more digits than that. 
 equal rows (`melior.checks._copies`), between the rows that have no more digits and those that have.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from melior.checks._copies import FALSE_RATE, Hashes, _sum, chance, compared, hashed
+from melior.checks._rounding import PRECISIONS, Ways, at_precision, rounded
 from melior.data.table import Floats, Rows, Table
 from melior.texts.near import NearCopies, grouped, merged
 
-DECIMALS = range(9)
-DIGITS = range(2, 8)
-LEVELS = 3 * (len(DECIMALS) + len(DIGITS))
+TRIED = 3 * len(PRECISIONS)  # ways of rounding
 FROM_TEXTS = (
     "what texts of like length share, weighed by rarity, followed along its exponential tail to where one column in a "
     "hundred has any such pair by chance"
@@ -76,76 +75,51 @@ def same_numbers(table: Table, other: Table | None = None) -> Rows:
 # ---- numbers
 
 
-def rounded(values: Floats) -> list[list[Floats]]:
-    """Values at fifteen precisions: with 0 to 8 decimals, and with 2 to 7 significant digits; each in up to three ways,
-    which differ in what becomes of a 5 at the end: as the binary number says (C's printf, Python), as the product says
-    (numpy), and up (spreadsheets). A way that gives nothing new is left out."""
-    with np.errstate(all="ignore"):
-        known = (values != 0) & np.isfinite(values)
-        power = np.where(known, np.floor(np.log10(np.abs(np.where(known, values, 1.0)))), 0.0)
-        found = [at_scale(values, np.full(values.shape, float(decimals))) for decimals in DECIMALS]
-        return [*found, *(at_scale(values, digits - 1 - power) for digits in DIGITS)]
-
-
-def at_scale(values: Floats, scale: Floats) -> list[Floats]:
-    """Values rounded to multiples of 10**-scale, in the ways of `rounded`."""
-    # powers up to 10**22 are exact; a double of 300 digits is left as it is by what follows
-    up, down = np.power(10.0, np.clip(scale, 0, 300)), np.power(10.0, np.clip(-scale, 0, 300))
-    scaled = np.where(scale >= 0, values * up, values / down)
-    low = np.floor(scaled)
-    error = np.where(scale >= 0, product_error(values, up, scaled), 0.0)
-    tie = scaled - low == 0.5
-    product = np.rint(scaled)
-    exact = np.where(tie & (error != 0), low + (error > 0), product)
-    # within a few units of the last place the decimal number that was meant ends in 5
-    meant = np.abs(scaled - low - 0.5) <= 4 * np.spacing(np.abs(scaled))
-    away = np.where(meant, np.where(values >= 0, low + 1, low), product)
-    made: list[Floats] = []
-    for whole in (exact, product, away):
-        back = np.where(scale >= 0, whole / up, whole * down)
-        back = np.where(np.isfinite(back) | ~np.isfinite(values), back, values) + 0.0
-        if not any(np.array_equal(back, one, equal_nan=True) for one in made):
-            made.append(back)
-    return made
-
-
-def product_error(one: Floats, two: Floats, product: Floats) -> Floats:
-    """one * two - product without rounding (Dekker, A floating-point technique for extending the available precision,
-    1971)."""
-    split = 134217729.0  # 2**27 + 1
-    high_one, high_two = one * split - (one * split - one), two * split - (two * split - two)
-    low_one, low_two = one - high_one, two - high_two
-    found: Floats = ((high_one * high_two - product) + high_one * low_two + low_one * high_two) + low_one * low_two
-    return np.nan_to_num(found, nan=0.0, posinf=0.0, neginf=0.0)
-
-
 def near_numbers(table: Table, other: Table | None = None) -> NearRows | None:
     """Rows that agree in every column, numbers up to rounding; None where there are no more than chance gives."""
     frame, names = stacked(table, other)
     numbers = [name for name in names if table.schema.kinds[name] == "number"]
     if not numbers or frame.height < 2:
         return None
-    values = frame.select(pl.col(numbers).fill_nan(None)).to_numpy().astype(np.float64)
     group = np.arange(frame.height)
     p = 1.0
-    for ways in rounded(values):
-        for made in ways:
-            plain = ((made == values) | np.isnan(values)).all(axis=1)
-            if plain.all() or not plain.any():
-                continue
+    for kind, digits in PRECISIONS:
+        for made, plain in at_each_way(frame, numbers, kind, digits):
             order = np.concatenate([np.flatnonzero(~plain), np.flatnonzero(plain)])
-            columns = {name: pl.Series(made[:, place]).fill_nan(None) for place, name in enumerate(numbers)}
-            blocks = hashed(frame.with_columns(**columns)[order], names, table)
+            blocks = hashed(frame.with_columns(**made)[order], names, table)
             pairs, found = across_parts(blocks, int((~plain).sum()))
-            if found is not None and found < FALSE_RATE / LEVELS:
+            if found is not None and found < FALSE_RATE / TRIED:
                 group = merged(group, order[pairs])
-                p = min(p, found * LEVELS)
+                p = min(p, found * TRIED)
     if p == 1.0:
         return None
     first = np.unique(same_numbers(table, other), return_index=True, return_inverse=True)
     group = merged(group, np.column_stack([np.arange(len(group)), first[1][first[2]]]))  # equal rows stay together
     members = np.isin(group, np.flatnonzero(np.bincount(group) > 1))
     return NearRows(group, members.astype(np.float64), tuple(numbers), 1.0, p)
+
+
+def at_each_way(
+    frame: pl.DataFrame, numbers: list[str], kind: str, digits: int
+) -> Iterator[tuple[dict[str, pl.Series], NDArray[np.bool_]]]:
+    """The number columns rounded in each way that gives something new, and (rows,) where a row has no more digits than
+    that; nothing where all rows have no more, or none."""
+    plain = np.ones((3, frame.height), dtype=bool)
+    made: list[Ways] = []
+    for name in numbers:
+        values = frame.get_column(name).fill_null(float("nan")).to_numpy().astype(np.float64)
+        made.append(at_precision(values, kind, digits))
+        for way in range(3):
+            plain[way] &= (made[-1][way] == values) | np.isnan(values)
+        if not plain.any():
+            return
+    for way in range(3):
+        old = any(all(ways[way] is ways[before] for ways in made) for before in range(way))
+        if not old and plain[way].any() and not plain[way].all():
+            yield (
+                {name: pl.Series(ways[way]).fill_nan(None) for name, ways in zip(numbers, made, strict=True)},
+                plain[way],
+            )
 
 
 def across_parts(blocks: list[Hashes], size: int) -> tuple[NDArray[np.int64], float | None]:
