@@ -22,8 +22,8 @@ from melior.texts.near import NearCopies, grouped, merged
 
 TRIED = 3 * len(PRECISIONS)  # ways of rounding
 FROM_TEXTS = (
-    "what texts of like length share, weighed by rarity, followed along its exponential tail to where one column in a "
-    "hundred has any such pair by chance"
+    "what texts of like length share, weighed by rarity, in a sample of pairs (200 texts of each length beside up to "
+    "5,000), followed along its exponential tail to where one column in a hundred has any such pair by chance"
 )
 CERTAIN = 0.5  # of near copies of texts agree in all other columns: then the row was copied, not the text alone
 SHOWN_CLUSTERS = 200
