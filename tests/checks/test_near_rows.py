@@ -99,10 +99,10 @@ def test_rounded_and_equal_copies_together(make_context):
 
 
 def mixed_precision(kind, g, n):
-    if kind == "ages and weights":
-        return np.column_stack(
-            [g.integers(18, 80, n), g.normal(70, 12, n).round(g.integers(0, 2)), g.integers(0, 2, n)]
-        )
+    if kind == "ages and weights":  # every other weight is written without decimals
+        weight = g.normal(70, 12, n)
+        weight = np.where(g.random(n) < 0.5, weight.round(0), weight.round(1))
+        return np.column_stack([g.integers(18, 80, n), weight, g.integers(0, 2, n)])
     if kind == "some rounded":  # half the rows are written with fewer digits, none is a copy
         values = g.normal(70, 12, (n, 3))
         return np.where(g.random((n, 1)) < 0.5, values.round(0), values.round(1))
@@ -110,7 +110,7 @@ def mixed_precision(kind, g, n):
         values = g.lognormal(0, 1, (n, 3))
         return np.where(g.random((n, 3)) < 0.5, values.round(1), values.round(2))
     if kind == "zero and one":
-        return g.random((n, 2)).round(g.integers(1, 3))
+        return np.where(g.random((n, 1)) < 0.5, g.random((n, 2)).round(1), g.random((n, 2)).round(2))
     return g.normal(size=(n, 4))
 
 
