@@ -59,7 +59,7 @@ def test_repeated_rows_and_their_answers(make_context, seed):
     labels[395] = 1 - labels[5]
     (finding,) = find(make_context(columns, labels), "duplicate_rows")
     assert set(finding.rows.tolist()) == {*range(10), *range(390, 400)}
-    assert finding.measured["clusters"] == 10
+    assert finding.measured["groups"] == 10
     assert finding.measured["conflicting_clusters"] == 1
     assert "any random split" in finding.message.lower()
 

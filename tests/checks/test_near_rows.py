@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from melior.checks._near import SHOWN_CLUSTERS, SHOWN_ROWS, near_numbers
+from melior.checks._near import near_numbers
 from melior.checks._rounding import rounded
 from melior.checks.duplicate_rows import DuplicateRows
 from melior.checks.split_overlap import SplitOverlap
@@ -81,7 +81,7 @@ def test_rounded_copies_are_found(make_context, kind, seed):
     both = np.vstack([columns, digits(columns[:30], kind)])
     (finding,) = DuplicateRows().measure(make_context(both))
     assert set(finding.rows.tolist()) == {*range(30), *range(400, 430)}
-    assert finding.measured["keep"] == list(range(30)), "the row of more digits is kept"
+    assert [rows[0] for rows in finding.measured["clusters"]] == list(range(30)), "the row of more digits is kept"
     assert set(finding.measured["keep_because"]) == {"its numbers have the most digits"}
     assert "rounding" in finding.message
     assert finding.certain
@@ -94,8 +94,8 @@ def test_rounded_and_equal_copies_together(make_context):
     equal, near = DuplicateRows().measure(make_context(both))
     assert set(equal.rows.tolist()) == {*range(10), *range(300, 310)}
     assert set(near.rows.tolist()) == {*range(20, 35), *range(310, 327)}
-    assert near.measured["clusters"] == 15
-    assert near.measured["rows_of_clusters"][0] == [20, 310, 325]
+    assert near.measured["groups"] == 15
+    assert near.measured["clusters"][0] == [20, 310, 325]
 
 
 def mixed_precision(kind, g, n):
@@ -136,9 +136,9 @@ def test_edited_texts_are_found_and_the_longest_is_kept(make_context):
     labels[403] = 1 - labels[3]
     (finding,) = DuplicateRows().measure(make_context({"note": texts}, labels, kinds={"note": "text"}))
     assert set(finding.rows.tolist()) == {*range(40), *range(400, 440)}
-    assert finding.measured["clusters"] == 40
+    assert finding.measured["groups"] == 40
     assert finding.measured["conflicting_clusters"] == 1
-    assert finding.measured["keep"] == list(range(400, 440))
+    assert finding.measured["clusters"] == [[k + 400, k] for k in range(40)]
     assert finding.measured["keep_because"][0] == "its texts are the longest"
     assert finding.columns == ("note",)
     assert (np.diff(finding.row_scores) <= 0).all()
@@ -152,7 +152,7 @@ def test_a_row_with_an_answer_is_kept_before_a_longer_one(make_context):
     labels = g.integers(0, 2, 201)
     labels[200] = -1
     (finding,) = DuplicateRows().measure(make_context({"note": texts}, labels, kinds={"note": "text"}))
-    assert finding.measured["keep"] == [5]
+    assert finding.measured["clusters"] == [[5, 200]]
     assert finding.measured["keep_because"] == ["it has an answer"]
 
 
@@ -182,22 +182,20 @@ def test_all_texts_that_can_tell_must_agree(make_context):
     assert set(finding.rows.tolist()) == {*range(10), *range(300, 310)}
 
 
-def test_what_is_shown_is_capped(make_context):
+def test_what_is_told_is_capped(make_context, monkeypatch):
     g = np.random.default_rng(0)
-    texts = words(g, 1500)
-    twice = [f"{text} {g.integers(10**6)}" for text in texts for _ in range(2)]
-    columns = {"note": twice + [f"{texts[0]} {k}" for k in range(60)]}
-    (finding,) = DuplicateRows().measure(make_context(columns, kinds={"note": "text"}))
-    measured = finding.measured
-    assert measured["clusters"] == 1500
-    assert (
-        len(measured["rows_of_clusters"])
-        == len(measured["keep"])
-        == measured["clusters_shown_at_most"]
-        == SHOWN_CLUSTERS
+    texts = words(g, 300)
+    context = make_context(
+        {"note": [f"{text} {g.integers(10**6)}" for text in texts for _ in range(2)]}, kinds={"note": "text"}
     )
-    assert max(map(len, measured["rows_of_clusters"])) == measured["rows_of_a_cluster_shown_at_most"] == SHOWN_ROWS
-    assert len(finding.rows) == 3060
+    for most, clusters, rows in [(10**6, 300, 600), (101, 50, 100), (1, 1, 1)]:
+        monkeypatch.setattr("melior.checks._near.MOST_TOLD", most)
+        (finding,) = DuplicateRows().measure(context)
+        assert finding.measured["groups"] == 300
+        assert len(finding.rows) == 600
+        assert len(finding.measured["clusters"]) == len(finding.measured["keep_because"]) == clusters
+        assert sum(map(len, finding.measured["clusters"])) == rows
+        assert finding.measured["rows_in_clusters_at_most"] == most
 
 
 # ---- across two parts

@@ -26,8 +26,7 @@ FROM_TEXTS = (
     "5,000), followed along its exponential tail to where one column in a hundred has any such pair by chance"
 )
 CERTAIN = 0.5  # of near copies of texts agree in all other columns: then the row was copied, not the text alone
-SHOWN_CLUSTERS = 200
-SHOWN_ROWS = 50
+MOST_TOLD = 10_000
 
 TextsOf = Callable[[str], NearCopies]
 
@@ -247,14 +246,15 @@ def total(table: Table, counts: list[pl.Expr]) -> Floats:
 
 
 def told(table: Table, clusters: list[Rows]) -> dict[str, Any]:
-    """What a finding says of clusters (positions): their rows and which of them to keep, at most 200 clusters of 50."""
-    shown = clusters[:SHOWN_CLUSTERS]
+    """What a finding says of clusters (positions): their rows, the one to keep in front, why that one, and how many
+    clusters there are. The largest are told first, as many as have 10,000 rows; of one that is larger so many rows."""
+    ends = np.cumsum([len(members) for members in clusters])
+    shown = [members[:MOST_TOLD] for members in clusters[: max(1, int((ends <= MOST_TOLD).sum()))]]
     keep, why = kept(table, shown)
+    ordered = [np.r_[first, members[members != first]] for first, members in zip(keep, shown, strict=True)]
     return {
-        "clusters": len(clusters),
-        "rows_of_clusters": [table.row_ids[members[:SHOWN_ROWS]].tolist() for members in shown],
-        "clusters_shown_at_most": SHOWN_CLUSTERS,
-        "rows_of_a_cluster_shown_at_most": SHOWN_ROWS,
-        "keep": table.row_ids[np.array(keep, dtype=np.int64)].tolist(),
+        "clusters": [table.row_ids[members].tolist() for members in ordered],
         "keep_because": why,
+        "groups": len(clusters),
+        "rows_in_clusters_at_most": MOST_TOLD,
     }

@@ -24,8 +24,8 @@ class DuplicateRows(Check):
               that can tell. Where the other columns differ in most such pairs, the finding is a question
 
     The target is not compared: copies with different answers are counted apart. `measured` holds the clusters as row
-    ids, and of each the row to keep: one with an answer, then of the fewest missing values, then of the longest texts,
-    then of the most digits, then the first.
+    ids (10,000 at most), in front the row to keep: one with an answer, then of the fewest missing values, then of the
+    longest texts, then of the most digits, then the first.
     """
 
     symptoms = frozenset({"duplicate_rows"})
