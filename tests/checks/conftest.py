@@ -21,6 +21,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, RobustScaler, S
 
 from melior.data.table import STORED_AS, Schema, Table
 from melior.recipe import Recipe
+from melior.texts.near import NearCopies, near_copies
 
 
 def table_of(
@@ -108,6 +109,10 @@ class SmallContext:
             return found[0][:, 1:], found[1][:, 1:]
 
         return self.once(("neighbours", k), make)
+
+    def near_texts(self, column: str) -> NearCopies:
+        parts = [part.column(column) for part in (self.table, self.other) if part is not None]
+        return self.once(("near", column), lambda: near_copies(pl.concat(parts), seed=self.seed))
 
     def model(self, columns: Sequence[str], family: str) -> Any:
         kinds = self.table.schema.kinds

@@ -11,6 +11,7 @@ from melior.data.table import Floats, Rows, Table
 from melior.findings import Finding
 from melior.recipe import Recipe
 from melior.registry import discover, snake
+from melior.texts.near import NearCopies
 
 Cost = Literal["instant", "pass", "model"]
 
@@ -40,6 +41,9 @@ class Context(Protocol):
     def neighbours(self, k: int, among: Rows | None = None) -> tuple[Floats, Rows]:
         """Distances and positions (rows, k) of the nearest other rows in `embedding`; of a large table, of the nearest
         among drawn rows. among: look at these rows only; (rows among, k), positions within `among`."""
+
+    def near_texts(self, column: str) -> NearCopies:
+        """Near copies in a text column: the rows of `table`, then those of `other` if it has the column."""
 
     def out_of_fold(self) -> Floats:
         """(rows, classes) probabilities of every row by a suitable model that did not see the row. Rows without a

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from melior.data.splits import Fold, folds
@@ -17,6 +18,7 @@ from melior.metrics import Metric, one_hot
 from melior.metrics.registry import metric
 from melior.models._base import Model, families, resolve
 from melior.recipe import Choice, Recipe, Split
+from melior.texts.near import NearCopies, near_copies
 from melior.trials.family import ROWS, some_rows
 from melior.trials.fit import Shared, fit
 from melior.trials.threads import cores, one_thread_each
@@ -117,6 +119,15 @@ class TableContext:
         if self.table.rows > EXACT:
             self._note(f"rows are compared with {REFERENCE:,} drawn ones, because there are so many.")
         return distances[:, :k], found[:, :k]
+
+    def near_texts(self, column: str) -> NearCopies:
+        def make() -> NearCopies:
+            texts = self.table.column(column)
+            if self.other is not None and column in self.other.frame.columns:
+                texts = pl.concat([texts, self.other.column(column)])
+            return near_copies(texts, seed=self.seed)
+
+        return self._once(("near texts", column), make)
 
     # ---- models
 
