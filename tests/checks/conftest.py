@@ -191,6 +191,9 @@ class SmallContext:
 
         return self.once(("column", column), make)
 
+    def score_of_columns(self, columns: tuple[str, ...]) -> NDArray[np.float64]:
+        return self.once(("columns", columns), lambda: self.scored(list(columns), "trees", self.folds()))
+
     def score_under(self, kind: str, column: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         def make() -> Any:
             values = self.table.column(column).cast(pl.String).fill_null("").to_numpy()

@@ -19,6 +19,8 @@ MOST_PAIRS = 3  # that get a model of their own
 BINS = 8
 MOST_VALUES = 40  # of a category
 SCREEN = 0.35  # of the limit: bins of a sum or a difference see a part of it
+ALONE = 0.75  # of the limit: what says more alone is another check's
+GAINED = 1 / 3  # of the limit, by the second column
 FALSE_RATE = 1e-4
 
 
@@ -26,9 +28,10 @@ class LeakingPairs(Check):
     """Every pair of up to 40 columns, binned, against the answer; then a model on the strongest pairs alone.
 
     A pair is named where the two columns together explain as much as a copy of the answer with 5 % of its values wrong,
-    where each alone explains less than half of that, and where they say more than all other columns together do (99 %
-    interval over rows). A strong pair of honest causes is possible, so it is a question unless the pair is nearly the
-    answer itself. Severity is the share of the answer's entropy that the pair explains.
+    where neither alone comes near that (three quarters) and the second adds a third of it, and where they say more than
+    all other columns together do (99 % interval over rows). A strong pair of honest causes is possible, so it is a
+    question unless the pair is nearly the answer itself. Severity is the share of the answer's entropy that the pair
+    explains.
     """
 
     symptoms = frozenset({"target_leakage"})
@@ -65,7 +68,7 @@ class LeakingPairs(Check):
         told = {name: found for name in table.features() if name not in known
                 if (found := small_codes(table, name, rows)) is not None}  # fmt: skip
         alone = {name: mutual_information(values, labels) / whole for name, values in told.items()}
-        told = {name: values for name, values in told.items() if alone[name] < limit / 2}
+        told = {name: values for name, values in told.items() if alone[name] < ALONE * limit}
         if len(told) > MOST_COLUMNS:
             kept = sorted(told, key=lambda name: (-alone[name], name))[:MOST_COLUMNS]
             told = {name: told[name] for name in kept}
@@ -80,7 +83,7 @@ class LeakingPairs(Check):
             # twice the rows times the information is chi-squared where there is none (Wilks 1938)
             free = (len(np.unique(both)) - 1) * (len(np.unique(labels)) - 1)
             p = float(special.chdtrc(free, 2 * len(labels) * information + free))
-            if information / whole > SCREEN * limit and gained > 0.5 * information / whole and p * tests < FALSE_RATE:
+            if information / whole > SCREEN * limit and gained > GAINED / 2 * limit and p * tests < FALSE_RATE:
                 strong.append((information / whole, one, other))
         return [(one, other) for _, one, other in sorted(strong, key=lambda item: (-item[0], item[1], item[2]))]
 
@@ -93,7 +96,7 @@ class LeakingPairs(Check):
         if explains <= limit:
             return None
         apart = [explained(context.score_of_column(name)[rows], labels)[0] for name in pair]
-        if max(apart) > limit / 2:
+        if max(apart) > ALONE * limit or explains - max(apart) < GAINED * limit:
             return None
         without = context.score_without(pair)
         rest, rest_losses = explained(without[rows], labels)
