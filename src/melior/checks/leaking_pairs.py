@@ -8,15 +8,25 @@ from scipy import special
 
 from melior.checks._base import Check, Context
 from melior.checks._leaks import CLOSE_COPY, NEARLY_THE_ANSWER, copy_explains
-from melior.checks._statistics import codes, entropy, explained, labelled, mean_interval, mutual_information, share
-from melior.data.table import Labels, Rows, Table
+from melior.checks._statistics import (
+    codes,
+    entropy,
+    explained,
+    full_length,
+    labelled,
+    mean_interval,
+    mutual_information,
+    share,
+)
+from melior.data.table import Floats, Labels, Rows, Table
 from melior.findings import Finding
 
 FEWEST_ROWS = 100
 MOST_COLUMNS = 40  # the pairs of these are looked at
-MOST_ROWS = 20_000  # for the first look
+MOST_ROWS = 6000  # for the first look
 MOST_PAIRS = 3  # that get a model of their own
 BINS = 8
+FINE = 48  # bins of a difference, sum or ratio
 MOST_VALUES = 40  # of a category
 SCREEN = 0.35  # of the limit: bins of a sum or a difference see a part of it
 ALONE = 0.75  # of the limit: what says more alone is another check's
@@ -25,7 +35,8 @@ FALSE_RATE = 1e-4
 
 
 class LeakingPairs(Check):
-    """Every pair of up to 40 columns, binned, against the answer; then a model on the strongest pairs alone.
+    """Every pair of up to 40 columns against the answer: binned together, and two numbers by their difference, sum and
+    ratio too; then a model on the strongest pairs alone.
 
     A pair is named where the two columns together explain as much as a copy of the answer with 5 % of its values wrong,
     where neither alone comes near that (three quarters) and the second adds a third of it, and where they say more than
@@ -76,23 +87,39 @@ class LeakingPairs(Check):
         strong = []
         for one, other in combinations(told, 2):
             left, right = told[one], told[other]
-            both = left * (int(right.max()) + 1) + right
-            _, both = np.unique(both, return_inverse=True)
-            information = mutual_information(both, labels)
-            gained = information / whole - max(alone[one], alone[other])
-            # twice the rows times the information is chi-squared where there is none (Wilks 1938)
-            free = (len(np.unique(both)) - 1) * (len(np.unique(labels)) - 1)
-            p = float(special.chdtrc(free, 2 * len(labels) * information + free))
-            if information / whole > SCREEN * limit and gained > GAINED / 2 * limit and p * tests < FALSE_RATE:
-                strong.append((information / whole, one, other))
+            ways = [left * (int(right.max()) + 1) + right]
+            if table.schema.kinds[one] == table.schema.kinds[other] == "number":
+                pair = table.numbers(one)[rows], table.numbers(other)[rows]
+                ways += [codes(values, FINE) for values in combined(*pair).values()]
+            best = 0.0
+            for way in ways:
+                _, both = np.unique(way, return_inverse=True)
+                information = mutual_information(both, labels)
+                # twice the rows times the information is chi-squared where there is none (Wilks 1938)
+                free = (len(np.unique(both)) - 1) * (len(np.unique(labels)) - 1)
+                if float(special.chdtrc(free, 2 * len(labels) * information + free)) * tests * 4 < FALSE_RATE:
+                    best = max(best, information / whole)
+            if best > SCREEN * limit and best - max(alone[one], alone[other]) > GAINED / 2 * limit:
+                strong.append((best, one, other))
         return [(one, other) for _, one, other in sorted(strong, key=lambda item: (-item[0], item[1], item[2]))]
+
+    def together(self, context: Context, pair: tuple[str, str], rows: Rows, labels: Labels) -> Floats:
+        """(rows, classes) what the pair says alone, by whichever of a small model and the shares of each class along
+        the difference, sum or ratio says most; all of them about rows that they were not learned from."""
+        table = context.table
+        told = [context.score_of_columns(pair)[rows]]
+        if all(table.schema.kinds[name] == "number" for name in pair):
+            generator = np.random.default_rng([context.seed, 37])
+            ways = combined(*(table.numbers(name)[rows] for name in pair)).values()
+            told += [shares_of_others(codes(way, FINE), labels, len(table.classes), generator) for way in ways]
+        return max(told, key=lambda scores: explained(scores, labels)[0])
 
     def judged(
         self, context: Context, pair: tuple[str, str], rows: Rows, labels: Labels, limit: float
     ) -> Finding | None:
         table = context.table
-        together = context.score_of_columns(pair)
-        explains, losses = explained(together[rows], labels)
+        together = self.together(context, pair, rows, labels)
+        explains, losses = explained(together, labels)
         if explains <= limit:
             return None
         apart = [explained(context.score_of_column(name)[rows], labels)[0] for name in pair]
@@ -106,7 +133,7 @@ class LeakingPairs(Check):
         says = "are the answer in disguise" if certain else "look like the answer in disguise"
         ask = "" if certain else " If they are known before the answer is, name them in data.known_at_prediction."
         measured: dict[str, Any] = {
-            "score_alone": context.metric_value(together, rows),
+            "score_alone": context.metric_value(full_length(together, rows, len(table)), rows),
             "score_without": context.metric_value(without, rows),
             "score_with": context.metric_value(context.out_of_fold(), rows),
             "metric": context.recipe.metric,
@@ -130,6 +157,31 @@ class LeakingPairs(Check):
             columns=pair,
             certain=certain,
         )
+
+
+def combined(one: Floats, other: Floats) -> dict[str, Floats]:
+    """The usual ways in which two numbers are one: as they are, and brought to one spread."""
+    with np.errstate(all="ignore"):
+        ratio = np.where(other != 0, one / other, np.nan)
+        spread = np.nanstd(one) / max(float(np.nanstd(other)), 1e-300)
+        return {
+            "difference": one - other,
+            "sum": one + other,
+            "ratio": ratio,
+            "scaled difference": one - spread * other,
+        }
+
+
+def shares_of_others(told: Rows, labels: Labels, classes: int, generator: np.random.Generator) -> Floats:
+    """(rows, classes) share of each class among the rows of other folds with the same code, and a row of the whole."""
+    fold = generator.integers(0, 5, len(labels))
+    prior = np.bincount(labels, minlength=classes) / len(labels)
+    counts = np.zeros((5, int(told.max()) + 1, classes))
+    np.add.at(counts, (fold, told, labels), 1.0)
+    others = counts.sum(axis=0) - counts  # (fold, code, class): what the other folds hold
+    own = others[fold, told] + prior
+    found: Floats = own / own.sum(axis=1, keepdims=True)
+    return found
 
 
 def small_codes(table: Table, name: str, rows: Rows) -> Rows | None:

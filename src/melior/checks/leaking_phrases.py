@@ -11,12 +11,14 @@ from melior.features.texts import Terms
 from melior.findings import Finding
 
 FEWEST_ROWS = 50
+FEWEST_OF_CLASS = 20
 LONGEST = 2  # words of a phrase; the same as the linear family counts, so that they are counted once
 MOST_PHRASES = 5  # named of a column
 
 
 class LeakingPhrases(Check):
-    """One word or pair of words whose presence says as much as a copy of the answer with 13 % of its values wrong.
+    """One word or pair of words whose presence says as much as a copy of the answer with 13 % of its values wrong; with
+    more than two classes, of one class against the rest.
 
     No honest word does: what a text says is spread over many words, none of which stands in nearly all texts of one
     class and in hardly any of the others. Whether the phrase will be there in new texts is for the user to say, so the
@@ -44,9 +46,12 @@ class LeakingPhrases(Check):
                 continue
             terms = Terms(column, longest=LONGEST)
             present, names = terms.presence(table)
-            explains = explained_by_presence(present[rows], labels, len(table.classes))
-            limit = copy_explains(LOOSE_COPY, counts)
-            strong = np.flatnonzero(explains > limit)
+            explains = np.zeros(present.shape[1])
+            for code in np.flatnonzero((counts >= FEWEST_OF_CLASS) & (len(labels) - counts >= FEWEST_OF_CLASS)):
+                halves = np.array([len(labels) - counts[code], counts[code]])
+                told = explained_by_presence(present[rows], (labels == code).astype(np.int32), 2)
+                explains = np.maximum(explains, np.where(told > copy_explains(LOOSE_COPY, halves), told, 0.0))
+            strong = np.flatnonzero(explains > 0)
             if len(strong):
                 strong = strong[np.argsort(-explains[strong], kind="stable")]
                 found.append(self.finding(context, column, present, names(strong[:MOST_PHRASES]), strong, explains))
@@ -68,7 +73,7 @@ class LeakingPhrases(Check):
             message=(
                 f"The words {names[0]!r} in {column!r} give the answer away: {share(inside.max() / inside.sum())} of "
                 f"the {count(len(holds))} texts that hold them are {name!r}, and alone they explain "
-                f"{share(float(explains[best]))} of {table.target!r}.{others} If they are written after the answer is "
+                f"{share(float(explains[best]))} of whether it is.{others} If they are written after the answer is "
                 f"known, take them out of the texts."
             ),
             measured={

@@ -32,6 +32,7 @@ from melior.findings import Finding
 MOST_COLUMNS = 12  # that get a model of their own
 MOST_SUSPECTS = 3  # for which all other columns are fitted without them
 SCREEN = 0.5  # of what a copy explains: the screen sees sixteen bins and may miss a little
+FEWEST_OF_CLASS = 20  # rows of a class that a gap may tell
 SLACK = 0.75  # of what a copy explains: what a small model learns of it from few rows
 
 
@@ -130,7 +131,7 @@ class TargetLeakage(Check):
             if name in known:
                 continue
             gaps = gap(table, name)[rows]
-            if gaps.any() and not gaps.all() and mutual_information(gaps.astype(np.int64), labels) > loose * whole:
+            if gaps.any() and not gaps.all() and gaps_tell(gaps, labels, counts):
                 scores = shares_by(gaps.astype(np.int64), labels, len(table.classes))
                 found.append(Suspect(name, "missing", scores, *explained(scores, labels)))
                 continue
@@ -246,6 +247,18 @@ class TargetLeakage(Check):
             columns=(column,),
             certain=certain,
         )
+
+
+def gaps_tell(gaps: np.ndarray[Any, Any], labels: Labels, counts: np.ndarray[Any, Any]) -> bool:
+    """Whether what is missing says as much as a loose copy would of one class against the rest: two values cannot say
+    more of many classes."""
+    for code in np.flatnonzero(counts >= FEWEST_OF_CLASS):
+        own = (labels == code).astype(np.int64)
+        halves = np.bincount(own, minlength=2)
+        told = mutual_information(gaps.astype(np.int64), own)
+        if halves.min() > 0 and told > copy_explains(LOOSE_COPY, halves) * entropy(halves):
+            return True
+    return False
 
 
 def gap(table: Table, name: str) -> np.ndarray[Any, Any]:
