@@ -75,7 +75,9 @@ def messages() -> dict[str, list[str]]:
 
 def plain(message: str) -> str:
     """A message without format marks and access keys."""
-    message = re.sub(r"\(_\w\)|%(?:\d+\$)?[-+ #0]*\d*(?:\.\d+)?(?:l|ll|h|z)?[a-zA-Z%]|\{[^}]*\}|[_&](?=\w)", "", message)
+    message = re.sub(
+        r"\(_\w\)|%(?:\d+\$)?[-+ #0]*\d*(?:\.\d+)?(?:l|ll|h|z)?[a-zA-Z%]|\{[^}]*\}|[_&](?=\w)", "", message
+    )
     return " ".join(message.split())
 
 

@@ -126,6 +126,56 @@ def segments(texts: pl.Series, fewest: int = 25) -> tuple[pl.Series, Rows]:
     return pieces.get_column("piece"), pieces.get_column("row").to_numpy().astype(np.int64)
 
 
+@dataclass(frozen=True)
+class Mixed:
+    """Texts that are written in several languages.
+
+    positions  (texts,) where they stand in the column
+    shares     (texts,) share of their letters that is not in their main language, 0..0.5 and seldom more
+    languages  the main and the second language of each
+    compared   texts with two pieces or more whose language is known: all others cannot be called mixed
+    """
+
+    positions: Rows
+    shares: Floats
+    languages: list[tuple[str, str]]
+    compared: int
+
+
+def mixtures(texts: pl.Series, least: float = 0.2) -> Mixed:
+    """Texts of which at least this share of the letters is in sentences of other languages than most.
+
+    >>> text = "The room was clean and quiet. Leider war das Frühstück sehr teuer und der Kaffee kalt. We would come back anyway."
+    >>> mixtures(pl.Series([text, "The room was clean. We would come back anyway."])).languages
+    [('en', 'de')]
+    """
+    pieces, rows = segments(texts)
+    found = identify(pieces, most=max(1, len(pieces)))
+    known = found.codes >= 0
+    sizes = letters_by_script(pieces).sum(axis=1)
+    grouped = (
+        pl.DataFrame({"row": rows[known], "code": found.codes[known], "letters": sizes[known]})
+        .group_by("row", "code")
+        .agg(pl.col("letters").sum(), pl.len().alias("pieces"))
+        .sort(["row", "letters", "code"], descending=[False, True, False])
+        .group_by("row", maintain_order=True)
+        .agg(
+            pl.col("code").first().alias("main"),
+            pl.col("code").get(1, null_on_oob=True).alias("second"),
+            (1 - pl.col("letters").first() / pl.col("letters").sum()).alias("share"),
+            pl.col("pieces").sum(),
+        )
+    )
+    hits = grouped.filter(pl.col("share") >= least)
+    named = [(found.languages[a], found.languages[b]) for a, b in hits.select("main", "second").iter_rows()]
+    return Mixed(
+        hits.get_column("row").to_numpy().astype(np.int64),
+        hits.get_column("share").to_numpy().astype(np.float64),
+        named,
+        int((grouped.get_column("pieces") > 1).sum()),
+    )
+
+
 def letters_by_script(texts: pl.Series) -> Floats:
     """(rows, scripts) letters of each script, in the order of SCRIPTS, weighed by how much a letter says."""
     counted = np.zeros((len(texts), len(SCRIPTS)))
