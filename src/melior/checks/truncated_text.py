@@ -31,7 +31,7 @@ UNITS = ("characters", "bytes", "words")
 class Cut:
     """Texts that end at one and the same length.
 
-    limit       that length, in `unit`; no text is longer
+    limit       that length, in `unit`; no text is longer, or hardly any
     positions   (cut,) of these texts in the column
     expected    of them, how many the lengths just below let expect
     p           probability of so many by chance, and `p_ends` of ends so unfinished
@@ -57,10 +57,10 @@ class Cut:
 class TruncatedText(Check):
     """Two causes, one finding each for a column.
 
-    data   many texts have exactly the greatest length (in characters, bytes or words), more than the lengths just
-           below let expect, and they end in the middle of a word or of a sentence more often than the others do. Where
-           the ends do not show it and the length is one to which programs cut (255, 1000), it is a suspicion.
-           Severity is the share of texts cut.
+    data   many texts have exactly the greatest length (in characters, bytes or words) or nearly so, more than the
+           lengths just below let expect, and they end in the middle of a word or of a sentence more often than the
+           others do. Where the ends do not show it and the length is one to which programs cut (255, 1000), it is a
+           suspicion. Severity is the share of texts cut.
     model  texts with more tokens than the recipe's family reads; families without such a limit have nothing. Severity
            is the share of texts that will be cut.
 
@@ -105,16 +105,19 @@ def cut_texts(texts: pl.Series, allowed: float = FALSE_RATE) -> Cut | None:
         slack = CHARACTER if unit == "bytes" else 0
         if slack and (sizes == lengths(words, "characters")).all():
             continue
-        limit, expected, p = spike(sizes, slack)
-        if p >= allowed / len(UNITS):
+        limit, expected, p, named = blurred_spike(sizes)
+        if p >= allowed / (2 * len(UNITS)):
+            limit, expected, p = spike(sizes, slack)
+            named = np.arange(limit - slack, limit + 1)
+        if p >= allowed / (2 * len(UNITS)):
             continue
-        at_end = sizes >= limit - slack
+        at_end = np.isin(sizes, named)
         ends = judged_ends(words, at_end, sizes)
         known = unit != "words" and limit in LIMITS and 2 * at_end.sum() <= len(sizes)
         if ends[0] >= allowed and not known:
             continue
         if best is None or (ends[0] < allowed, -p) > (best.p_ends < allowed, -best.p):
-            every = lengths(distinct.get_column("text"), unit) >= limit - slack
+            every = np.isin(lengths(distinct.get_column("text"), unit), named)
             rows = distinct.get_column("row").to_numpy()[every].astype(np.int64)
             best = Cut(unit, limit, rows, expected, p, *ends)
     return best
@@ -147,6 +150,35 @@ def spike(sizes: NDArray[np.int64], slack: int = 0) -> tuple[int, float, float]:
     if at_end < FEWEST_CUT or limit <= window:
         return limit, expected, 1.0
     return limit, expected, float(stats.binom.sf(at_end - 2, at_end + below - 1, chance))
+
+
+def blurred_spike(sizes: NDArray[np.int64]) -> tuple[int, float, float, NDArray[np.int64]]:
+    """As `spike`, for texts that were changed a little after they were cut: trimmed, unescaped, line ends rewritten.
+
+    The limit is the most frequent length in the last twentieth of the lengths, and no more texts may be beyond it than
+    at it. Compared is with the most frequent of the w lengths below: the larger of two equally likely lengths has a
+    binomial tail at one half; times the lengths among which the limit was picked (Bonferroni). Also gives the lengths
+    that count as cut: all beyond the limit, and those from w below it on that are too frequent (Poisson) for the
+    median of these.
+    """
+    longest = int(sizes.max())
+    first = longest - max(2, longest // 20)
+    counts = np.bincount(np.maximum(sizes - first, -1) + 1)[1:]  # of the lengths first, first + 1, ... longest
+    limit = first + len(counts) - 1 - int(counts[::-1].argmax())
+    at_end, beyond = int(counts.max()), int((sizes > limit).sum())
+    window = max(5, limit // 20)
+    below = np.array([(sizes == length).sum() for length in range(limit - window, limit)])
+    expected = float(np.median(below))
+    if at_end < FEWEST_CUT or beyond > at_end or limit <= window:
+        return limit, expected, 1.0, np.arange(limit, limit + 1)
+    p = min(1.0, len(counts) * float(stats.binom.sf(at_end - 1, at_end + int(below.max()), 0.5)))
+    frequent = stats.poisson.sf(below - 1, max(expected, 0.5)) < FALSE_RATE / window
+    return (
+        limit,
+        expected,
+        p,
+        np.concatenate([np.arange(limit - window, limit)[frequent], np.arange(limit, longest + 1)]),
+    )
 
 
 def judged_ends(
@@ -182,10 +214,10 @@ def in_data(table: Table, column: str, cut: Cut) -> Finding:
     part = many / max(1, table.rows - table.column(column).null_count())
     where = f"{count(many)} of {count(table.rows)} texts of {column!r} ({share(part)})"
     if cut.certain:
-        said = f"{where} end after exactly {count(cut.limit)} {cut.unit}, in mid-sentence or mid-word: they were cut off."
+        said = f"{where} end after {count(cut.limit)} {cut.unit}, many in mid-sentence or mid-word: they were cut off."
     else:
         said = (
-            f"{where} have exactly {count(cut.limit)} {cut.unit} and none has more: they may have been cut off at this "
+            f"{where} have {count(cut.limit)} {cut.unit} and hardly one has more: they may have been cut off at this "
             f"length."
         )
     return Finding(
