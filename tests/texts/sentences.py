@@ -50,11 +50,14 @@ NOUNS = {
     "fr": ("chambre", "gare", "jardin", "professeur", "cuisine", "lettre", "fenêtre", "pont", "marché", "médecin"),
 }
 FRAMES = {
-    "en": ("We could not find the {} that they had told us about", "There is nothing better than this {} in the evening",
+    "en": ("We could not find the {} that they had told us about",
+           "There is nothing better than this {} in the evening",
            "Why did nobody ask for the {} before we left", "They have always been happy with their old {}"),
-    "de": ("Wir haben von {} nichts gehört und auch nichts gesehen", "Es gibt hier leider nichts Besseres als {} am Abend",
+    "de": ("Wir haben von {} nichts gehört und auch nichts gesehen",
+           "Es gibt hier leider nichts Besseres als {} am Abend",
            "Warum hat niemand nach {} gefragt, bevor wir gingen", "Sie sind schon immer mit {} zufrieden gewesen"),
-    "fr": ("Nous n'avons jamais trouvé de {} comme on nous avait dit", "Il n'y a rien de mieux que {} quand vient le soir",
+    "fr": ("Nous n'avons jamais trouvé de {} comme on nous avait dit",
+           "Il n'y a rien de mieux que {} quand vient le soir",
            "Pourquoi personne n'a demandé {} avant notre départ", "Ils ont toujours été très contents de leur {}"),
 }  # fmt: skip
 

@@ -121,7 +121,7 @@ def test_letters_are_counted_by_script():
 
 
 def test_shares_agree_with_the_formula():
-    """One language in the column, and probabilities that lean the other way in one text: Bayes' rule with the shares."""
+    """One language in the column, probabilities that lean the other way in two texts: Bayes' rule with the shares."""
     likely = np.array([[0.9, 0.1]] * 98 + [[0.3, 0.7]] * 2)
     weighed = together(likely)
     shares = (weighed.sum(axis=0) + 1) / 102
