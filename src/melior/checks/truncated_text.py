@@ -90,8 +90,8 @@ def cut_texts(texts: pl.Series, allowed: float = FALSE_RATE) -> Cut | None:
     texts (rows,) of strings, null where missing; `allowed` is the probability of a false answer.
 
     >>> words = "there are several kinds of words in every one of these rows and they all go on for a while"
-    >>> cut_texts(pl.Series([f"{words[k:]} and end. {words[k:]}."[:80] for k in range(60)])).limit
-    80
+    >>> cut_texts(pl.Series([f"{words[k:]}."[:60] for k in range(60)])).limit
+    60
     """
     distinct = texts.cast(pl.String).to_frame("text").with_row_index("row").drop_nulls()
     distinct = distinct.filter(pl.col("text").str.len_bytes() > 0)

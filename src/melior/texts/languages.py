@@ -147,7 +147,7 @@ def mixtures(texts: pl.Series, least: float = 0.2) -> Mixed:
 
     >>> text = "The room was clean, and it was quiet. Leider war das Frühstück sehr teuer und der Kaffee kalt."
     >>> mixtures(pl.Series([text, "The room was clean, and it was quiet."])).languages
-    [('en', 'de')]
+    [('de', 'en')]
     """
     pieces, rows = segments(texts)
     found = identify(pieces, most=max(1, len(pieces)))

@@ -10,7 +10,7 @@ Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 # Words of a passage at least. Where words are not put apart each letter is a token, and it takes more of them to say as
-# much: twice as many Chinese or Japanese ones (as for languages: a letter for half a word), five times as many Thai ones.
+# much: a Chinese or Japanese word has about two letters, a Thai or Khmer one about five.
 WORDS = 12
 LETTERS = {r"[\p{Han}\p{Hiragana}\p{Katakana}]": 24, r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]": 60}
 MOST_TEXTS = 20_000
@@ -42,15 +42,16 @@ class Passages:
 
 
 def passages(texts: pl.Series, fewest: int, seed: int = 0) -> Passages | None:
-    """Passages of twelve words and more (24 or 60 letters where words are not put apart) that stand in `fewest` distinct texts and more; None where there are none.
+    """Passages of twelve words and more that stand in `fewest` distinct texts and more; None where there are none.
 
-    texts (rows,) of strings, null where missing; case, punctuation and white space do not count. Texts of which
-    passages make up more than four fifths are copies of one another, and not counted among the texts that share one.
-    Of each text the first thousand words are read, of more than four million words in all a sample of the texts.
+    texts (rows,) of strings, null where missing; case, punctuation and white space do not count. In Chinese and
+    Japanese 24 letters count as twelve words, in Thai, Lao, Khmer and Burmese 60. Texts of which passages make up more
+    than four fifths are copies of one another, and not counted among the texts that share one. Of each text the first
+    thousand words are read, of more than four million words in all a sample of the texts.
 
     >>> hotels = ["clean and quiet", "loud", "far from the sea", "good value", "a bit old"]
     >>> ending = "this review was written on a phone and sent by the app of our hotels"
-    >>> found = passages(pl.Series([f"Our room in this hotel was {said} all week. {ending}" for said in hotels]), fewest=5)
+    >>> found = passages(pl.Series([f"Our room in this hotel was {said}. {ending}" for said in hotels]), fewest=5)
     >>> found.longest
     'this review was written on a phone and sent by the app of our hotels'
     """
