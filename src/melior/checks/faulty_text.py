@@ -17,10 +17,10 @@ from melior.texts.passages import Passages, passages
 
 STAND_INS = frozenset({
     "test", "tests", "testing", "test test", "teste", "prueba", "essai", "тест", "测试", "テスト", "테스트", "asdf",
-    "asdfgh", "asdfghjkl", "asd", "qwert", "qwerty", "qwertz", "qwertyuiop", "azerty", "foo", "bar", "foobar",
-    "foo bar", "baz", "todo", "tba", "to be done", "fixme", "dummy", "sample text", "some text", "your text here", "text here",
-    "insert text here", "enter text here", "blah", "bla", "bla bla", "blah blah", "bla bla bla", "blah blah blah",
-    "abc", "abcd", "123", "1234", "12345", "123456",
+    "abc", "abcd", "asd", "asdfgh", "asdfghjkl", "azerty", "bar", "baz", "bla", "bla bla", "bla bla bla", "blah",
+    "blah blah", "blah blah blah", "dummy", "enter text here", "fixme", "foo", "foo bar", "foobar",
+    "insert text here", "qwert", "qwerty", "qwertyuiop", "qwertz", "sample text", "some text", "tba", "text here",
+    "to be done", "todo", "your text here", "123", "1234", "12345", "123456",
 })  # fmt: skip
 LOREM = r"(?i)\blorem ipsum\b|\bconsectetur adipisci"
 TAGS = (
@@ -34,7 +34,10 @@ MARKUP = (
     rf"[aeiouAEIOU](?:uml|acute|grave|circ|tilde)|[nN]tilde|[cC]cedil|szlig|euro|#\d{{2,6}}|#x[0-9a-f]{{2,5}});"
 )
 # not: tab and line ends, joiners and direction marks, soft hyphens
-CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u2028\u2029\u202d\u202e\u2061-\u2064\ufff9-\ufffb\ue000-\uf8ff\ufeff]"
+CONTROL = (
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f"
+    "\u2028\u2029\u202d\u202e\u2061-\u2064\ufff9-\ufffb\ue000-\uf8ff\ufeff]"
+)
 # invisible ones that some scripts need: spaces of no width between words, and directions set within a line
 INVISIBLE = "[\u200b\u2060\u202a-\u202c\u2066-\u2069]"
 NEEDED = r"[\p{Khmer}\p{Myanmar}\p{Thai}\p{Lao}\p{Tibetan}\p{Hebrew}\p{Arabic}]"

@@ -28,7 +28,8 @@ _LATER = 3  # such sequences that are a sign together
 TWICE = 3  # texts are garbled twice, now and then three times
 # Blocks of Unicode with letters and signs that people write; others are what chance makes of two letters.
 _WRITTEN = (
-    (0xA0, 0x17F), (0x218, 0x21B), (0x370, 0x52F), (0x531, 0x58A), (0x5D0, 0x5EA), (0x60C, 0x6FF), (0x900, 0xEFF),
+    (0x80, 0x17F), (0x1A0, 0x1A1), (0x1AF, 0x1B0),
+    (0x218, 0x21B), (0x370, 0x52F), (0x531, 0x58A), (0x5D0, 0x5EA), (0x60C, 0x6FF), (0x900, 0xEFF),
     (0xF00, 0x139F), (0x1780, 0x17FF), (0x1E00, 0x1EFF), (0x2010, 0x2044), (0x20A0, 0x20BF), (0x2100, 0x2BFF),
     (0x3000, 0x30FF), (0x3130, 0x318F), (0x3400, 0x9FFF), (0xAC00, 0xD7A3), (0xFE0F, 0xFE0F), (0xFF00, 0xFFEF),
     (0xFFFD, 0xFFFD), (0x1F000, 0x1FAFF),
@@ -37,7 +38,8 @@ _HAN = re.compile(r"[\u3001-\u30ff\u4e00-\u9fff\uff01-\uff5e]")
 _LATIN1_LETTER = re.compile(r"[\xc0-\xff]")
 FEWEST_LETTERS = 6
 FEWEST_HAN = 3
-MOST_LOST = 0.2
+FEWEST_DISTINCT = 4
+MOST_LOST = 1.0  # letters that cannot be read for one that can; a right text read so has hardly any that can
 MOST_LETTERS = 20_000  # of a text, where the whole is judged
 
 
@@ -87,9 +89,10 @@ def repaired(text: str) -> str | None:
         if once is None:
             break
         better = once
-    if better != text:
+    if better != text and not _LATIN1_LETTER.search(better):
         return better
-    return _by_whole(text[:MOST_LETTERS])
+    # pairs of letters of another encoding look like sequences now and then: where the whole makes sense, it counts
+    return _by_whole(text[:MOST_LETTERS]) or (better if better != text else None)
 
 
 def _by_sequences(text: str) -> str | None:
@@ -125,6 +128,7 @@ def _decoded(sequence: str) -> str | None:
 
 def _by_whole(text: str) -> str | None:
     """The text read in the encoding in which all of it makes sense, where it does not make sense as it stands."""
+    foreign: list[str]
     if len(_HAN.findall(text)) >= FEWEST_HAN:
         read = text.encode("gbk", errors="ignore").decode("utf-8", errors="replace")
         foreign = [letter for letter in read if letter > "\x7f"]
@@ -133,7 +137,8 @@ def _by_whole(text: str) -> str | None:
             return read
         return _from_gbk(text) if not han else None
     letters = sum(letter.isalpha() for letter in text)
-    if letters < FEWEST_LETTERS or len(_LATIN1_LETTER.findall(text)) < 0.6 * letters:
+    foreign = _LATIN1_LETTER.findall(text)
+    if letters < FEWEST_LETTERS or len(foreign) < 0.6 * letters or len(set(foreign)) < FEWEST_DISTINCT:
         return None
     try:
         raw = text.encode("latin-1")
