@@ -33,6 +33,11 @@ def test_utf8_read_as_windows_1252_is_put_right(language):
     assert repaired(bad) == text
 
 
+def test_quotation_marks_alone_are_enough():
+    assert repaired("Â«yesÂ» and Â no") == "«yes» and Â no"
+    assert repaired("100\u00c2\u00a0km") == "100\u00a0km"
+
+
 def test_garbled_twice():
     text = "Größe – “naïve” café"
     once = text.encode().decode("latin-1")

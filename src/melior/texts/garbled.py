@@ -104,8 +104,7 @@ def _by_sequences(text: str) -> str | None:
         letter = _decoded(sequence)
         if letter is None:
             return sequence
-        before = text[match.start() - 1 : match.start()]
-        if len(sequence) < 4 and set(sequence[1:]) <= _AFTER_WORDS and not (len(sequence) == 2 and before.islower()):
+        if _as_written(sequence, text[match.start() - 1 : match.start()]):
             later += 1
         else:
             certain += 1
@@ -113,6 +112,15 @@ def _by_sequences(text: str) -> str | None:
 
     better = SEQUENCE.sub(right, text)
     return better if certain or later >= _LATER else None
+
+
+def _as_written(sequence: str, before: str) -> bool:
+    """Whether a right text may hold this sequence too: a letter with quotation marks or dashes after it, but no
+    capital letter in the middle of a word, and no Â that stands alone."""
+    if len(sequence) == 2:
+        middle = before.islower() or (sequence[0] == "Â" and not before.isalpha())
+        return sequence[1] in _AFTER_WORDS and not middle
+    return len(sequence) == 3 and sequence[1] in _AFTER_WORDS and (sequence[2] in _AFTER_WORDS or before.islower())
 
 
 def _decoded(sequence: str) -> str | None:
