@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import debian
 import numpy as np
 import polars as pl
-from common import ROOT, Results, Shown, number, options
+from common import Results, Shown, number, options
 
 from melior.checks.faulty_text import faults_of, fewest
 from melior.checks.truncated_text import cut_texts
@@ -193,6 +193,8 @@ def main() -> None:
     asked = options(__doc__.splitlines()[0], add)
     most = 40 if asked.quick else asked.most
     few = 20 if asked.quick else asked.lingua_most
+    if asked.peers:  # the recorded command names no folder of this machine
+        sys.argv = ["peers/bin/python" if word == asked.peers else word for word in sys.argv]
     results = Results("audit/languages", "Languages and faults of texts", asked, {"most": most, "lingua_most": few})
     if not asked.show:
         for size in ("sentence", "paragraph"):
@@ -215,7 +217,8 @@ def shown(cases: dict[str, dict[str, Any]]) -> list[Shown | None]:
         ("who and what", "texts", "languages", "right", "right, known", "unknown", "wrong of named", "s / 100,000"),
         [
             (key, f"{c['texts']:,}", str(c["languages"]), number(c["right"]), number(c["right_known"]),
-             number(c["unknown"]), number(c["wrong_of_named"], 4), number(c["seconds_per_100k"], 1)) for key, c in named.items()
+             number(c["unknown"]), number(c["wrong_of_named"], 4), number(c["seconds_per_100k"], 1))
+            for key, c in named.items()
         ],
         "Right: a mean over languages, an unknown is not right; known: languages of which one text was named.",
     )  # fmt: skip
@@ -246,5 +249,4 @@ def shown(cases: dict[str, dict[str, Any]]) -> list[Shown | None]:
 
 
 if __name__ == "__main__":
-    assert ROOT
     main()

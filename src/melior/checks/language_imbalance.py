@@ -14,9 +14,9 @@ from melior.texts.languages import Identified, identify, mixtures
 from melior.texts.names import NAMES
 
 MOST_ROWS = 20_000
-MOST_SPLIT = 2_000
+MOST_SPLIT = 1_000
 FEWEST_ROWS = 20
-WRONG = 1e-3  # of the texts of one column, those whose language is named wrongly; measured: 3e-4
+WRONG = 1e-3  # of the texts of one column, those whose language is named wrongly; measured: 3e-4 of messages
 MIXED = 1e-2  # of texts in one language, those with foreign sentences all the same: titles, licences, commands
 FALSE_RATE = 0.01
 EVEN = 0.9  # as for classes
@@ -38,7 +38,7 @@ class LanguageImbalance(Check):
     answers    the languages and the target go together: chi-squared, and Cramér's V without its bias (Bergsma 2013)
                of 0.1 and more. Severity is V. A suspicion: it may be so where the model is used, too.
 
-    Of more than 20,000 texts a random sample is looked at, and of these 2,000 sentence by sentence.
+    Of more than 20,000 texts a random sample is looked at, and of these 1,000 sentence by sentence.
     """
 
     symptoms = frozenset({"language_imbalance"})

@@ -24,6 +24,7 @@ _NEXT = f"\x80-\xbf{_HIGH}"
 SEQUENCE = re.compile(f"[\xc2-\xdf][{_NEXT}]|[\xe0-\xef][{_NEXT}]{{2}}|[\xf0-\xf4][{_NEXT}]{{3}}")
 _BYTE = {letter: letter.encode("cp1252")[0] for letter in _HIGH}
 _AFTER_WORDS = frozenset("»«›‹“”„‘’‚…–—\xa0")  # may follow a letter in a right text
+_CZECH = frozenset("ÉÍÓÚÝáéíóúý")
 _LATER = 3  # such sequences that are a sign together
 TWICE = 3  # texts are garbled twice, now and then three times
 # Blocks of Unicode with letters and signs that people write; others are what chance makes of two letters.
@@ -117,6 +118,8 @@ def _by_sequences(text: str) -> str | None:
 def _as_written(sequence: str, before: str) -> bool:
     """Whether a right text may hold this sequence too: a letter with quotation marks or dashes after it, but no
     capital letter in the middle of a word, and no Â that stands alone."""
+    if sequence[0] in _CZECH and set(sequence[1:]) <= _AFTER_WORDS | set("ŠšŽž"):
+        return True  # 'nejnížší'
     if len(sequence) == 2:
         middle = before.islower() or (sequence[0] == "Â" and not before.isalpha())
         return sequence[1] in _AFTER_WORDS and not middle

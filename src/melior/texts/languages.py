@@ -255,11 +255,13 @@ def probabilities(texts: list[str], script: str) -> Floats:
     """(texts, languages + 1) of each text alone over the languages of this script; last, that it is no language."""
     model, column_of, width = _model(script)
     distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-    found = np.full((len(distinct), width), 1e-6)
+    found = np.empty((len(distinct), width))
     for text, number in distinct.items():
         # no surrogates here (polars holds UTF-8 only); case is folded by the model where all is upper case
+        row = [1e-6] * width
         for name, probability in model.rank(text[:MOST_LETTERS]):
-            found[number, column_of[name]] += probability
+            row[column_of[name]] += probability
+        found[number] = row
     found /= found.sum(axis=1, keepdims=True)
     whole: Floats = found[[distinct[text] for text in texts]]
     return whole
