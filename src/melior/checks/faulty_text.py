@@ -46,7 +46,7 @@ FEWEST_SHARING = 5
 RAREST_PASSAGE = 0.01
 SHOWN = 20  # repaired texts that a finding brings along
 FROM = {
-    "garbled": "letters that only decode together; 3 of 143,416 texts of clean columns have such",
+    "garbled": "letters that only decode together; 2 of 143,416 texts of clean columns have such",
     "blank": "no letter, digit or symbol",
     "stand_in": "known stand-ins, or one letter again and again",
     "markup": "tags and entities of HTML",

@@ -182,6 +182,8 @@ def _from_gbk(text: str) -> str | None:
 def _common(encoding: str, read: str) -> bool:
     """Whether the letters are common ones: of GBK those of the first level of GB 2312; Cyrillic mostly small ones."""
     if encoding == "cp1251":
+        if re.search(r"[a-zA-Z][А-яЁё]|[А-яЁё][a-zA-Z]", read):
+            return False  # no word is half Latin
         letters = [letter for letter in read if letter.isalpha() and letter > "\x7f"]
         return sum(letter.islower() for letter in letters) >= 0.5 * len(letters)
     if encoding == "gbk":

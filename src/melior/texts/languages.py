@@ -161,7 +161,7 @@ def mixtures(texts: pl.Series, least: float = 0.2) -> Mixed:
         .group_by("row", maintain_order=True)
         .agg(
             pl.col("code").first().alias("main"),
-            pl.col("code").get(1, null_on_oob=True).alias("second"),
+            pl.col("code").slice(1, 1).first().alias("second"),
             (1 - pl.col("letters").first() / pl.col("letters").sum()).alias("share"),
             pl.col("pieces").sum(),
         )
