@@ -172,6 +172,9 @@ class SmallContext:
         everything = np.arange(len(self.table))
         return self.once("in", lambda: self.scored(self.table.features(), self.family, [(everything, everything)]))
 
+    def tokens(self, column: str) -> tuple[NDArray[np.int64], int] | None:
+        return None
+
     def metric_value(self, scores: NDArray[np.float64], which: NDArray[np.int64] | None = None) -> float:
         labels = self.table.given_labels()
         which = np.flatnonzero(labels >= 0) if which is None else which

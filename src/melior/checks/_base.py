@@ -57,6 +57,10 @@ class Context(Protocol):
         """(rows, classes) probabilities of the same model for rows that it was fitted on; nan for rows that it was not
         fitted on, because there are so many."""
 
+    def tokens(self, column: str) -> tuple[NDArray[np.int64], int] | None:
+        """(rows,) tokens of each text of a column as the recipe's family counts them, and the most that it reads of
+        one; None where it reads all."""
+
     def metric_value(self, scores: Floats, which: Rows | None = None) -> float:
         """The recipe's metric of such scores (rows, classes), on all labelled rows or on these positions only; what the
         other rows hold does not matter."""

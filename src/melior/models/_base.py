@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -49,6 +50,15 @@ class Model(BaseModel, ABC):
         if not any(kind in self.kinds for kind in (table.schema.kinds[c] for c in table.features())):
             return f"{self.name} reads {', '.join(sorted(self.kinds))} columns and the table has none"
         return None
+
+    def token_limit(self, table: Table) -> int | None:
+        """The most tokens of one text that the family reads; the rest is cut off. None: it reads all."""
+        return None
+
+    def tokens(self, texts: pl.Series) -> NDArray[np.int64]:
+        """(rows,) tokens of each text (null counts none) as the family counts them, with the marks that it adds.
+        Asked only where there is a limit; a family with its own tokens overrides it, here they are words."""
+        return texts.str.count_matches(r"\S+").fill_null(0).to_numpy().astype(np.int64)
 
     @abstractmethod
     def encoder(self, table: Table, *, scaled: bool) -> Encoder:

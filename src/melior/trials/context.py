@@ -251,6 +251,14 @@ class TableContext:
 
         return self._once("in_sample", make)
 
+    def tokens(self, column: str) -> tuple[NDArray[np.int64], int] | None:
+        if self.recipe.model.name == "auto":
+            return None  # it picks among families that read all
+        limit = self.model().token_limit(self.table)
+        if limit is None:
+            return None
+        return self._once(("tokens", column), lambda: self.model().tokens(self.table.column(column))), limit
+
     def metric_value(self, scores: Floats, which: Rows | None = None) -> float:
         rows = self.labelled if which is None else which[self.table.given_labels()[which] >= 0]
         truth = one_hot(self.table.given_labels()[rows], len(self.table.classes))
