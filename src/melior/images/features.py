@@ -16,6 +16,7 @@ DIRECTIONS = 8
 LEAST_ENERGY = 0.05  # of a cell's gradients: keeps flat parts flat
 COLOUR_GRID = 8
 COLOUR_BINS = 8
+LEVELS = 3  # of 256 between the darkest and the lightest part of a uniform picture after rounding and JPEG
 PLAIN = ("red", "green", "blue", "spread of red", "spread of green", "spread of blue", "colourfulness", "sharpness")
 
 
@@ -83,6 +84,15 @@ def plain(pixels: Pixels) -> Floats32:
     sharp = np.sqrt((bent**2).mean(axis=(1, 2)))
     columns = [parts.mean(axis=1), parts.std(axis=1), apart.mean(axis=1)[:, None], sharp[:, None]]
     return np.asarray(np.hstack(columns), dtype=np.float32)
+
+
+def parts_differ(pixels: NDArray[np.uint8]) -> Floats32:
+    """(pictures, 1) the largest difference of any colour between two parts of the small picture, in levels of 256.
+
+    A picture with at most LEVELS is uniform.
+    """
+    flat = pixels.reshape(len(pixels), -1, 3)
+    return np.asarray(np.ptp(flat, axis=1).max(axis=1, keepdims=True), dtype=np.float32)
 
 
 def described(pixels: Pixels) -> Floats32:
