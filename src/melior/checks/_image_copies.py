@@ -12,7 +12,8 @@ make. A kind of mirror with many such gaps is no null, and the other kind is use
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +23,14 @@ from melior.data.table import Floats, Rows, Table
 from melior.images.align import Laid
 from melior.images.features import LEVELS, parts_differ
 from melior.images.near import Sketches, candidates, nearest
-from melior.images.store import ImageRows
+from melior.images.store import ImageRows, ImageStore
 
 NEAREST = 8  # neighbours that are compared
 BEST = 3  # of them, compared in detail
 NULL_ROWS = 600
 FALSE_RATE = 0.01
 FARTHEST = 0.5  # three quarters of the details are the same (1 - 0.5^2); what differs more is another image
-MOST_IMAGES = 200_000  # compared; more are sampled
+MOST_IMAGES = 100_000  # compared; more are sampled
 FEWEST = 20  # images whose distances say what is usual
 GAP_RATE = 1e-3
 MOST_GAPPED = 0.05
@@ -39,19 +40,20 @@ MOST_GAPPED = 0.05
 class NearImages:
     """Images (positions in the order given) that are nearly the same.
 
-    one, other  pairs within the threshold, with their distances; 0 where the small pictures are the same
     group       (images,) the number of the group each belongs to; alone where nothing is near
-    nearest     (images,) distance to the nearest copy, 1 where there is none
+    nearest     (images,) distance to the nearest copy, 0 where the small pictures are the same, 1 where there is none
     threshold   largest distance at which two images count as copies, 0 for identical ones only
     compared    how many images were compared
     """
 
-    one: Rows
-    other: Rows
     group: Rows
     nearest: Floats
     threshold: float
     compared: int
+
+    def take(self, which: Rows) -> "NearImages":
+        """The same of some of the images."""
+        return replace(self, group=self.group[which], nearest=self.nearest[which])
 
     def clusters(self) -> list[Rows]:
         """Positions of each group of two and more, the largest first."""
@@ -95,7 +97,7 @@ def near_images(parts: Sequence[ImageRows], seed: int = 0) -> NearImages:
     np.minimum.at(nearest_copy, other, distances)
     links = csr_matrix((np.ones(len(one)), (one, other)), shape=(len(pixels), len(pixels)))
     group = np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
-    return NearImages(one, other, group, nearest_copy, threshold, len(where))
+    return NearImages(group, nearest_copy, threshold, len(where))
 
 
 def limit(pixels: NDArray[np.uint8], sketches: Sketches, observed: Floats, random: np.random.Generator) -> float:
@@ -168,13 +170,21 @@ def before_gap(null: Floats) -> NDArray[np.bool_]:
     return found
 
 
-def of_table(table: Table, column: str) -> NearImages:
-    """`near_images` of one table, computed once."""
-    if table.root is None or table.positions is None:
-        return near_images([table.pictures(column)])
-    key = ("near images", column, hash(table.positions.tobytes()))
-    found: NearImages = table.root.once(key, lambda: near_images([table.pictures(column)]))
-    return found
+def of_tables(tables: Sequence[Table], column: str) -> list[NearImages]:
+    """`near_images` of all tables together, the part of each. Of tables cut out of one, computed once for all rows."""
+    root = tables[0].root
+    if root is not None and all(table.root is root and table.positions is not None for table in tables):
+        store = tables[0].images
+
+        def whole() -> NearImages:
+            cells = root.frame.get_column(column).to_list()
+            return near_images([(ImageStore() if store is None else store).rows(cells)])
+
+        found: NearImages = root.once(("near images", column), whole)
+        return [found.take(table.positions) for table in tables if table.positions is not None]
+    joint = near_images([table.pictures(column) for table in tables])
+    ends = np.cumsum([0, *(table.rows for table in tables)])
+    return [joint.take(np.arange(start, stop)) for start, stop in pairwise(ends.tolist())]
 
 
 def _distinct(pixels: NDArray[np.uint8]) -> tuple[Rows, Rows]:

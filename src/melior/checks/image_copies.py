@@ -3,7 +3,7 @@
 import numpy as np
 
 from melior.checks._base import Check, Context
-from melior.checks._image_copies import FALSE_RATE, MOST_IMAGES, NearImages, near_images, of_table
+from melior.checks._image_copies import FALSE_RATE, MOST_IMAGES, NearImages, of_tables
 from melior.checks._statistics import count, share
 from melior.data.table import Rows, Table
 from melior.findings import Finding
@@ -32,16 +32,15 @@ class ImageCopies(Check):
     cost = "pass"
 
     def measure(self, context: Context) -> list[Finding]:
+        table, other = context.table, context.other
         found = []
-        for column in context.table.of_kind("image"):
-            other = context.other
-            if other is not None and column in other.frame.columns and other.rows:
-                found += self.overlap(context.table, other, column)
-            found += self.repeated(context.table, column)
+        for column in table.of_kind("image"):
+            if other is not None and other.rows and column in other.frame.columns:
+                found += self.overlap(table, other, column, *of_tables([table, other], column))
+            found += self.repeated(table, column, of_tables([table], column)[0])
         return found
 
-    def repeated(self, table: Table, column: str) -> list[Finding]:
-        near = of_table(table, column)
+    def repeated(self, table: Table, column: str, near: NearImages) -> list[Finding]:
         clusters = near.clusters()
         if not clusters:
             return []
@@ -53,8 +52,9 @@ class ImageCopies(Check):
         if labels is not None:
             conflicts = sum(1 for c in clusters if len(np.unique(labels[c][labels[c] >= 0])) > 1)
         differ = f" In {count(conflicts)} of these groups the answers differ." if conflicts else ""
-        sizes = table.pictures(column).sizes.prod(axis=1)
-        listed = clusters[:MOST_CLUSTERS]
+        pixels = table.pictures(column).sizes.prod(axis=1)
+        # the one to keep first: most pixels, then first in the file
+        listed = [cluster[np.lexsort((cluster, -pixels[cluster]))] for cluster in clusters[:MOST_CLUSTERS]]
         finding = Finding(
             symptom="duplicate_rows",
             severity=min(1.0, part),
@@ -69,8 +69,7 @@ class ImageCopies(Check):
                 "share": part,
                 "clusters": [table.row_ids[c].tolist() for c in listed],
                 "clusters_in_all": len(clusters),
-                "keep": [int(table.row_ids[c[np.argmax(sizes[c])]]) for c in listed],
-                "keep_because": "most pixels, then first",
+                "kept": "the first of each cluster: most pixels, then first in the file",
                 "conflicting_clusters": conflicts,
                 "same_picture": int((near.nearest[members] == 0).sum()),
                 "compared": near.compared,
@@ -83,12 +82,10 @@ class ImageCopies(Check):
         )
         return [finding]
 
-    def overlap(self, table: Table, other: Table, column: str) -> list[Finding]:
-        near = near_images([table.pictures(column), other.pictures(column)])
+    def overlap(self, table: Table, other: Table, column: str, near: NearImages, there: NearImages) -> list[Finding]:
         size = table.rows
-        groups_here, groups_there = near.group[:size], near.group[size:]
-        ours = _nearest_first(near, np.flatnonzero(np.isin(groups_here, groups_there)))
-        theirs = np.flatnonzero(np.isin(groups_there, groups_here))
+        ours = _nearest_first(near, np.flatnonzero(np.isin(near.group, there.group)))
+        theirs = np.flatnonzero(np.isin(there.group, near.group))
         if not len(ours):
             return []
         part = len(theirs) / other.rows

@@ -57,6 +57,7 @@ class Raw:
     notes: tuple[str, ...] = ()
     rows: NDArray[np.int64] | None = None  # numbers of the rows in the file, where only some were read
     folder: Path = Path()  # where relative paths in cells begin
+    listed: bool = False  # whether the rows are the files of the folder, in order of their paths
     label: str | None = None  # the column that holds the names of folders, which is the target unless another is named
 
     def sampled(self, size: int, seed: int) -> "Raw":

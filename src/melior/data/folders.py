@@ -53,7 +53,7 @@ def read_folder(path: Path, *, image: str = IMAGE, label: str = LABEL, name: str
         said = f'"{sorted(others)[0]}"' + (f" and {len(others) - 1:,} more" if len(others) > 1 else "")
         notes.append(f"{said} left out: no image's ending ({', '.join(ENDINGS[:4])}, ...).")
     frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
-    return Raw(frame, name, tuple(notes), folder=path, label=label if folders_seen else None)
+    return Raw(frame, name, tuple(notes), folder=path, listed=True, label=label if folders_seen else None)
 
 
 def _whole(text: str) -> str:

@@ -23,7 +23,7 @@ def with_images(
     columns = [name for name, kind in kinds.items() if kind == "image" and name in frame.columns]
     if not columns:
         return frame, None
-    images = ImageStore(raw.folder)
+    images = ImageStore(raw.folder, listed=raw.listed)
 
     def told(done: int, of: int) -> None:
         tell(f"decoding images, {done:,} of {of:,}")

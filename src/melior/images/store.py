@@ -32,10 +32,12 @@ class ImageStore:
     """Pictures of (SIDE, SIDE, 3) bytes by what the cells say, 3 KiB each; the files themselves are not kept.
 
     folder  where relative paths begin
+    listed  whether the rows are the files of that folder in order of their paths, so that their order says nothing
     """
 
-    def __init__(self, folder: Path | str = "") -> None:
+    def __init__(self, folder: Path | str = "", *, listed: bool = False) -> None:
         self.folder = Path(folder)
+        self.listed = listed
         self._lock = threading.RLock()
         self._number: dict[str, int] = {}
         self._pixels: Pixels = np.zeros((1, SIDE, SIDE, 3), dtype=np.uint8)  # number 0: no picture
