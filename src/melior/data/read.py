@@ -58,7 +58,7 @@ def read(
     raw = _open(source, encoding, separator, name, tell, sample, seed, label=target)
     _known_names(raw, target, columns or {})
     if target is None and raw.label is not None:
-        if raw.frame.get_column(raw.label).n_unique() > 1:
+        if raw.frame.get_column(raw.label).drop_nulls().n_unique() > 1:
             target = raw.label
         else:
             raw = replace(raw, frame=raw.frame.drop(raw.label))  # one folder is no answer to learn
@@ -214,7 +214,7 @@ def _open(
         if sample is not None and is_parquet(path):
             size = None if sample == "fitting" else sample
             part = read_parquet_part(path, name or path.name, size, seed, MEMORY * memory_at_hand())
-        folder = read_folder(path, name=name, image=image, label=label or LABEL) if path.is_dir() else None
+        folder = read_folder(path, name=name, image=image, label=label or LABEL) if source and path.is_dir() else None
         raw = folder or part or read_file(path, encoding=encoding, separator=separator, name=name)
         raw = replace(raw, folder=path if folder else path.parent)
     else:

@@ -23,7 +23,7 @@ Pixels = NDArray[np.uint8]
 Fault = Literal["elsewhere", "absent", "unreadable", "empty", "no image", "damaged", "too large"]
 
 SIDE = 32  # pixels of the small picture, both ways
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "TIFF", "BMP")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
 SUFFIXES = {
     "PNG": (".png",), "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "WEBP": (".webp",), "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"), "BMP": (".bmp", ".dib"),
@@ -65,9 +65,19 @@ class Picture:
 def pillow() -> Any:
     """Pillow's Image module, or the sentence that says how to install it."""
     try:
-        from PIL import Image
+        # each format by name: Pillow itself would first open only some, and then all, which can start programs
+        from PIL import (
+            BmpImagePlugin,
+            GifImagePlugin,
+            Image,
+            JpegImagePlugin,
+            PngImagePlugin,
+            TiffImagePlugin,
+            WebPImagePlugin,
+        )
     except ImportError:
         raise MissingExtra("reading images", "images") from None
+    del BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
     return Image
 
 
@@ -133,7 +143,7 @@ def decode(data: bytes) -> Picture:
         raise Unreadable("damaged" if data.startswith(MAGIC) else "no image") from None
     except Exception:  # a damaged file makes decoders fail in every way there is
         raise Unreadable("damaged") from None
-    kind = "JPEG" if image.format == "MPO" else str(image.format)
+    kind = "JPEG" if image.format == "MPO" else str(image.format)  # several JPEGs in one file, as some cameras write
     if orientation >= 5:
         width, height = height, width
     return Picture(pixels, width, height, kind)

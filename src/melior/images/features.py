@@ -51,7 +51,7 @@ def gradient_histograms(brightness: Floats32) -> Floats32:
         for j in range(3):
             around += energy[:, i : i + cells, j : j + cells]
     scaled = histograms / np.sqrt(around / 9 + np.float32(LEAST_ENERGY))[..., None]
-    return np.asarray(scaled.reshape(count, -1), dtype=np.float32)
+    return np.asarray(scaled.reshape(count, cells * cells * DIRECTIONS), dtype=np.float32)
 
 
 def small_colours(pixels: Pixels) -> Floats32:
@@ -59,7 +59,7 @@ def small_colours(pixels: Pixels) -> Floats32:
     size = SIDE // COLOUR_GRID
     parts: Floats32 = pixels.astype(np.float32) / np.float32(255)
     means = [_by_cells(parts[..., colour], size) / (size * size) for colour in range(3)]
-    return np.asarray(np.stack(means, axis=-1).reshape(len(pixels), -1), dtype=np.float32)
+    return np.asarray(np.stack(means, axis=-1).reshape(len(pixels), COLOUR_GRID**2 * 3), dtype=np.float32)
 
 
 def colour_histograms(pixels: Pixels) -> Floats32:
@@ -67,15 +67,15 @@ def colour_histograms(pixels: Pixels) -> Floats32:
 
     Of roots, because the distance between them is Hellinger's, which suits shares.
     """
-    flat = (pixels >> 5).reshape(len(pixels), -1, 3)  # 256 values into 8 bins
+    flat = (pixels >> 5).reshape(len(pixels), SIDE * SIDE, 3)  # 256 values into 8 bins
     shares = [(flat == number).mean(axis=1, dtype=np.float64) for number in range(COLOUR_BINS)]
-    return np.asarray(np.sqrt(np.stack(shares, axis=2)).reshape(len(pixels), -1), dtype=np.float32)
+    return np.asarray(np.sqrt(np.stack(shares, axis=2)).reshape(len(pixels), 3 * COLOUR_BINS), dtype=np.float32)
 
 
 def plain(pixels: Pixels) -> Floats32:
     """(pictures, len(PLAIN)) means and standard deviations of the colours in 0..1; colourfulness: mean difference of
     the largest and the smallest colour of a pixel; sharpness: root mean square of the brightness's Laplacian."""
-    parts = pixels.reshape(len(pixels), -1, 3).astype(np.float64) / 255
+    parts = pixels.reshape(len(pixels), SIDE * SIDE, 3).astype(np.float64) / 255
     apart = parts.max(axis=2) - parts.min(axis=2)
     light = grey(pixels).astype(np.float64)
     bent = (
@@ -91,7 +91,7 @@ def parts_differ(pixels: NDArray[np.uint8]) -> Floats32:
 
     A picture with at most LEVELS is uniform.
     """
-    flat = pixels.reshape(len(pixels), -1, 3)
+    flat = pixels.reshape(len(pixels), SIDE * SIDE, 3)
     return np.asarray(np.ptp(flat, axis=1).max(axis=1, keepdims=True), dtype=np.float32)
 
 

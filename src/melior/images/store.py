@@ -24,7 +24,6 @@ AT_ONCE = 256  # files handed to the threads between two looks at the clock
 PATIENCE = 2.0  # seconds before progress is told
 MISSING = -1  # fault number of an empty cell; 0 is a good picture
 NAMES: tuple[Fault, ...] = tuple(FAULTS)
-KINDS = tuple(kind for kind in FORMATS if kind != "MPO")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
@@ -90,7 +89,7 @@ class ImageStore:
                 facts[at] = 0, 0, 1 + NAMES.index(reason.fault), -1
                 return
             pixels[at] = found.pixels
-            facts[at] = found.width, found.height, 0, KINDS.index(found.format)
+            facts[at] = found.width, found.height, 0, FORMATS.index(found.format)
 
         started = said = time.monotonic()
         with quiet(), ThreadPoolExecutor(_cores()) as pool:
@@ -171,7 +170,7 @@ class ImageRows:
 
     def formats(self) -> list[str]:
         """What the bytes say, such as JPEG; empty where there is no picture."""
-        return [KINDS[kind] if kind >= 0 else "" for kind in self.store._all("facts")[self.numbers, 3].tolist()]
+        return [FORMATS[kind] if kind >= 0 else "" for kind in self.store._all("facts")[self.numbers, 3].tolist()]
 
     def derived(self, what: str, make: Callable[[Pixels], Any]) -> Floats32:
         """(rows, features) see `ImageStore.derived`."""
