@@ -21,6 +21,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, RobustScaler, S
 
 from melior.data.table import STORED_AS, Schema, Table
 from melior.recipe import Recipe
+from melior.texts.near import NearCopies, near_copies
 
 
 def table_of(
@@ -98,12 +99,20 @@ class SmallContext:
 
         return self.once("embedding", make)
 
-    def neighbours(self, k: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def neighbours(
+        self, k: int, among: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        assert among is None, "these tables are small"
+
         def make() -> Any:
             found = NearestNeighbors(n_neighbors=k + 1).fit(self.embedding()).kneighbors(self.embedding())
             return found[0][:, 1:], found[1][:, 1:]
 
         return self.once(("neighbours", k), make)
+
+    def near_texts(self, column: str) -> NearCopies:
+        parts = [part.column(column) for part in (self.table, self.other) if part is not None]
+        return self.once(("near", column), lambda: near_copies(pl.concat(parts), seed=self.seed))
 
     def model(self, columns: Sequence[str], family: str) -> Any:
         kinds = self.table.schema.kinds
@@ -181,6 +190,9 @@ class SmallContext:
             return small_tree(self, column)
 
         return self.once(("column", column), make)
+
+    def score_of_columns(self, columns: tuple[str, ...]) -> NDArray[np.float64]:
+        return self.once(("columns", columns), lambda: self.scored(list(columns), "trees", self.folds()))
 
     def score_under(self, kind: str, column: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         def make() -> Any:

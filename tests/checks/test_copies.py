@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from melior.checks._copies import copies
+from melior.checks.duplicate_rows import DuplicateRows
 from melior.checks.split_overlap import SplitOverlap
 
 
 def find(context, symptom):
-    return [f for f in SplitOverlap().measure(context) if f.symptom == symptom]
+    check = SplitOverlap() if symptom == "split_overlap" else DuplicateRows()
+    return [f for f in check.measure(context) if f.symptom == symptom]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -30,7 +32,7 @@ def test_overlap_by_chance_is_none(make_table, make_context):
     g = np.random.default_rng(0)
     here, there = g.integers(0, 4, (2000, 5)), g.integers(0, 4, (500, 5))
     context = make_context(make_table(here.astype(float)), other=make_table(there.astype(float)))
-    assert SplitOverlap().measure(context) == []
+    assert SplitOverlap().measure(context) == DuplicateRows().measure(context) == []
 
 
 def test_texts_are_compared_without_case_and_spacing(make_context):
@@ -45,7 +47,7 @@ def test_texts_are_compared_without_case_and_spacing(make_context):
 def test_stock_phrases_repeat_by_chance(make_context):
     g = np.random.default_rng(0)
     words = [f"{g.choice(['love', 'hate', 'like'])} {g.choice(['it', 'this', 'that'])}" for _ in range(300)]
-    assert SplitOverlap().measure(make_context({"note": words}, kinds={"note": "text"})) == []
+    assert DuplicateRows().measure(make_context({"note": words}, kinds={"note": "text"})) == []
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -57,7 +59,7 @@ def test_repeated_rows_and_their_answers(make_context, seed):
     labels[395] = 1 - labels[5]
     (finding,) = find(make_context(columns, labels), "duplicate_rows")
     assert set(finding.rows.tolist()) == {*range(10), *range(390, 400)}
-    assert finding.measured["clusters"] == 10
+    assert finding.measured["groups"] == 10
     assert finding.measured["conflicting_clusters"] == 1
     assert "any random split" in finding.message.lower()
 
@@ -110,7 +112,7 @@ def test_copies_in_a_table_that_repeats_by_chance(make_table):
 
 @pytest.mark.parametrize("columns", [np.ones((50, 3)), np.full((50, 2), np.nan), np.empty((3, 0)), np.ones((1, 2))])
 def test_empty_and_constant(make_context, columns):
-    assert SplitOverlap().measure(make_context(columns)) == []
+    assert DuplicateRows().measure(make_context(columns)) == []
 
 
 def test_wide(make_context):

@@ -11,6 +11,7 @@ from melior.data.table import Floats, Rows, Table
 from melior.findings import Finding
 from melior.recipe import Recipe
 from melior.registry import discover, snake
+from melior.texts.near import NearCopies
 
 Cost = Literal["instant", "pass", "model"]
 
@@ -37,8 +38,12 @@ class Context(Protocol):
         """(rows, dimensions) every feature column as robustly scaled numbers: numbers, categories, texts in a few
         fitted dimensions. For neighbours, not for models."""
 
-    def neighbours(self, k: int) -> tuple[Floats, Rows]:
-        """Distances and positions (rows, k) of the nearest other rows in `embedding`."""
+    def neighbours(self, k: int, among: Rows | None = None) -> tuple[Floats, Rows]:
+        """Distances and positions (rows, k) of the nearest other rows in `embedding`; of a large table, of the nearest
+        among drawn rows. among: look at these rows only; (rows among, k), positions within `among`."""
+
+    def near_texts(self, column: str) -> NearCopies:
+        """Near copies in a text column: the rows of `table`, then those of `other` if it has the column."""
 
     def out_of_fold(self) -> Floats:
         """(rows, classes) probabilities of every row by a suitable model that did not see the row. Rows without a
@@ -49,7 +54,8 @@ class Context(Protocol):
         for questions about the rows, which the recipe's own misfit should not answer."""
 
     def in_sample(self) -> Floats:
-        """(rows, classes) probabilities of the same model for rows that it was fitted on."""
+        """(rows, classes) probabilities of the same model for rows that it was fitted on; nan for rows that it was not
+        fitted on, because there are so many."""
 
     def metric_value(self, scores: Floats, which: Rows | None = None) -> float:
         """The recipe's metric of such scores (rows, classes), on all labelled rows or on these positions only; what the
@@ -60,6 +66,9 @@ class Context(Protocol):
 
     def score_of_column(self, column: str) -> Floats:
         """(rows, classes) out-of-fold probabilities from this column alone, by a small model that takes any kind."""
+
+    def score_of_columns(self, columns: tuple[str, ...]) -> Floats:
+        """The same from several columns together."""
 
     def score_under(self, kind: Literal["group", "time"], column: str) -> tuple[Floats, Rows]:
         """(rows, classes) out-of-fold probabilities when the folds are split by this column, and the positions that

@@ -8,6 +8,7 @@ import numpy as np
 from melior.checks._base import Check, Context
 from melior.checks._statistics import count, entropy, full_length, labelled, log_losses, mean_interval, permutation_z
 from melior.data.table import Labels, Rows, Table
+from melior.features.neighbours import closeness_sample
 from melior.findings import Finding
 
 FEWEST_SHARE, MOST_SHARE = 0.02, 0.6
@@ -16,6 +17,7 @@ MOST_FITS = 3
 SCREEN_Z = 3.1  # one in a thousand
 MATTERS = 0.01  # of the answer's entropy: folds by group have uneven classes, which costs a little without any leak
 NEIGHBOURS = 5
+MOST_ROWS = 20_000  # of whole groups, among which closeness is looked at
 LIKE_ID = re.compile(
     r"(^|[^a-z])(id|ids|key|code|no|nr|num|number|uuid|user|customer|client|patient|subject|person|member|account|"
     r"session|device|store|shop|site|school|hospital|household|family|group|product|item|sku|batch|author|speaker)"
@@ -64,12 +66,14 @@ class GroupLeakage(Check):
         z = permutation_z(lambda values: between(groups[rows], values), labels, generator)
         if z > SCREEN_Z or not table.features():
             return z
-        near = context.neighbours(min(NEIGHBOURS, len(table) - 1))[1]
+        some = closeness_sample(groups, MOST_ROWS, context.seed)
+        whole = len(some) == len(table)
+        near = context.neighbours(min(NEIGHBOURS, len(some) - 1), None if whole else some)[1]
 
         def together(values: Any) -> float:
             return float((values[near] == values[:, None]).mean())
 
-        return permutation_z(together, groups.astype(np.int32), generator, 29)
+        return permutation_z(together, groups[some].astype(np.int32), generator, 29)
 
     def judged(self, context: Context, name: str, groups: Rows, rows: Rows, z: float) -> Finding | None:
         table = context.table

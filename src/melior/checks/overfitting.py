@@ -27,6 +27,9 @@ class Overfitting(Check):
         rows = labelled(context.table.labels)
         if context.table.labels is None or len(rows) < FEWEST_ROWS:
             return []
+        if entropy(np.bincount(context.table.labels[rows])) == 0:
+            return []
+        rows = rows[np.isfinite(context.in_sample()[rows, 0])]
         labels = context.table.labels[rows]
         whole = entropy(np.bincount(labels))
         if whole == 0:
@@ -38,7 +41,7 @@ class Overfitting(Check):
         drop, least, _ = mean_interval(right)
         if low / whole <= max(known, MATTERS) or least <= 0:
             return []
-        seen, new = context.metric_value(learned), context.metric_value(fresh)
+        seen, new = context.metric_value(learned, rows), context.metric_value(fresh, rows)
         memory = float(np.clip(gap / (gap + known * whole), 0.0, 1.0))
         finding = Finding(
             symptom="overfitting",

@@ -1,37 +1,79 @@
-"""Copies: rows that stand in both parts of the data, and rows that stand twice in one."""
+"""Overlap: rows that stand in both parts of the data, equal or nearly so."""
 
 import numpy as np
 
 from melior.checks._base import Check, Context
-from melior.checks._copies import FALSE_RATE, across, copies
+from melior.checks._copies import FALSE_RATE, across
+from melior.checks._near import CERTAIN, FROM_TEXTS, NearRows, near_numbers, near_texts, same_numbers
 from melior.checks._statistics import count, share
+from melior.data.table import Rows
 from melior.findings import Finding
+from melior.texts.chance import FALSE_RATE as CHANCE
 
 FROM = "copies that chance would give, from shuffled columns and from near misses (Poisson)"
 
 
 class SplitOverlap(Check):
-    """Rows whose feature columns are all equal to those of another row, beyond what chance gives.
+    """Rows of this part that stand in the other part too, beyond what chance gives.
 
-    split_overlap   rows of this part that stand in the other part too. Severity is the share of the other part that
-                    was seen here.
-    duplicate_rows  rows equal to an earlier row of the same part. Severity is the share that could be dropped.
-
-    Equal means exactly equal (missing equals missing), texts and categories without regard to case and spacing. Near
-    copies are not looked for. The target is not compared: copies with different answers are counted apart.
+    Equal copies agree exactly in every feature column (missing equals missing), texts and categories without regard to
+    case and spacing. Near copies are looked for in two ways, each a finding of its own: rows that are equal up to the
+    rounding of numbers, and rows whose texts are near copies (see `duplicate_rows`). The target is not compared.
+    Severity is the share of the other part that was seen here.
     """
 
-    symptoms = frozenset({"split_overlap", "duplicate_rows"})
+    symptoms = frozenset({"split_overlap"})
     cost = "pass"
 
     def measure(self, context: Context) -> list[Finding]:
-        found = []
-        if context.other is not None:
-            overlap = self.overlap(context)
-            if overlap is not None:
-                found.append(overlap)
-        repeated = self.repeated(context)
-        return [*found, repeated] if repeated is not None else found
+        if context.other is None or not context.other.rows:
+            return []
+        same = same_numbers(context.table, context.other)
+        found = [self.overlap(context)]
+        numbers = near_numbers(context.table, context.other)
+        texts = near_texts(context.table, context.near_texts, context.other)
+        found.append(self.near(context, same, numbers, "equal a row of {} up to the rounding of numbers"))
+        found.append(self.near(context, same, texts, "have nearly the text of a row of {}"))
+        return [finding for finding in found if finding is not None]
+
+    def near(self, context: Context, same: Rows, near: NearRows | None, said: str) -> Finding | None:
+        table, other = context.table, context.other
+        assert other is not None
+        if near is None:
+            return None
+        size = table.rows
+        # rows of the other part beside a row of this one; those that are equal to one are the other finding's
+        across_both = np.intersect1d(near.group[:size], near.group[size:])
+        theirs = np.flatnonzero(np.isin(near.group[size:], across_both) & ~np.isin(same[size:], same[:size]))
+        ours = np.flatnonzero(np.isin(near.group[:size], near.group[size:][theirs]))
+        if not len(theirs):
+            return None
+        ours = ours[np.argsort(-near.likeness[ours], kind="stable")]
+        part = len(theirs) / other.rows
+        certain = near.elsewhere >= CERTAIN
+        differ = "" if certain else " Their other columns differ, so it may be right that they are told apart."
+        return Finding(
+            symptom="split_overlap",
+            severity=min(1.0, part),
+            message=(
+                f"{count(len(theirs))} of {count(other.rows)} rows of {other.name} ({share(part)}) "
+                f"{said.format(table.name)}: the score on them is partly memory.{differ}"
+            ),
+            measured={
+                "rows": len(ours),
+                "share": len(ours) / table.rows,
+                "rows_of_other": other.row_ids[nearest_first(theirs, near, size)],
+                "share_of_other": part,
+                "agreeing_elsewhere": near.elsewhere,
+                **({"p": near.p} if near.p else {}),
+            },
+            threshold=FALSE_RATE if near.p else CHANCE,
+            threshold_from=FROM if near.p else FROM_TEXTS,
+            columns=near.columns,
+            rows=table.row_ids[ours],
+            row_scores=near.likeness[ours],
+            certain=certain,
+        )
 
     def overlap(self, context: Context) -> Finding | None:
         table, other = context.table, context.other
@@ -59,36 +101,10 @@ class SplitOverlap(Check):
             threshold=FALSE_RATE,
             threshold_from=FROM,
             rows=table.row_ids[ours],
+            row_scores=np.ones(len(ours)),
         )
 
-    def repeated(self, context: Context) -> Finding | None:
-        table = context.table
-        found = copies(table)
-        if not found.beyond_chance:
-            return None
-        members = np.concatenate(found.clusters)
-        conflicts = 0
-        if table.labels is not None:
-            conflicts = sum(1 for c in found.clusters if len(np.unique(table.labels[c][table.labels[c] >= 0])) > 1)
-        part = found.extra / table.rows
-        differ = f" In {count(conflicts)} of these groups the answers differ." if conflicts else ""
-        return Finding(
-            symptom="duplicate_rows",
-            severity=min(1.0, part),
-            message=(
-                f"{count(found.extra)} of {count(table.rows)} rows ({share(part)}) repeat an earlier row in every "
-                f"column, in {count(len(found.clusters))} groups.{differ} Any random split puts copies on both sides."
-            ),
-            measured={
-                "pairs": found.pairs,
-                "pairs_by_chance": found.expected,
-                "clusters": len(found.clusters),
-                "repeated_rows": found.extra,
-                "share": part,
-                "conflicting_clusters": conflicts,
-                "p": found.p,
-            },
-            threshold=FALSE_RATE,
-            threshold_from=FROM,
-            rows=table.row_ids[members],
-        )
+
+def nearest_first(positions: Rows, near: NearRows, size: int) -> Rows:
+    """Positions in the second part, the most alike first."""
+    return positions[np.argsort(-near.likeness[size + positions], kind="stable")]

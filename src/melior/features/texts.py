@@ -8,6 +8,7 @@ tf-idf of a term in a row: (1 + log count) * (1 + log((1 + rows) / (1 + rows wit
 length 1.  Salton and Buckley, Term-weighting approaches in automatic text retrieval, 1988 (smooth idf).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -196,6 +197,26 @@ class Terms(Block):
                 spelled = spelled + between + words[gram[:, place]]
             found += spelled.tolist()
         return found
+
+    def presence(self, table: Table) -> tuple[csr_matrix, Callable[[Ids], list[str]]]:
+        """Which terms stand in which rows, (rows, terms) of zeros and ones, and a function from numbers of terms to
+        their words. Fits nothing: a row's terms depend on the row alone."""
+        counted = self._counted(table)
+        counts = counted.counts if table.positions is None else counted.counts[table.positions]
+        present = counts.copy().astype(np.float64)
+        present.data[:] = 1.0
+        starts = np.cumsum([0, *(len(gram) for gram in counted.grams)])
+        between = " " if self.unit == "words" else ""
+
+        def names(numbers: Ids) -> list[str]:
+            found = []
+            for number in numbers:
+                length = int(np.searchsorted(starts, number, side="right")) - 1
+                gram = counted.grams[length][number - starts[length]]
+                found.append(between.join(counted.words[word] for word in gram))
+            return found
+
+        return present, names
 
     def _counted(self, table: Table) -> Counts:
         how = (self.shortest, self.longest, self.unit)

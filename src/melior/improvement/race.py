@@ -19,7 +19,8 @@ from melior.trials.run import Result, Trials
 
 LOOK = 1.5  # cross-validations of the baseline that the first look at all candidates may cost
 CONFIRM = 3.0  # ... and the folds of the promising ones
-QUICK = 3.0  # seconds; below this nothing is saved: small tables can afford every fold of every candidate
+QUICK = 15.0  # seconds; below this nothing is saved: few rows prove little, so that small tables get every fold
+FEW = 4000  # rows; beyond, the time that nothing is saved of shrinks as they grow: many rows prove soon, and cost more
 OTHER_SETTING = "another setting of it did better at the first look"
 HOPELESS = "given up early: no gain was in reach"
 NO_TIME = "no time was left to prove it"
@@ -63,6 +64,7 @@ class Race:
         started = time.monotonic()
         self.folds = len(self.trials.folds)
         self.scored_rows = sum(len(fold.test) for fold in self.trials.folds)
+        self.quick = QUICK * min(1.0, FEW / self.trials.table.rows)
         self.runners = [Runner(candidate) for candidate in self.candidates]
         self.notes: list[str] = []
         done = self.trials.many(
@@ -99,7 +101,10 @@ class Race:
         fold = self.trials.folds[0]
         share = 1.0
         cost = sum(runner.candidate.cost for runner in self.runners) * self.baseline_seconds / self.folds
-        allowed = min(max(LOOK * self.baseline_seconds, QUICK), 0.4 * self._left())
+        if cost * self.folds <= min(self.quick, 0.5 * self._left()):
+            self._skip_look()
+            return
+        allowed = min(max(LOOK * self.baseline_seconds, self.quick), 0.4 * self._left())
         if cost > allowed:
             share = max(allowed / cost, FEWEST_TRAINING / len(fold.train))
         number = 0
@@ -158,6 +163,18 @@ class Race:
         # what gains most for its time goes first
         self.promising = sorted(promising, key=lambda runner: -gains[id(runner)] / max(runner.candidate.cost, 1.0))
 
+    def _skip_look(self) -> None:
+        """All folds are affordable for all candidates: no choice is made on the rows of one fold alone."""
+        self.first = joined({0: self.base_results[0]})
+        self.promising = sorted(self.runners, key=lambda runner: runner.candidate.cost)
+        wanted = [(runner.candidate.recipe, 0) for runner in self.runners]
+        results = self.trials.many(wanted, done=self._teller("the first fold of each candidate", len(wanted)))
+        for runner, result in zip(self.runners, results, strict=True):
+            assert result is not None
+            runner.seconds += result.seconds
+            runner.results[0] = result
+            runner.look = joined({0: result})
+
     def _part(self, fold: Fold, share: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """A share of a fold's training rows, of every class alike."""
         random = np.random.default_rng([self.seed, 5])
@@ -177,7 +194,7 @@ class Race:
     def _confirm(self) -> None:
         """All folds for the promising ones, the most promising first; one that becomes hopeless stops."""
         per_fold = self.baseline_seconds / self.folds
-        allowed = min(max(CONFIRM * self.baseline_seconds, 2 * QUICK), 0.75 * self._left())
+        allowed = min(max(CONFIRM * self.baseline_seconds, 2 * self.quick), 0.75 * self._left())
         stop = time.monotonic() + allowed
         self.progress("proving the promising ones", 0, max(len(self.promising), 1))
         for number, runner in enumerate(self.promising):

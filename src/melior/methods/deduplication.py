@@ -5,10 +5,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from melior.data.table import Labels, Table
+from melior.checks._near import CERTAIN, near_numbers, near_texts, preferences
+from melior.data.table import Labels, Rows, Table
 from melior.methods._base import Method
 from melior.methods._rows import Mask, groups_of_equal_rows, none_emptied
 from melior.models._base import FitContext
+from melior.texts.near import merged, near_copies
 
 Conflicts = Literal["majority", "drop", "each"]
 
@@ -38,10 +40,15 @@ def first_of_each(groups: NDArray[np.int64], labels: Labels, conflicts: Conflict
 
 
 class Deduplication(Method):
-    """Keeps one row of each set of training rows whose features are all equal.
+    """Keeps one row of each set of training rows whose features are all equal, or nearly so.
 
     conflicts  what happens where equal rows have different labels: `majority` (default) keeps the commonest label and
                drops the set on a tie, `drop` drops the set, `each` keeps one row for every label
+
+    near       True also joins rows that are equal up to the rounding of numbers, and rows whose texts are near copies
+               (as the check duplicate_rows finds them, where their other columns agree too); of near copies the row
+               that misses least is kept, then that of the longest texts, then that of the most digits, then the
+               first. Default False
 
     A class that would lose all its rows keeps its first.
     """
@@ -50,12 +57,36 @@ class Deduplication(Method):
     questions: ClassVar[tuple[int, ...]] = (23,)
     reference: ClassVar[str] = "Lee et al., Deduplicating Training Data Makes Language Models Better, ACL 2022"
     order: ClassVar[int] = 10
-    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"conflicts": "each"})
+    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"conflicts": "each"}, {"near": True})
 
     conflicts: Conflicts = "majority"
+    near: bool = False
 
     def rows(self, train: Table, context: FitContext) -> Table:
         labels = train.given_labels()
-        keep = first_of_each(groups_of_equal_rows(train), labels, self.conflicts)
+        groups = groups_of_equal_rows(train)
+        order = np.arange(train.rows)
+        if self.near:
+            groups, order = with_near_copies(train, groups, context.seed)
+        keep = np.zeros(train.rows, dtype=bool)
+        keep[order] = first_of_each(groups[order], labels[order], self.conflicts)
         keep = none_emptied(labels, keep, -np.arange(train.rows, dtype=np.float64))
         return train if keep.all() else train.take(keep)
+
+
+def with_near_copies(train: Table, groups: Rows, seed: int) -> tuple[Rows, Rows]:
+    """(rows,) the groups of equal rows with near copies made one, and the positions, those to keep first in front."""
+    found = [near_numbers(train), near_texts(train, lambda name: near_copies(train.column(name), seed=seed))]
+    for near in found:
+        if near is not None and near.elsewhere >= CERTAIN:
+            ends = np.concatenate([joined_by(near.group), joined_by(groups)])
+            groups = merged(np.arange(train.rows), ends)
+    concerned = np.flatnonzero(np.bincount(groups, minlength=train.rows)[groups] > 1)
+    wanted = [values for values, _ in preferences(train, concerned)]
+    return groups, np.lexsort([np.arange(train.rows), *(-values for values in reversed(wanted))])
+
+
+def joined_by(groups: Rows) -> Rows:
+    """(rows, 2) each row and the first row of its group."""
+    _, first, number = np.unique(groups, return_index=True, return_inverse=True)
+    return np.column_stack([np.arange(len(groups)), first[number]])

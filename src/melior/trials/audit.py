@@ -161,4 +161,12 @@ def run_checks(
         one_more(check.name)
     found.sort(key=lambda finding: (bool(finding.muted), -finding.severity))
     seconds = time.perf_counter() - started
-    return Audit(tuple(found), table.rows, dict(table.schema.kinds), seconds, table.name, tuple(left_out), table.notes)
+    return Audit(
+        tuple(found),
+        table.rows,
+        dict(table.schema.kinds),
+        seconds,
+        table.name,
+        tuple(left_out),
+        (*table.notes, *context.notes),
+    )

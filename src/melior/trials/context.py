@@ -6,16 +6,19 @@ from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from melior.data.splits import Fold, folds
 from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
+from melior.features.neighbours import EXACT, REFERENCE, nearest, sample_positions
 from melior.methods._base import methods
 from melior.metrics import Metric, one_hot
 from melior.metrics.registry import metric
 from melior.models._base import Model, families, resolve
 from melior.recipe import Choice, Recipe, Split
+from melior.texts.near import NearCopies, near_copies
 from melior.trials.family import ROWS, some_rows
 from melior.trials.fit import Shared, fit
 from melior.trials.threads import cores, one_thread_each
@@ -25,8 +28,7 @@ T = TypeVar("T")
 FOLDS = 5
 COLUMN_FOLDS = 3  # a single column's model is small; three folds rank columns as five do
 NEIGHBOURS = 20  # searched for at once
-TREE_DIMENSIONS = 12  # a k-d tree beats brute force up to about here; more dimensions are projected on these
-FEW_ROWS = 3000
+MOST_TRAINING = 30_000  # rows that a model of the checks learns from; all rows are scored
 SKEWED = 2.0  # skewness; 0 for a normal distribution, 2 for an exponential one
 SMALL_TEXT = Choice(name="linear")
 SMALL_TREES = Choice(name="trees", settings={"rounds": 40, "leaves": 8})
@@ -42,12 +44,24 @@ class TableContext:
         self.seed = recipe.seed
         self._kept: dict[Any, Any] = {}
         self._shared = Shared()
+        self.notes: list[str] = []  # what was drawn rather than looked at whole
 
     def _once(self, key: Any, make: Callable[[], T]) -> T:
         if key not in self._kept:
             self._kept[key] = make()
         found: T = self._kept[key]
         return found
+
+    def _note(self, said: str) -> None:
+        if said not in self.notes:
+            self.notes.append(said)
+
+    def _learnt(self, rows: Rows) -> Rows:
+        """The rows that a model learns from: all of them, or as many as are enough to tell what is wrong."""
+        if len(rows) <= MOST_TRAINING:
+            return rows
+        self._note(f"the checks' models learned from {MOST_TRAINING:,} drawn rows each, because there are so many.")
+        return rows[sample_positions(len(rows), MOST_TRAINING, self.seed)]
 
     # ---- rows
 
@@ -98,24 +112,26 @@ class TableContext:
             parts.append(shown.transform(self.table)[:, : len(shown.axes)])  # what it shows; sizes have a check
         return np.hstack(parts) if parts else np.zeros((self.table.rows, 1))
 
-    def neighbours(self, k: int) -> tuple[Floats, Rows]:
-        def make() -> tuple[Floats, Rows]:
-            from sklearn.neighbors import NearestNeighbors
-
-            points = self.embedding()
-            if points.shape[1] > TREE_DIMENSIONS and len(points) > FEW_ROWS:
-                from sklearn.decomposition import PCA
-
-                points = PCA(TREE_DIMENSIONS, random_state=self.seed).fit_transform(points)
-            wanted = min(max(k, NEIGHBOURS), len(points) - 1)
-            if wanted < 1:
-                return np.empty((len(points), 0)), np.empty((len(points), 0), dtype=np.int64)
-            distances, found = NearestNeighbors(n_neighbors=wanted, n_jobs=cores()).fit(points).kneighbors()
-            return np.asarray(distances), np.asarray(found, dtype=np.int64)
-
+    def neighbours(self, k: int, among: Rows | None = None) -> tuple[Floats, Rows]:
+        if among is not None:
+            return nearest(self.embedding()[among], k, seed=self.seed, threads=cores())
         # most checks ask for a few: one search serves them all
-        distances, found = self._once(("neighbours", max(k, NEIGHBOURS)), make)
+        wanted = max(k, NEIGHBOURS)
+        distances, found = self._once(
+            ("neighbours", wanted), lambda: nearest(self.embedding(), wanted, seed=self.seed, threads=cores())
+        )
+        if self.table.rows > EXACT:
+            self._note(f"rows are compared with {REFERENCE:,} drawn ones, because there are so many.")
         return distances[:, :k], found[:, :k]
+
+    def near_texts(self, column: str) -> NearCopies:
+        def make() -> NearCopies:
+            texts = self.table.column(column)
+            if self.other is not None and column in self.other.frame.columns:
+                texts = pl.concat([texts, self.other.column(column)])
+            return near_copies(texts, seed=self.seed)
+
+        return self._once(("near texts", column), make)
 
     # ---- models
 
@@ -176,7 +192,7 @@ class TableContext:
 
         def scored_by(fold: Fold) -> tuple[Rows, Floats]:
             with one_thread_each():
-                train = table.take(self.labelled[fold.train])
+                train = table.take(self._learnt(self.labelled[fold.train]))
                 predictor = fit(recipe, train, shared=self._shared, threads=1)
                 where = np.concatenate([self.labelled[fold.test], unlabelled])
                 return where, predictor.scores(table.take(where))
@@ -199,19 +215,20 @@ class TableContext:
         if not self._skewed() or scaling.unsuitable(self.recipe, self.table, self.model()):
             return plain
 
+        def loss(scores: Floats, rows: Rows) -> float:
+            return float(-np.log(np.maximum(scores[rows, self.table.given_labels()[rows]], 1e-12)).mean())
+
         def make() -> Floats:
             split = Split(kind="stratified", folds=FOLDS)
             parts = folds(self.table.take(self.labelled), split, self.seed)
             recipe = self._recipe(self.model()).with_methods(power)
+            # the first fold tells whether the others are worth their time
+            first = self.labelled[parts[0].test]
+            if loss(self._by_folds(self.table, recipe, parts[:1])[0], first) >= loss(plain, first):
+                return plain
             return self._by_folds(self.table, recipe, parts)[0]
 
-        scaled = self._once("scaled", make)
-        rows, codes = self.labelled, self.table.given_labels()[self.labelled]
-
-        def loss(scores: Floats) -> float:
-            return float(-np.log(np.maximum(scores[rows, codes], 1e-12)).mean())
-
-        return min((plain, scaled), key=loss)
+        return min((plain, self._once("scaled", make)), key=lambda scores: loss(scores, self.labelled))
 
     def _skewed(self) -> bool:
         """Whether a number column leans so far that its scale may be what a linear model fails on."""
@@ -224,14 +241,17 @@ class TableContext:
     def in_sample(self) -> Floats:
         def make() -> Floats:
             with one_thread_each():
-                train = self.table.take(self.labelled)
+                learnt = self._learnt(self.labelled)
+                train = self.table.take(learnt)
                 predictor = fit(
                     self._recipe(self.model()),
                     train,
                     shared=self._shared,
                     threads=cores(),
                 )
-                return predictor.scores(self.table)
+                scores = np.full((self.table.rows, len(self.table.classes)), np.nan)
+                scores[learnt] = predictor.scores(train)
+                return scores
 
         return self._once("in_sample", make)
 
@@ -247,11 +267,14 @@ class TableContext:
         return self._crossed(table, self.model(), FOLDS)
 
     def score_of_column(self, column: str) -> Floats:
-        kind = self.table.schema.kinds[column]
-        kept = "category" if kind in ("id", "language") else kind
-        kinds = {name: kept if name == column else "ignore" for name in self.table.schema.kinds}
+        return self.score_of_columns((column,))
+
+    def score_of_columns(self, columns: tuple[str, ...]) -> Floats:
+        own = self.table.schema.kinds
+        kept = {name: "category" if own[name] in ("id", "language") else own[name] for name in columns}
+        kinds = {name: kept.get(name, "ignore") for name in own}
         table = self.table.with_schema(replace(self.table.schema, kinds=kinds))
-        small = resolve(SMALL_TEXT if kept == "text" else SMALL_TREES)
+        small = resolve(SMALL_TEXT if "text" in kept.values() else SMALL_TREES)
         if small.unsuitable(table) is not None:
             return self._shares()
         return self._crossed(table, small, COLUMN_FOLDS)

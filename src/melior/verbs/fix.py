@@ -23,6 +23,7 @@ from melior.storage import write_atomic
 from melior.trials.audit import Fixed
 
 FORMATS = (".parquet", ".csv", ".jsonl")
+MOST_TO_LOOK_AT = 1000  # lines of one finding
 NOT_WORDS = frozenset({"unknown", "none", "unbekannt", "inconnu", "desconocido"})  # may be an answer of its own
 
 
@@ -128,15 +129,17 @@ def _leaks(finding: Finding, already: Sequence[str], log: Log) -> list[str]:
 def _rows(table: Table, finding: Finding, gone: set[int], log: Log) -> None:
     """Rows to leave out: all but the first of a cluster of copies; rows of the test file; likely wrong labels."""
     clusters = finding.measured.get("clusters")
-    if finding.symptom == "duplicate_rows":
+    if finding.symptom == "duplicate_rows" and finding.certain:
         for cluster in clusters if isinstance(clusters, Sequence) else ():
             kept, *copies = (int(row) for row in cluster)
             for row in copies:
                 _leave_out(finding, row, gone, log, f"a copy of row {kept + 1}")
         return
-    if finding.symptom == "label_noise" and (not finding.certain or finding.row_scores is None):
-        for row in finding.rows[:1000]:
-            log.add(finding, "to be looked at", int(row), table.target or "")
+    unsure = finding.symptom == "label_noise" and finding.row_scores is None
+    if unsure or not finding.certain:
+        column = (table.target or "") if finding.symptom == "label_noise" else ""
+        for row in finding.rows[:MOST_TO_LOOK_AT]:
+            log.add(finding, "to be looked at", int(row), column)
         return
     for row in finding.rows:
         _leave_out(finding, int(row), gone, log)

@@ -1,0 +1,105 @@
+"""A phrase in a text that gives the answer away: a stamp, a status, a signature that was written after the fact."""
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from melior.checks._base import Check, Context
+from melior.checks._leaks import LOOSE_COPY, copy_explains
+from melior.checks._statistics import count, entropy, labelled, share
+from melior.data.table import Floats, Labels
+from melior.features.texts import Terms
+from melior.findings import Finding
+
+FEWEST_ROWS = 50
+LONGEST = 2  # words of a phrase; the same as the linear family counts, so that they are counted once
+MOST_PHRASES = 5  # named of a column
+
+
+class LeakingPhrases(Check):
+    """One word or pair of words whose presence says as much as a copy of the answer with 13 % of its values wrong.
+
+    No honest word does: what a text says is spread over many words, none of which stands in nearly all texts of one
+    class and in hardly any of the others. Whether the phrase will be there in new texts is for the user to say, so the
+    finding is a question, and no column is left out for it: it is the phrase that has to go. Severity is the share of
+    the answer's entropy that the phrase explains alone.
+    """
+
+    symptoms = frozenset({"target_leakage"})
+    reads = frozenset({"text"})
+    cost = "pass"
+    needs_target = True
+
+    def measure(self, context: Context) -> list[Finding]:
+        table = context.table
+        rows = labelled(table.labels)
+        if table.labels is None or len(rows) < FEWEST_ROWS:
+            return []
+        labels = table.labels[rows]
+        counts = np.bincount(labels, minlength=len(table.classes))
+        if np.count_nonzero(counts) < 2:
+            return []
+        found = []
+        for column in table.of_kind("text"):
+            if column in context.recipe.data.known_at_prediction:
+                continue
+            terms = Terms(column, longest=LONGEST)
+            present, names = terms.presence(table)
+            explains = explained_by_presence(present[rows], labels, len(table.classes))
+            limit = copy_explains(LOOSE_COPY, counts)
+            strong = np.flatnonzero(explains > limit)
+            if len(strong):
+                strong = strong[np.argsort(-explains[strong], kind="stable")]
+                found.append(self.finding(context, column, present, names(strong[:MOST_PHRASES]), strong, explains))
+        return found
+
+    def finding(
+        self, context: Context, column: str, present: csr_matrix, names: list[str], strong: np.ndarray, explains: Floats
+    ) -> Finding:  # fmt: skip
+        table = context.table
+        labels = table.given_labels()
+        best = int(strong[0])
+        holds = np.flatnonzero(np.asarray(present[:, best].todense()).ravel())
+        inside = np.bincount(labels[holds][labels[holds] >= 0], minlength=len(table.classes))
+        name = table.classes[int(inside.argmax())]
+        others = f" So do {', '.join(repr(other) for other in names[1:])}." if len(names) > 1 else ""
+        return Finding(
+            symptom="target_leakage",
+            severity=float(np.clip(explains[best], 0.0, 1.0)),
+            message=(
+                f"The words {names[0]!r} in {column!r} give the answer away: {share(inside.max() / inside.sum())} of "
+                f"the {count(len(holds))} texts that hold them are {name!r}, and alone they explain "
+                f"{share(float(explains[best]))} of {table.target!r}.{others} If they are written after the answer is "
+                f"known, take them out of the texts."
+            ),
+            measured={
+                "phrases": dict(zip(names, explains[strong[: len(names)]].tolist(), strict=True)),
+                "rows_with_phrase": len(holds),
+                "kind": "phrase",
+            },
+            threshold=copy_explains(LOOSE_COPY, np.bincount(labels[labels >= 0])),
+            threshold_from=f"what a copy of the answer with {share(LOOSE_COPY)} of its values wrong explains",
+            columns=(column,),
+            rows=table.row_ids[holds],
+            certain=False,
+        )
+
+
+def explained_by_presence(present: csr_matrix, labels: Labels, classes: int) -> Floats:
+    """(terms,) the share of the labels' entropy that the presence of each term removes, less its bias of
+    (classes - 1) / 2n (Miller 1955)."""
+    rows = len(labels)
+    onehot = csr_matrix((np.ones(rows), (np.arange(rows), labels)), shape=(rows, classes))
+    with_term = np.asarray((present.T @ onehot).todense())  # (terms, classes)
+    total = np.bincount(labels, minlength=classes).astype(np.float64)
+    without = total - with_term
+
+    def part(counts: Floats) -> Floats:
+        size = counts.sum(axis=1)
+        shares = counts / np.maximum(size, 1)[:, None]
+        logs = np.log(np.where(shares > 0, shares, 1.0))
+        found: Floats = -(shares * logs).sum(axis=1) * size / rows
+        return found
+
+    whole = entropy(total)
+    bias = (np.count_nonzero(total) - 1) / (2 * rows)
+    return np.asarray((whole - part(with_term) - part(without) - bias) / max(whole, 1e-12))

@@ -1,0 +1,84 @@
+"""The nearest other rows of every row: exact where rows are few, among a drawn reference where they are many."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from melior.data.table import Floats, Rows
+
+EXACT = 20_000  # rows; a tree search in a dozen dimensions grows almost with their square beyond
+REFERENCE = 8192  # rows drawn to be near to
+TREE_DIMENSIONS = 12  # a k-d tree beats brute force up to about here; more dimensions are projected on these
+FEW_ROWS = 3000
+AT_ONCE = 16_000_000  # distances
+
+
+def nearest(points: Floats, k: int, *, seed: int = 0, threads: int = 1) -> tuple[Floats, Rows]:
+    """Distances and positions (rows, k) of the nearest other rows, the nearest first; fewer where there are not k.
+
+    points  (rows, dimensions). Above 20,000 rows every row is compared with the same 8,192 drawn ones instead of all:
+            distances are larger by about the same factor everywhere, so that who is far remains who is far (Sugiyama
+            and Borgwardt, Rapid Distance-Based Outlier Detection via Sampling, 2013).
+
+    >>> nearest(np.array([[0.0], [1.0], [1.1]]), 1)[1].ravel().tolist()
+    [1, 2, 1]
+    """
+    rows = len(points)
+    if min(k, rows - 1) < 1:
+        return np.empty((rows, 0)), np.empty((rows, 0), dtype=np.int64)
+    if points.shape[1] > TREE_DIMENSIONS and rows > FEW_ROWS:
+        from sklearn.decomposition import PCA
+
+        points = PCA(TREE_DIMENSIONS, random_state=seed).fit_transform(points)
+    if rows > EXACT:
+        return _among(points, sample_positions(rows, REFERENCE, seed), k, threads)
+    from sklearn.neighbors import NearestNeighbors
+
+    distances, found = NearestNeighbors(n_neighbors=min(k, rows - 1), n_jobs=threads).fit(points).kneighbors()
+    return np.asarray(distances), np.asarray(found, dtype=np.int64)
+
+
+def sample_positions(rows: int, size: int, seed: int) -> Rows:
+    """`size` of so many positions, in order."""
+    chosen = np.random.default_rng([seed, 23]).choice(rows, min(size, rows), replace=False)
+    return np.sort(chosen).astype(np.int64)
+
+
+def _among(points: Floats, reference: Rows, k: int, threads: int) -> tuple[Floats, Rows]:
+    """The nearest of the reference rows, by blocks of all distances; a row is not its own neighbour."""
+    centred = (points - points.mean(axis=0)).astype(np.float32)
+    known = centred[reference]
+    squares = np.einsum("ij,ij->i", known, known)
+    place = np.full(len(points), -1, dtype=np.int64)
+    place[reference] = np.arange(len(reference))
+    distances, found = np.empty((len(points), k)), np.empty((len(points), k), dtype=np.int64)
+    step = max(1, AT_ONCE // len(reference) // max(threads, 1))
+
+    def block(start: int) -> None:
+        own = slice(start, min(start + step, len(points)))
+        part = centred[own]
+        apart = squares - 2 * (part @ known.T)  # (rows, reference), less the square of the row, which changes no order
+        mine = place[own]
+        inside = np.flatnonzero(mine >= 0)
+        apart[inside, mine[inside]] = np.inf
+        some = np.argpartition(apart, k - 1, axis=1)[:, :k]
+        near = np.take_along_axis(apart, some, axis=1)
+        order = np.argsort(near, axis=1, kind="stable")
+        some, near = np.take_along_axis(some, order, axis=1), np.take_along_axis(near, order, axis=1)
+        distances[own] = np.sqrt(np.maximum(near + np.einsum("ij,ij->i", part, part)[:, None], 0.0))
+        found[own] = reference[some]
+
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        list(pool.map(block, range(0, len(points), step)))
+    return distances, found
+
+
+def closeness_sample(groups: NDArray[np.int64], size: int, seed: int) -> Rows:
+    """Positions of the rows of whole groups, drawn until there are about `size`: rows of one group stay together."""
+    if len(groups) <= size:
+        return np.arange(len(groups))
+    numbers, counts = np.unique(groups, return_counts=True)
+    order = np.random.default_rng([seed, 29]).permutation(len(numbers))
+    taken = np.searchsorted(np.cumsum(counts[order]), size) + 1
+    return np.flatnonzero(np.isin(groups, numbers[order[:taken]]))

@@ -1,0 +1,178 @@
+"""Leaks that no single column shows: a phrase in a text, two columns together, preparation before the split."""
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.datasets import load_breast_cancer, load_wine
+
+import melior
+from melior.checks.leaking_phrases import explained_by_presence
+from melior.data.read import read
+from melior.recipe import Recipe
+from melior.samples import REVIEWS
+from melior.trials.audit import run_checks
+
+
+def found(frame, name, *, test=None, symptom="target_leakage"):
+    from melior.data.read import read_pair
+
+    if test is None:
+        table, other = read(frame, target="answer"), None
+    else:
+        table, other = read_pair(frame, test, target="answer")
+    audit = run_checks(table, Recipe(metric="macro_f1"), other=other, only=[name])
+    assert not audit.failed
+    return [finding for finding in audit.findings if finding.symptom == symptom]
+
+
+def reviews(rows=1500, seed=0):
+    frame = pl.read_csv(REVIEWS).drop("rating").rename({"recommended": "answer"})
+    return frame.sample(rows, seed=seed).with_columns(pl.col("answer").cast(pl.String), pl.col("review").fill_null(""))
+
+
+# ---- phrases
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.05])
+@pytest.mark.parametrize("phrase", ["[case closed]", "Refunded.", "已退款"])
+def test_a_phrase_that_gives_the_answer_away_is_found(phrase, wrong):
+    frame = reviews()
+    random = np.random.default_rng(1)
+    given = (frame["answer"] == "1").to_numpy() ^ (random.random(len(frame)) < wrong)
+    texts = [f"{text} {phrase}" if one else text for text, one in zip(frame["review"].to_list(), given, strict=True)]
+    findings = found(frame.with_columns(pl.Series("review", texts)), "leaking_phrases")
+    assert [finding.columns for finding in findings] == [("review",)]
+    assert not findings[0].certain
+    named = " ".join(findings[0].measured["phrases"])
+    assert any(word in named for word in ("closed", "refunded", "款"))
+    assert set(np.flatnonzero(given)) <= set(findings[0].rows.tolist())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_honest_texts_have_no_such_phrase(seed):
+    assert found(reviews(seed=seed), "leaking_phrases") == []
+
+
+def test_what_presence_explains_is_mutual_information():
+    from scipy.sparse import csr_matrix
+    from sklearn.metrics import mutual_info_score
+
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 5000)
+    present = (random.random((5000, 4)) < np.array([0.1, 0.5, 0.5, 0.9])).astype(float)
+    present[:, 2] = labels == 1
+    shares = np.bincount(labels) / 5000
+    whole = -(shares * np.log(shares)).sum()
+    right = [mutual_info_score(labels, present[:, term]) / whole for term in range(4)]
+    assert explained_by_presence(csr_matrix(present), labels, 3) == pytest.approx(right, abs=1e-3)
+
+
+# ---- pairs
+
+
+def numbers(seed, rows=1200):
+    random = np.random.default_rng(seed)
+    return random, pl.DataFrame({f"n{place}": random.normal(size=rows) for place in range(6)})
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", ["sign", "key", "difference"])
+def test_two_columns_that_are_the_answer_together_are_found(kind, seed):
+    random, frame = numbers(seed)
+    answer = (random.random(len(frame)) < 1 / (1 + np.exp(-frame["n0"].to_numpy()))).astype(int)
+    other = random.integers(0, 2, len(frame))
+    flip = random.random(len(frame)) < 0.01
+    if kind == "sign":
+        one = random.normal(size=len(frame))
+        two = np.abs(random.normal(size=len(frame))) * np.where((answer ^ flip) == 1, 1, -1) * np.sign(one)
+    elif kind == "key":
+        one, two = np.array(["a", "b"])[other], np.array(["x", "y"])[other ^ answer ^ flip]
+    else:
+        one = random.uniform(0, 10, len(frame))
+        two = one + np.where((answer ^ flip) == 1, 1.0, -1.0) * random.uniform(0.5, 5, len(frame))
+    frame = frame.with_columns(
+        pl.Series("one", one), pl.Series("two", two), pl.Series("answer", answer).cast(pl.String)
+    )
+    findings = found(frame, "leaking_pairs")
+    assert ("one", "two") in [finding.columns for finding in findings]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_honest_interactions_are_no_leak(seed):
+    """The answer goes by the product of two columns, with as much chance in it as real answers have."""
+    random, frame = numbers(seed)
+    logit = 2.5 * frame["n0"].to_numpy() * frame["n1"].to_numpy() + frame["n2"].to_numpy()
+    answer = (random.random(len(frame)) < 1 / (1 + np.exp(-logit))).astype(int)
+    frame = frame.with_columns(pl.Series("answer", answer).cast(pl.String))
+    assert found(frame, "leaking_pairs") == []
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_wine])
+def test_real_measurements_are_no_leak(load):
+    data = load(as_frame=True).frame.rename(columns={"target": "answer"})
+    data["answer"] = data["answer"].map(lambda number: f"class {number}")
+    assert found(pl.from_pandas(data), "leaking_pairs") == []
+
+
+# ---- preparation
+
+
+def parts(seed, how):
+    random = np.random.default_rng(seed)
+    values = random.normal(30, 7, (500, 3))
+    frame = values[:400], values[400:]
+    if how == "together":
+        scaled = (values - values.mean(axis=0)) / values.std(axis=0)
+        frame = scaled[:400], scaled[400:]
+    elif how == "apart":
+        mean, spread = values[:400].mean(axis=0), values[:400].std(axis=0)
+        frame = (values[:400] - mean) / spread, (values[400:] - mean) / spread
+    elif how == "ends":
+        values[450] += 100
+        scaled = (values - values.min(axis=0)) / (values.max(axis=0) - values.min(axis=0))
+        frame = scaled[:400], scaled[400:]
+    answer = random.integers(0, 2, 500).astype(str)
+    made = [pl.DataFrame(part, schema=["a", "b", "c"]) for part in frame]
+    return [
+        part.with_columns(pl.Series("answer", own))
+        for part, own in zip(made, (answer[:400], answer[400:]), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("how", "leaks"), [("together", True), ("ends", True), ("apart", False), ("raw", False)])
+def test_a_scale_learned_from_both_parts_is_seen(how, leaks, seed):
+    train, test = parts(seed, how)
+    findings = found(train, "preprocessing_leakage", test=test, symptom="preprocessing_leakage")
+    assert bool(findings) == leaks
+    if leaks:
+        assert findings[0].columns == ("a", "b", "c")
+
+
+def test_rows_copied_to_balance_the_classes_are_seen():
+    random = np.random.default_rng(0)
+    rare, common = random.normal(1, 1, (60, 4)), random.normal(0, 1, (300, 4))
+    copies = rare[random.integers(0, 60, 240)]
+    values = np.concatenate([rare, copies, common])
+    answer = ["rare"] * 300 + ["common"] * 300
+    frame = pl.DataFrame(values, schema=["a", "b", "c", "d"]).with_columns(pl.Series("answer", answer))
+    findings = found(frame, "preprocessing_leakage", symptom="preprocessing_leakage")
+    assert len(findings) == 1
+    assert "'rare'" in findings[0].message
+    balanced = pl.DataFrame(random.normal(size=(600, 4)), schema=["a", "b", "c", "d"]).with_columns(
+        pl.Series("answer", answer)
+    )
+    assert found(balanced, "preprocessing_leakage", symptom="preprocessing_leakage") == []
+
+
+def test_a_leaking_pair_is_left_out_and_a_text_stays(tmp_path):
+    random, frame = numbers(0)
+    answer = (random.random(len(frame)) < 1 / (1 + np.exp(-frame["n0"].to_numpy()))).astype(int)
+    one = random.integers(0, 2, len(frame))
+    frame = frame.with_columns(
+        pl.Series("one", np.array(["a", "b"])[one]),
+        pl.Series("two", np.array(["x", "y"])[one ^ answer]),
+        pl.Series("answer", answer).cast(pl.String),
+    )
+    better = melior.improve(frame, target="answer", budget=20)
+    assert [repair.columns for repair in better.repairs] == [("one", "two")]
