@@ -4,8 +4,8 @@ The null: mirrored images. A mirror image, and one turned upside down, is as det
 others of its kind, but nothing that copying does turns one into the other. How near mirrored images come to the images
 of the table is how near images come by chance. In any number of dimensions D the chance of a neighbour within a small
 distance x grows as x^D, so the lower tail of these distances is continued as a power of x (Hill 1975), with the lower
-95 % limit of D. The largest threshold counts at which at most a hundredth of the images within it are expected there by
-chance (a false discovery rate, Benjamini and Hochberg 1995); for both kinds of mirrors, the smaller.
+95 % limit of D. The largest threshold counts at which at most 2 % of the images within it are expected there by chance
+(a false discovery rate, Benjamini and Hochberg 1995); for both kinds of mirrors, the smaller.
 
 Where the table itself holds mirror images of its images, the null has neighbours before a gap that chance does not
 make. A kind of mirror with many such gaps is no null, and the other kind is used alone.
@@ -28,7 +28,7 @@ from melior.images.store import ImageRows, ImageStore
 NEAREST = 8  # neighbours that are compared
 BEST = 3  # of them, compared in detail
 NULL_ROWS = 600
-FALSE_RATE = 0.01
+FALSE_RATE = 0.02
 FARTHEST = 0.5  # three quarters of the details are the same (1 - 0.5^2); what differs more is another image
 MOST_IMAGES = 100_000  # compared; more are sampled
 FEWEST = 20  # images whose distances say what is usual

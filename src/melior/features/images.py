@@ -15,6 +15,7 @@ from melior.images.features import PLAIN, described, plain
 from melior.images.store import ImageRows
 
 ROWS_AT_ONCE = 10_000
+DECIMALS = 5  # of a feature whose standard deviation is at most 3
 FITTED_ON = 20_000  # rows at most; the directions need no more
 GROUPS = ((0, 512, 1.0), (512, 704, 0.5), (704, 728, 0.5))  # gradients, small colours, colour histograms: their weights
 SIZES = ("width", "height")
@@ -69,7 +70,9 @@ class ImageDimensions(Block):
         for start in range(0, len(where), ROWS_AT_ONCE):
             some = where[start : start + ROWS_AT_ONCE]
             chosen = images.take(some)
-            values[some, : len(self.axes)] = (_weighted(chosen) - self.mean) @ self.axes.T
+            shown = (_weighted(chosen) - self.mean) @ self.axes.T
+            # a product's last digits hang on the number of threads; a saved predictor must give the same elsewhere
+            values[some, : len(self.axes)] = np.round(shown, DECIMALS)
             values[some, len(self.axes) :] = (_facts(chosen) - self.centre) / self.spread
         return np.hstack([values, (~good)[:, None].astype(np.float64)]) if self.gaps else values
 

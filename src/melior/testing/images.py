@@ -46,7 +46,7 @@ def image_table(rows: int = 150, seed: int = 0, *, classes: int = 3, faulty: boo
     return table_of(columns, kinds, labels.astype(np.int32), tuple(f"class {k}" for k in range(classes)))
 
 
-def clean_image_table(rows: int = 120, seed: int = 0) -> Table:
+def clean_image_table(rows: int = 400, seed: int = 0) -> Table:
     """Two classes of images, none of them faulty, none a copy: nothing that a check should report."""
     return image_table(rows, seed, classes=2, faulty=False)
 
