@@ -103,7 +103,8 @@ class Predictor(Fitted):
         return self.decided(self.scores(table))
 
     def predict(self, source: Any) -> pl.DataFrame:
-        """The answers for a table, a file or a frame: `row`, `prediction` and `score_CLASS` for every class."""
+        """The answers for a table, a file, a folder of images or a frame: `row`, the paths of images where there are
+        image columns, `prediction`, and `score_CLASS` for every class."""
         from melior.data.read import read_like
 
         table = source if isinstance(source, Table) else read_like(source, self.schema)
@@ -113,6 +114,7 @@ class Predictor(Fitted):
         return pl.DataFrame(
             {
                 "row": table.row_ids,
+                **{name: table.column(name) for name in table.of_kind("image")},
                 "prediction": [classes[number] for number in answers],
                 **{f"score_{label}": scores[:, number] for number, label in enumerate(classes)},
             }

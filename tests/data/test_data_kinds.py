@@ -62,6 +62,7 @@ def phrases(words, rows=N):
         ("评论", [f"这家店的东西很好下次还会再来{'好坏大小'[i % 4] * (i % 9)}{i}" for i in range(N)], "text"),
         ("城市", ["北京", "上海", "广州"] * 60, "category"),
         ("photo", [f"img/{i}.JPG" for i in range(N)], "image"),
+        ("photo", [f"{i}.png" for i in range(N)], "image"),  # no numbers in the unit png
         ("joined", [f"2024-03-{1 + i % 28:02d}" for i in range(N)], "time"),
         ("joined", [f"{1 + i % 28}.3.2024" for i in range(N)], "time"),
         ("生日", [f"2024年3月{1 + i % 28}日" for i in range(N)], "time"),
@@ -189,8 +190,11 @@ def test_a_kind_that_no_cell_has_is_refused():
         read({"Age": [1]}, columns={"age": "category"})
 
 
-def test_images_are_refused_for_now():
-    with pytest.raises(UserError, match=r'"p" holds images \(a\.png\).*data.columns: \{p: ignore\}'):
+def test_names_of_images_that_are_not_there():
+    pytest.importorskip("PIL")
+    with pytest.raises(
+        UserError, match=r'table, row 1: none of the images of "p".*a\.png, there is no such file.*p: ignore'
+    ):
         read({"p": ["a.png", "b.png"]})
     assert read({"p": ["a.png", "b.png"], "x": [1, 2]}, columns={"p": "ignore"}).features() == ["x"]
 

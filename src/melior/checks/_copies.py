@@ -49,8 +49,8 @@ NONE = Copies([], 0, 0.0, 0.0, 1.0)
 
 
 def compared(table: Table) -> list[str]:
-    """The columns in which copies must agree: what a model reads, and pictures by their path."""
-    return [*table.features(), *table.of_kind("image")]
+    """The columns in which copies must agree: what a model reads, images by their path."""
+    return table.features()
 
 
 def copies(table: Table) -> Copies:

@@ -85,7 +85,8 @@ class Outliers(Check):
 
     def far_rows(self, context: Context, named: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[Finding]:
         table = context.table
-        if len(table.features()) < 2 or len(table) <= 2 * NEIGHBOURS:
+        pictures = table.of_kind("image")
+        if (len(table.features()) < 2 and not pictures) or len(table) <= 2 * NEIGHBOURS:
             return []
         distances, near = context.neighbours(NEIGHBOURS)
         if not distances.shape[1]:
@@ -113,13 +114,17 @@ class Outliers(Check):
             symptom="outliers",
             severity=min(1.0, 10 * part),
             message=(
-                f"{count(len(places))} of {count(len(table))} rows ({share(part)}) are far from all others, "
+                f"{count(len(places))} of {count(len(table))} images ({share(part)}) look unlike all others: they may "
+                "not belong here."
+                if table.features() == pictures
+                else f"{count(len(places))} of {count(len(table))} rows ({share(part)}) are far from all others, "
                 f"{count(int(fresh.sum()))} of them though no single value is extreme: combinations that occur nowhere "
                 f"else."
             ),
             measured={"rows": len(places), "share": part, "neighbour": NEIGHBOURS, "p": p},
             threshold=FALSE_RATE / 4,
             threshold_from="generalized Pareto tail of the distances to the tenth neighbour, and of their ratio",
+            columns=tuple(pictures) if table.features() == pictures else (),
             rows=table.row_ids[places],
             row_scores=scores[places],
         )

@@ -8,7 +8,9 @@ import typer
 
 from melior.errors import UserError
 
-Source = Annotated[str, typer.Argument(help="A CSV, TSV, JSONL or Parquet file, or a recipe (melior.yaml).")]
+Source = Annotated[
+    str, typer.Argument(help="A CSV, TSV, JSONL or Parquet file, a folder of images, or a recipe (melior.yaml).")
+]
 Target = Annotated[str | None, typer.Option("--target", "-t", help="The column to predict.")]
 Test = Annotated[str | None, typer.Option("--test", help="A second file, scored once at the end.")]
 Metric = Annotated[str | None, typer.Option("--metric", "-m", help="What to make better; macro_f1 unless said.")]

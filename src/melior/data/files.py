@@ -10,7 +10,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,8 @@ REFUSED = (
     (b"SQLite format 3\x00", "is a database", "export the table as CSV or Parquet"),
     (b"\x89HDF", "is an HDF5 file", "save it as Parquet"),
     (b"%PDF", "is a PDF document", "save the table as CSV"),
-    (b"\x89PNG", "is an image", "name a table"),
-    (b"\xff\xd8\xff", "is an image", "name a table"),
+    (b"\x89PNG", "is an image", "name its folder, or a table with its path"),
+    (b"\xff\xd8\xff", "is an image", "name its folder, or a table with its path"),
     (b"<!DOCTYPE", "is a web page", "download the file itself"),
     (b"<html", "is a web page", "download the file itself"),
     (b"version https://git-lfs", "is a pointer that stands for the file", "fetch the file with git lfs pull"),
@@ -56,6 +56,9 @@ class Raw:
     name: str
     notes: tuple[str, ...] = ()
     rows: NDArray[np.int64] | None = None  # numbers of the rows in the file, where only some were read
+    folder: Path = Path()  # where relative paths in cells begin
+    listed: bool = False  # whether the rows are the files of the folder, in order of their paths
+    label: str | None = None  # the column that holds the names of folders, which is the target unless another is named
 
     def sampled(self, size: int, seed: int) -> "Raw":
         """So many of the rows, drawn at random, in their order, with their numbers."""
@@ -63,7 +66,7 @@ class Raw:
             return self
         rows = sample_of(self.frame.height, size, seed)
         note = said_sample(size, self.frame.height)
-        return Raw(self.frame[rows], self.name, (*self.notes, note), rows)
+        return replace(self, frame=self.frame[rows], notes=(*self.notes, note), rows=rows)
 
 
 def read_file(path: Path, *, encoding: str | None = None, separator: str | None = None, name: str | None = None) -> Raw:
@@ -143,7 +146,7 @@ def _bytes_of(path: Path) -> bytes:
     if re.match(r"[a-z][a-z0-9+]+:/", str(path)):
         raise UserError(f"{path}: only files on this machine are read; download it first.")
     if path.is_dir():
-        raise UserError(f"{path}: this is a folder; name a CSV, TSV, JSONL or Parquet file in it.")
+        raise UserError(f"{path}: this is a folder without images; name a CSV, TSV, JSONL or Parquet file in it.")
     try:
         return path.read_bytes()
     except FileNotFoundError:

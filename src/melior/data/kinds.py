@@ -152,12 +152,12 @@ def _of_strings(column: _Column) -> Inferred:
     assert look is not None
     if look.truth:
         return Inferred("category", "true or false")
+    if look.images >= 0.95 and _share(column.cells, IMAGE) >= 0.95:
+        return Inferred("image", "names of image files")
     if look.digits >= 0.5:
         found = _of_digits(column)
         if found is not None:
             return found
-    if look.images >= 0.95 and _share(column.cells, IMAGE) >= 0.95:
-        return Inferred("image", "names of image files")
     return _of_words(column, look)
 
 

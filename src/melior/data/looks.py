@@ -13,7 +13,7 @@ import polars as pl
 from melior.data.numbers import ABSENT, MARKERS
 
 SAMPLE = 1000
-IMAGE = r"(?i)\.(?:png|jpe?g|gif|bmp|webp|tiff?)$"
+IMAGE = r"(?i)\.(?:png|jpe?g|jpe|jfif|gif|bmp|dib|webp|tiff?)$"
 ASIAN = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"
 
 

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from melior.data import target as targets
 from melior.data.columns import Unparsed, plain_numbers, plainly_typed, store
 from melior.data.files import Raw, is_parquet, read_file, read_parquet_part
+from melior.data.folders import IMAGE, LABEL, read_folder
 from melior.data.frames import of_memory
+from melior.data.image_cells import with_images
 from melior.data.kinds import Inferred, infer
 from melior.data.table import FEATURE_KINDS, KINDS, Labels, Rows, Schema, Table, said_row
 from melior.errors import UserError
@@ -37,10 +39,12 @@ def read(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Table:
-    """A Table of a file (CSV, TSV, JSONL, Parquet, plain, .gz or .zst) or of a table in memory.
+    """A Table of a file (CSV, TSV, JSONL, Parquet, plain, .gz or .zst), a folder of images, or a table in memory.
 
-    source          a path, a pandas or polars frame, an Arrow table, a Hugging Face dataset, dicts of either shape
-    target          the column to predict
+    source          a path, a pandas or polars frame, an Arrow table, a Hugging Face dataset, dicts of either shape.
+                    A column of image files holds paths from the table's own folder. A folder of images gives `image`,
+                    and `label`, the name of the folder that each lies in, which is the target
+    target          the column to predict; for a folder of images what the folders' names are called
     columns         kinds that differ from what `kinds` infers
     missing_target  stop, or drop the rows without a target; the others keep their numbers
     encoding, separator   of text files, found when not given
@@ -51,8 +55,13 @@ def read(
     progress        is told what is being done, a few times
     """
     tell = progress or (lambda said: None)
-    raw = _open(source, encoding, separator, name, tell, sample, seed)
+    raw = _open(source, encoding, separator, name, tell, sample, seed, label=target)
     _known_names(raw, target, columns or {})
+    if target is None and raw.label is not None:
+        if raw.frame.get_column(raw.label).drop_nulls().n_unique() > 1:
+            target = raw.label
+        else:
+            raw = replace(raw, frame=raw.frame.drop(raw.label))  # one folder is no answer to learn
     frame = raw.frame
     rows: Rows = np.arange(frame.height, dtype=np.int64) if raw.rows is None else raw.rows
     labels: Labels | None = None
@@ -66,11 +75,11 @@ def read(
     tell(f"looking at {frame.width:,} columns")
     plain = plain_numbers(frame)
     inferred = infer(frame, columns=columns, plain=plain)
-    _no_images(raw.name, frame, inferred)
     kinds = {column: found.kind for column, found in inferred.items()}
     notation = {column: dict(found.notation) for column, found in inferred.items() if found.notation}
     tell(f"parsing {frame.height:,} rows")
     parsed = {column: found.parsed for column, found in inferred.items() if found.parsed is not None}
+    frame, images = with_images(raw, frame, kinds, rows, tell)
     stored, unparsed = store(frame, kinds, notation, plain, parsed)
     _not_hopeless(raw.name, frame, stored, inferred, columns or {}, rows)
     return Table.make(
@@ -82,6 +91,7 @@ def read(
         row_ids=rows,
         notes=(*notes, *_ignored(inferred, columns or {})),
         why={column: found.why for column, found in inferred.items()},
+        images=images,
     )
 
 
@@ -101,8 +111,9 @@ def read_like(
     that models read must be there. Labels are -1 where the target is empty, and None where there is no target;
     need_target refuses both.
     """
-    raw = _open(source, encoding, separator, name, progress or (lambda said: None))
-    return _like(raw, schema, "stop" if need_target else "keep", "the model")
+    tell = progress or (lambda said: None)
+    raw = _open_like(source, encoding, separator, name, tell, schema)
+    return _like(raw, schema, "stop" if need_target else "keep", "the model", tell)
 
 
 def read_pair(
@@ -124,16 +135,20 @@ def read_pair(
     """
     how = {"encoding": encoding, "separator": separator, "progress": progress, "sample": sample, "seed": seed}
     first = read(main, target=target, columns=columns, missing_target=missing_target, **how)  # type: ignore[arg-type]
-    raw = _open(test, encoding, separator, None, progress or (lambda said: None))
+    tell = progress or (lambda said: None)
+    raw = _open_like(test, encoding, separator, None, tell, first.schema)
     if raw.name == first.name:
         raw = replace(raw, name="the test rows")
-    second = _like(raw, first.schema, missing_target, first.name)
+    second = _like(raw, first.schema, missing_target, first.name, tell)
     return first, replace(second, origin=np.ones(len(second), dtype=np.int8))
 
 
-def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str) -> Table:
+def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str, tell: Progress) -> Table:
     """missing_target: stop, drop, or keep (as -1, and the whole column may be absent)."""
     frame = raw.frame
+    if raw.label is not None and missing_target == "keep":
+        known = frame.get_column(raw.label).drop_nulls().is_in(list(schema.classes)).all()
+        frame = frame if known else frame.drop(raw.label)  # new images, put into folders for other reasons
     there = set(frame.columns)
     absent = [column for column in schema.kinds if column not in there]
     needed = [column for column in absent if schema.kinds[column] in FEATURE_KINDS]
@@ -156,6 +171,7 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str) -> T
             if not frame.height:
                 raise UserError(f'{raw.name}: "{target}" is empty in every row. Fill it.')
     frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(column) for column in absent)
+    frame, images = with_images(raw, frame, schema.kinds, rows, tell)
     stored, unparsed = store(frame, schema.kinds, schema.notation)
     return Table.make(
         stored,
@@ -165,7 +181,17 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str) -> T
         name=raw.name,
         row_ids=rows,
         notes=tuple(notes),
+        images=images,
     )
+
+
+def _open_like(
+    source: Any, encoding: str | None, separator: str | None, name: str | None, tell: Progress, schema: Schema
+) -> Raw:
+    """A source whose columns should be those of the schema; those of a folder are called as in the schema."""
+    pictures = schema.of_kind("image")
+    image = pictures[0] if len(pictures) == 1 else IMAGE
+    return _open(source, encoding, separator, name, tell, label=schema.target, image=image)
 
 
 def _open(
@@ -176,6 +202,9 @@ def _open(
     tell: Progress,
     sample: int | Literal["fitting"] | None = None,
     seed: int = 0,
+    *,
+    label: str | None = None,
+    image: str = IMAGE,
 ) -> Raw:
     """A source as raw columns, refused when there are no rows or no columns."""
     if isinstance(source, str | Path):
@@ -185,7 +214,9 @@ def _open(
         if sample is not None and is_parquet(path):
             size = None if sample == "fitting" else sample
             part = read_parquet_part(path, name or path.name, size, seed, MEMORY * memory_at_hand())
-        raw = part or read_file(path, encoding=encoding, separator=separator, name=name)
+        folder = read_folder(path, name=name, image=image, label=label or LABEL) if source and path.is_dir() else None
+        raw = folder or part or read_file(path, encoding=encoding, separator=separator, name=name)
+        raw = replace(raw, folder=path if folder else path.parent)
     else:
         frame, notes = of_memory(source)
         raw = Raw(frame, name or "table", tuple(notes))
@@ -243,18 +274,6 @@ def _kept(
     gone = int((~kept).sum())
     notes.append(f'{gone:,} {"row has" if gone == 1 else "rows have"} no "{target}" and were left out.')
     return frame.filter(pl.Series(kept)), rows[kept]
-
-
-def _no_images(table: str, frame: pl.DataFrame, inferred: Mapping[str, Inferred]) -> None:
-    for column, found in inferred.items():
-        if found.kind == "image":
-            cells = frame.get_column(column)
-            names = cells.drop_nulls().head(1).to_list() if cells.dtype == pl.String else []
-            example = f" ({names[0]})" if names else ""
-            raise UserError(
-                f'{table}: "{column}" holds images{example}, which are not read yet. '
-                f"Leave the column out with data.columns: {{{column}: ignore}}."
-            )
 
 
 def _not_hopeless(

@@ -10,13 +10,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from melior.errors import UserError
+from melior.images.store import ImageRows, ImageStore
 
 Rows = NDArray[np.int64]
 Labels = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 KINDS = ("number", "category", "text", "image", "time", "id", "language", "ignore")
-FEATURE_KINDS = frozenset({"number", "category", "text", "time", "language"})
+FEATURE_KINDS = frozenset({"number", "category", "text", "image", "time", "language"})
 STORED_AS: dict[str, Any] = {
     "number": pl.Float64,
     "category": pl.String,
@@ -116,6 +117,7 @@ class Table:
     name       what messages call the table, usually the file's name
     notes      what reading changed or left out, one sentence each, for people
     why        column -> why it has its kind, for people
+    images     the decoded images by what their cells say (image columns hold paths); None where there are none yet
     """
 
     frame: pl.DataFrame
@@ -130,6 +132,7 @@ class Table:
     name: str = "table"
     notes: tuple[str, ...] = ()
     why: Mapping[str, str] = field(default_factory=dict, repr=False)
+    images: ImageStore | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def make(
@@ -143,6 +146,7 @@ class Table:
         row_ids: Rows | None = None,
         notes: tuple[str, ...] = (),
         why: Mapping[str, str] | None = None,
+        images: ImageStore | None = None,
     ) -> "Table":
         """A table of freshly read rows: numbered from 0, its own root."""
         rows = np.arange(frame.height, dtype=np.int64)
@@ -158,6 +162,7 @@ class Table:
             name=name,
             notes=notes,
             why=why or {},
+            images=ImageStore() if images is None and schema.of_kind("image") else images,
         )
 
     # ---- looking
@@ -189,6 +194,15 @@ class Table:
     def numbers(self, name: str) -> Floats:
         """A number column, missing as nan."""
         return np.asarray(self.frame.get_column(name).fill_null(float("nan")).to_numpy(), dtype=np.float64)
+
+    def pictures(self, name: str) -> ImageRows:
+        """The images of an image column, one a row, decoded once and shared by all tables cut out of this one."""
+        store = ImageStore() if self.images is None else self.images
+        if self.root is None or self.positions is None:
+            return store.rows(self.column(name).to_list())
+        root = self.root
+        whole: ImageRows = root.once(("images", name), lambda: store.rows(root.frame.get_column(name).to_list()))
+        return whole.take(self.positions)
 
     def given_labels(self) -> Labels:
         """The labels; a sentence when there is no target."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from melior.checks._image_copies import of_tables
 from melior.data.table import Table
 from melior.findings import Finding, plain
 from melior.recipe import Recipe, Split
@@ -117,13 +118,18 @@ def ignoring(table: Table, repairs: Sequence[Repair]) -> Table:
 
 
 def same_rows(table: Table, other: Table | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
-    """A number for every distinct row (all columns that a model may read): equal rows have equal numbers."""
+    """A number for every distinct row (all columns that a model may read): equal rows have equal numbers, and images
+    are equal where they are nearly the same."""
     columns = table.features()
     if not columns:
         return np.arange(table.rows), None if other is None else np.arange(other.rows) + table.rows
     import polars as pl
 
-    frames = [table.frame.select(columns)] + ([] if other is None else [other.frame.select(columns)])
+    tables = [table] if other is None else [table, other]
+    frames = [one.frame.select(columns) for one in tables]
+    for column in table.of_kind("image"):
+        groups = [pl.Series(column, near.group) for near in of_tables(tables, column)]
+        frames = [frame.with_columns(group) for frame, group in zip(frames, groups, strict=True)]
     joined = pl.concat(frames)
     numbered = joined.with_row_index("melior row").with_columns(
         pl.col("melior row").min().over(columns).alias("melior first")

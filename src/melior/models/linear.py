@@ -1,4 +1,5 @@
-"""Logistic regression on numbers, one-hot categories, time parts and TF-IDF terms; sparse from reading to fitting."""
+"""Logistic regression on numbers, one-hot categories, time parts, TF-IDF terms and images in a few fitted dimensions;
+sparse from reading to fitting."""
 
 import warnings
 from typing import Annotated, Any, Literal, Self
@@ -11,6 +12,7 @@ from scipy.special import expit, softmax
 from melior.data.table import Floats, Labels, Table
 from melior.features._base import Encoder, Matrix
 from melior.features.blocks import Block, Blocks, Numbers, OneHot, Times
+from melior.features.images import ImageDimensions
 from melior.features.texts import Terms
 from melior.models._base import MatrixScorer, Model
 
@@ -26,10 +28,11 @@ class Linear(Model):
     characters  also runs of 2 to 4 characters: true, false, or auto (where texts are short)
     most_terms  at most so many terms a column
     text_scale  length of a text's vector; larger penalises terms less than other features
+    image_dimensions  dimensions of each image column
     rounds      of the solver at most, >= 1
     """
 
-    kinds = frozenset({"number", "category", "language", "text", "time"})
+    kinds = frozenset({"number", "category", "language", "text", "image", "time"})
     can = frozenset({"row_weights", "l1_penalty", "l2_penalty"})
     cost = 1
 
@@ -39,6 +42,7 @@ class Linear(Model):
     characters: Literal["auto"] | bool = "auto"
     most_terms: Annotated[int, Field(ge=1)] = 100_000
     text_scale: Annotated[float, Field(gt=0, le=100)] = 2.0
+    image_dimensions: Annotated[int, Field(ge=1, le=728)] = 150
     rounds: Annotated[int, Field(ge=1)] = 500
 
     def encoder(self, table: Table, *, scaled: bool) -> Encoder:
@@ -56,6 +60,7 @@ class Linear(Model):
                 blocks.append(
                     Terms(column, unit="characters", shortest=2, longest=4, most=self.most_terms, scale=self.text_scale)
                 )
+        blocks += [ImageDimensions(column, dimensions=self.image_dimensions) for column in table.of_kind("image")]
         return Blocks(blocks)
 
     def fit(

@@ -1,4 +1,4 @@
-"""Boosted trees (LightGBM) on numbers, categories, time parts, and texts in a few fitted dimensions."""
+"""Boosted trees (LightGBM) on numbers, categories, time parts, and texts and images in a few fitted dimensions."""
 
 from typing import Annotated, Any, Self
 
@@ -9,6 +9,7 @@ from pydantic import Field
 from melior.data.table import Floats, Labels, Table
 from melior.features._base import Encoder, Matrix
 from melior.features.blocks import Block, Blocks, Codes, Numbers, Times
+from melior.features.images import ImageDimensions
 from melior.features.texts import TextDimensions
 from melior.models._base import MatrixScorer, Model
 from melior.models.linear import Constant, spread
@@ -27,11 +28,12 @@ class Trees(Model):
     rows_in_leaf    fewest training rows in a leaf; auto: LightGBM's 20, fewer on small tables
     l1, l2          penalties on the values of leaves, >= 0
     text_dimensions dimensions of each text column
+    image_dimensions dimensions of each image column
     stop_share      share of training rows that says when to stop; 0 trains all rounds
     stop_patience   rounds without a better loss there until it stops
     """
 
-    kinds = frozenset({"number", "category", "language", "text", "time"})
+    kinds = frozenset({"number", "category", "language", "text", "image", "time"})
     can = frozenset({"row_weights", "l1_penalty", "l2_penalty", "early_stopping"})
     cost = 2
 
@@ -42,6 +44,7 @@ class Trees(Model):
     l1: Annotated[float, Field(ge=0)] = 0.0
     l2: Annotated[float, Field(ge=0)] = 0.0
     text_dimensions: Annotated[int, Field(ge=1, le=512)] = 32
+    image_dimensions: Annotated[int, Field(ge=1, le=728)] = 48
     stop_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     stop_patience: Annotated[int, Field(ge=1)] = 10
 
@@ -56,6 +59,8 @@ class Trees(Model):
         if times:
             blocks.append(Times(times, cyclic=False))
         blocks += [TextDimensions(column, dimensions=self.text_dimensions) for column in table.of_kind("text")]
+        size = self.image_dimensions
+        blocks += [ImageDimensions(column, dimensions=size, filled=False) for column in table.of_kind("image")]
         return Blocks(blocks)
 
     def fit(

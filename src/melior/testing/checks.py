@@ -13,7 +13,7 @@ from melior.checks._base import Check
 from melior.data.table import KINDS, Table
 from melior.findings import SYMPTOMS, Finding, plain
 from melior.recipe import Choice, Recipe
-from melior.testing import tables
+from melior.testing import images, tables
 from melior.testing.promises import NAME, described, holds
 from melior.trials.audit import suits
 from melior.trials.context import TableContext
@@ -75,6 +75,8 @@ TABLES: dict[str, Callable[[], Table]] = {
     "no target": lambda: replace(tables.mixed_table(), labels=None),
     "clean": tables.clean_table,
 }
+if images.HAVE_PILLOW:
+    TABLES |= {"images": images.image_table, "clean images": images.clean_image_table}
 
 
 @cache
@@ -85,7 +87,7 @@ def context_of(name: str) -> TableContext:
     if labels is None:
         table = replace(table, schema=replace(table.schema, target=None, classes=()))
     recipe = Recipe(metric="macro_f1", model=Choice(name="linear"))
-    if name == "clean" or table.rows < 40:
+    if name.startswith("clean") or table.rows < 40:
         return TableContext(table, recipe)
     other = table.take(np.arange(table.rows - 30, table.rows))
     return TableContext(table.take(np.arange(table.rows - 25)), recipe, other=other)
@@ -140,8 +142,9 @@ class CheckSuite:
         holds(again.to_dict() == finding.to_dict(), f"{said} is not the same after a way through JSON")
 
     def test_clean_rows_have_nothing(self) -> None:
-        found = self.found("clean")
-        holds(not found, f"on clean rows it finds {[finding.message for finding in found]}")
+        for name in ("clean", "clean images"):
+            found = self.found(name) if name in TABLES else []
+            holds(not found, f"on {name} rows it finds {[finding.message for finding in found]}")
 
     def test_same_again(self) -> None:
         for name in ("messy", "mixed"):

@@ -13,7 +13,7 @@ from melior.methods._base import Method, methods
 from melior.models._base import Encoding, Learner, Model, families
 from melior.predictor import Predictor
 from melior.recipe import Choice, Recipe
-from melior.testing import tables
+from melior.testing import images, tables
 from melior.testing.promises import (
     NAME,
     described,
@@ -185,9 +185,11 @@ class MethodSuite:
             holds(right > 0.5, f"{settings}: right in {right:.0%} of rows of three classes that are easy to tell apart")
 
     def test_other_tables_are_fine(self) -> None:
-        """Two classes, rare classes, a class without rows, Chinese, odd columns, ten rows: fitted, or refused."""
+        """Two or rare classes, a class without rows, Chinese, odd columns, ten rows, images: fitted, or refused."""
         settings = self._settings()[0]
-        for name in ("binary", "rare", "absent", "chinese", "odd", "tiny"):
+        for name in ("binary", "rare", "absent", "chinese", "odd", "tiny", "images"):
+            if name not in TABLES:
+                continue
             table = TABLES[name]()
             predictor = fit_with(self.method, settings, table, refusable=True)
             if predictor is not None:
@@ -255,6 +257,8 @@ TABLES: dict[str, Callable[[], Table]] = {
     "odd": tables.odd_table,
     "tiny": tables.tiny_table,
 }
+if images.HAVE_PILLOW:
+    TABLES["images"] = images.image_table
 
 
 def family_for(method: Method, table: Table) -> Model | None:

@@ -10,7 +10,7 @@ from melior.features._base import Matrix
 from melior.models._base import Model
 from melior.predictor import Predictor
 from melior.recipe import Choice, Recipe
-from melior.testing import tables
+from melior.testing import images, tables
 from melior.testing.promises import (
     NAME,
     described,
@@ -179,6 +179,24 @@ class ModelSuite:
             predictor = self._fit(table)
             kept_bit_for_bit(predictor, tables.new_rows(table), fresh=fresh, modules=(self.model.__module__,))
             holds(same_state(predictor, loaded_again(predictor)), "saved twice, something is lost")
+
+    def test_images_are_read(self) -> None:
+        """Where the family reads images: it learns from them, from training rows alone, and survives files that are
+        none; alone and in a fresh process an image has the same scores."""
+        if "image" not in self.model.kinds or not images.HAVE_PILLOW:
+            return
+        table = images.image_table()
+        train, held = np.arange(110), np.arange(110, table.rows)
+        predictor = self._fit(table.take(train))
+        right = np.mean(predictor.answers(table.take(held)) == table.given_labels()[held])
+        holds(right > 0.7, f"on images of three classes that are easy to tell apart it is right in {right:.0%}")
+        spoiled = tables.spoiled(table, held).take(train)
+        holds(same_state(predictor, self._fit(spoiled)), "what is fitted changes with images that are not for training")
+        new = tables.new_rows(table)
+        probabilities(predictor.scores(new), new)
+        alone = np.concatenate([predictor.scores(table.take(np.array([row]))) for row in range(6)])
+        holds(np.abs(alone - predictor.scores(table)[:6]).max() <= 1e-9, "alone an image scores differently")
+        kept_bit_for_bit(predictor, new, fresh=True, modules=(self.model.__module__,))
 
     # ----
 

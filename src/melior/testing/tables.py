@@ -164,6 +164,8 @@ def _strange(kind: str, which: int) -> Any:
         return (np.datetime64("1970-01-01", "us"), np.datetime64("2100-12-31T23:59", "us"))[which - 1].item()
     if kind == "text":
         return (" ".join(WORDS["new"]), "".join(CHINESE["new"]) + " great 😀")[which - 1]
+    if kind == "image":
+        return ("no such image.jpg", "")[which - 1]
     return ("a value never seen", "")[which - 1]
 
 

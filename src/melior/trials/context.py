@@ -84,6 +84,7 @@ class TableContext:
 
     def _embedding(self) -> NDArray[np.float64]:
         from melior.features.blocks import OneHot
+        from melior.features.images import ImageDimensions
         from melior.features.texts import TextDimensions
 
         parts: list[NDArray[np.float64]] = []
@@ -106,6 +107,9 @@ class TableContext:
             flat = TextDimensions(column, dimensions=16).fit(self.table, self.seed).transform(self.table)
             if flat.shape[1]:
                 parts.append(flat / max(float(flat.std(axis=0).max()), 1e-9))
+        for column in self.table.of_kind("image"):
+            shown = ImageDimensions(column, dimensions=16, scale=1.0).fit(self.table, self.seed)
+            parts.append(shown.transform(self.table)[:, : len(shown.axes)])  # what it shows; sizes have a check
         return np.hstack(parts) if parts else np.zeros((self.table.rows, 1))
 
     def neighbours(self, k: int, among: Rows | None = None) -> tuple[Floats, Rows]:

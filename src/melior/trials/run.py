@@ -130,6 +130,8 @@ def content_hash(table: Table) -> str:
     for start in range(0, table.rows, 100_000):
         piece = table.frame.slice(start, 100_000)
         digest.update(piece.hash_rows(seed=1).to_numpy().tobytes())
+    for name in table.of_kind("image"):  # a file may hold another image under the same name
+        digest.update(table.pictures(name).digests.tobytes())
     for part in (table.labels, table.weights, table.row_ids):
         digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()

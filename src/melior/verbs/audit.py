@@ -60,6 +60,7 @@ def audit(
         columns=columns,
         need_target=False,
         sample="fitting" if sample is None else sample,
+        progress=progress,
     )
     if fix is not None:
         if any("drawn at random" in note for note in ready.table.notes):

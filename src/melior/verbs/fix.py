@@ -5,6 +5,7 @@ very likely wrong, cells that stand for a missing value, values in another unit,
 Everything else is named in the log and left to people: rare is not wrong.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,7 @@ def write_fixed(table: Table, findings: Sequence[Finding], path: Path) -> Fixed:
     log = Log()
     gone: set[int] = set()
     columns: list[str] = []
-    frame = table.frame
+    frame = _with_paths(table, path)
     cells = 0
     for finding in findings:
         before = len(log.lines)
@@ -101,6 +102,21 @@ def write_fixed(table: Table, findings: Sequence[Finding], path: Path) -> Fixed:
     _write(frame.filter(pl.Series(kept)).drop(columns), path)
     _write(log.frame(), log_of(path))
     return Fixed(path, log_of(path), table.rows, int((~kept).sum()), cells, tuple(columns))
+
+
+def _with_paths(table: Table, path: Path) -> pl.DataFrame:
+    """The rows with paths of images as they are found from the copy's folder."""
+    frame = table.frame
+    if table.images is None or os.path.abspath(table.images.folder) == os.path.abspath(path.parent):
+        return frame
+    for column in table.of_kind("image"):
+        moved = []
+        for cell in table.column(column).to_list():
+            there = None if cell is None else table.images.folder / cell
+            relative = there is not None and not Path(cell).is_absolute() and os.path.lexists(there)
+            moved.append(os.path.relpath(str(there), path.parent) if relative else cell)
+        frame = frame.with_columns(pl.Series(column, moved, dtype=pl.String))
+    return frame
 
 
 def _leaks(finding: Finding, already: Sequence[str], log: Log) -> list[str]:

@@ -55,8 +55,9 @@ def improve(
     started = time.monotonic()
     progress("reading", 0, 1)
     ready = prepare(
-        source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns
-    )
+        source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns,
+        progress=progress,
+    )  # fmt: skip
     made = None if run is None else Run.begin(run, "improve", ready.recipe, content_hash(ready.table))
     found, parts, plain = improve_table(
         ready.table,

@@ -9,6 +9,7 @@ from melior.data.read import read, read_pair
 from melior.data.table import Table
 from melior.errors import UserError
 from melior.metrics.registry import metric as named_metric
+from melior.progress import Progress, silent
 from melior.recipe import Choice, Recipe
 
 DEFAULT_METRIC = "macro_f1"  # unlike accuracy it does not look good on a model that never answers the rare class
@@ -35,8 +36,12 @@ def prepare(
     columns: dict[str, str] | None = None,
     need_target: bool = True,
     sample: int | Literal["fitting"] | None = None,
+    progress: Progress = silent,
 ) -> Prepared:
-    """Reads what the source names. What is given here goes before what the recipe says. sample: see `read`."""
+    """Reads what the source names. What is given here goes before what the recipe says. sample: see `read`.
+
+    progress  is told what reading does, beside the stage: decoding images may take long
+    """
     recipe, rows = recipe_and_rows(source)
     data: dict[str, Any] = {}
     if target is not None:
@@ -56,7 +61,7 @@ def prepare(
     recipe = Recipe.checked(given)
     if methods:
         recipe = recipe.with_methods(*methods)
-    table, test_table = _tables(recipe, rows, test, sample)
+    table, test_table = _tables(recipe, rows, test, sample, progress)
     if need_target and table.target is None:
         raise UserError(f"{table.name}: no target was named; say which column to predict with --target.")
     if recipe.metric == "auto":
@@ -85,7 +90,11 @@ def _path_of(recipe: Recipe) -> str:
 
 
 def _tables(
-    recipe: Recipe, rows: Any, test: Any, sample: int | Literal["fitting"] | None = None
+    recipe: Recipe,
+    rows: Any,
+    test: Any,
+    sample: int | Literal["fitting"] | None = None,
+    progress: Progress = silent,
 ) -> tuple[Table, Table | None]:
     if isinstance(rows, Table):
         return rows, test if isinstance(test, Table) else None
@@ -100,6 +109,7 @@ def _tables(
         "separator": recipe.data.separator,
         "sample": sample,
         "seed": recipe.seed,
+        "progress": lambda said: progress("reading", 0, 1, said),
     }
     second = test if test is not None else recipe.data.test
     if second is None:

@@ -79,8 +79,9 @@ def train(
     started = time.perf_counter()
     progress("reading", 0, 1)
     ready = prepare(
-        source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns
-    )
+        source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns,
+        progress=progress,
+    )  # fmt: skip
     recipe, table, sealed = ready.recipe, ready.table, ready.test
     made = None if run is None else Run.begin(run, "train", recipe, content_hash(table))
     training = table
