@@ -21,6 +21,7 @@ MOST_COLUMNS = 60  # cut alone
 MOST_PAIRED = 12  # cut in pairs: 66 pairs
 MOST_BINS = 20
 ROWS_A_BIN = 25
+ENDS = (0.01, 0.02, 0.03)
 MOST_VALUES = 12  # a number column of fewer values is cut by value
 MOST_CATEGORIES = 40
 QUARTERS = 4
@@ -54,10 +55,11 @@ class Slice:
 
 @dataclass
 class Cuts:
-    """All axes of a table, and the slices on them; `pairs` are pairs of (coarse) axes."""
+    """All axes of a table; the slices are runs on each, and pairs of runs on two of the `coarse` ones (numbers of axes
+    with few bins, each with the number of the axis of many bins of the same column)."""
 
     axes: list[Axis] = field(default_factory=list)
-    coarse: list[int] = field(default_factory=list)
+    coarse: dict[int, int] = field(default_factory=dict)
 
     def inside(self, one: Slice) -> NDArray[np.bool_]:
         """(rows,) whether each row is in the slice."""
@@ -78,8 +80,10 @@ def cuts(table: Table, embedding: Floats, answers: Rows, seed: int) -> Cuts:
     found = Cuts()
     names = _telling(table, answers, MOST_COLUMNS)
     paired = set(_telling(table, answers, MOST_PAIRED))
+    fine: dict[str, int] = {}
     for name in names:
         for axis in _axes_of(table, name, MOST_BINS):
+            fine.setdefault(name, len(found.axes))
             found.axes.append(axis)
     if len(names) >= 2:
         groups = _groups(table, embedding, seed)
@@ -89,7 +93,7 @@ def cuts(table: Table, embedding: Floats, answers: Rows, seed: int) -> Cuts:
         if name in paired and len(paired) > 1:
             coarse = next(_axes_of(table, name, QUARTERS), None)
             if coarse is not None:
-                found.coarse.append(len(found.axes))
+                found.coarse[len(found.axes)] = fine[name]
                 found.axes.append(coarse)
     return found
 
@@ -151,7 +155,11 @@ def _ordered(
         edges = distinct
     else:
         many = int(np.clip(int(known.sum()) // ROWS_A_BIN, 2, bins))
-        edges = np.quantile(values[known], np.linspace(0, 1, many + 1)[1:-1])
+        levels = np.linspace(0, 1, many + 1)[1:-1]
+        if many == MOST_BINS:  # a part of the rows may be smaller than a bin: at the ends it can be seen
+            ends = np.array([level for level in ENDS if level * known.sum() >= ROWS_A_BIN])
+            levels = np.sort(np.concatenate([ends, levels, 1 - ends]))
+        edges = np.quantile(values[known], levels)
         if not time:
             # edges as people write them: three digits of the distance between neighbours
             spread = float(np.subtract(*np.quantile(values[known], [0.9, 0.1])))
@@ -259,9 +267,8 @@ class Sums:
         places: list[int] = []
         members: list[int] = []
         offset = 0
-        coarse = set(cut.coarse)
         for number, axis in enumerate(cut.axes):
-            if number in coarse:
+            if number in cut.coarse:
                 continue
             cells.append(axis.codes[rows] + offset)
             for span, (start, end) in enumerate(axis.spans):
@@ -272,7 +279,7 @@ class Sums:
                 )  # fmt: skip
             offset += axis.size
         for position, one in enumerate(cut.coarse):
-            for two in cut.coarse[position + 1 :]:
+            for two in list(cut.coarse)[position + 1 :]:
                 first, second = cut.axes[one], cut.axes[two]
                 cells.append(first.codes[rows] * second.size + second.codes[rows] + offset)
                 for i, (a, b) in enumerate(first.spans):
