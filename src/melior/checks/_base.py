@@ -71,8 +71,8 @@ class Context(Protocol):
         where it has them."""
 
     def scores_between(self, one: Table, two: Table) -> Floats:
-        """(rows of one + rows of two,) out-of-fold probability that a row is of the second table, by a small model of
-        their feature columns. Times and the target are not read: what tells two periods apart is their dates."""
+        """(rows of one + rows of two,) probability that a row is of the second table, by a small model of their feature
+        columns, from three folds. Times and the target are not read: dates tell any two periods apart."""
 
 
 class Check(ABC):
