@@ -211,6 +211,25 @@ class SmallContext:
 
         return self.once((kind, column), make)
 
+    def out_of_fold_from(self, part: float) -> NDArray[np.float64]:
+        def make() -> Any:
+            labels = self.table.given_labels()
+            rank = np.random.default_rng(self.seed).permutation(len(labels))
+
+            def few(train: NDArray[np.int64]) -> NDArray[np.int64]:
+                own = [train[labels[train] == k] for k in np.unique(labels[train][labels[train] >= 0])]
+                return np.concatenate([k[np.argsort(rank[k])][: max(2, round(part * len(k)))] for k in own])
+
+            return self.scored(self.table.features(), self.family, [(few(a), b) for a, b in self.folds()])
+
+        return self.out_of_fold() if part == 1 else self.once(("from", part), make)
+
+    def scores_between(self, one: Table, two: Table) -> NDArray[np.float64]:
+        from melior.recipe import Recipe
+        from melior.trials.context import TableContext
+
+        return TableContext(one, Recipe()).scores_between(one, two)
+
 
 def small_tree(context: SmallContext, column: str) -> NDArray[np.float64]:
     """Out-of-fold class shares in the leaves of a small tree over one number column."""

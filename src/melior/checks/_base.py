@@ -78,6 +78,15 @@ class Context(Protocol):
         """(rows, classes) out-of-fold probabilities when the folds are split by this column, and the positions that
         were scored; what the other rows hold means nothing."""
 
+    def out_of_fold_from(self, part: float) -> Floats:
+        """`out_of_fold` by models that learned from this part (0 < part <= 1) of each fold's training rows, drawn at
+        random from every class; a smaller part is contained in a larger one. At least two rows of a class are kept
+        where it has them."""
+
+    def scores_between(self, one: Table, two: Table) -> Floats:
+        """(rows of one + rows of two,) probability that a row is of the second table, by a small model of their feature
+        columns, from three folds. Times and the target are not read: dates tell any two periods apart."""
+
 
 class Check(ABC):
     """Measures one family of symptoms.

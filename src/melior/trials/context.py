@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from melior.data.splits import Fold, folds
-from melior.data.table import Floats, Rows, Table
+from melior.data.table import Floats, Rows, Schema, Table
 from melior.errors import UserError
 from melior.features.neighbours import EXACT, REFERENCE, nearest, sample_positions
 from melior.methods._base import methods
@@ -185,14 +185,18 @@ class TableContext:
         kinds = tuple(table.schema.kinds.items())
         return self._once(("crossed", kinds, model.name, model.model_dump_json(), number), make)
 
-    def _by_folds(self, table: Table, recipe: Recipe, parts: list[Fold]) -> tuple[Floats, Rows]:
+    def _by_folds(
+        self, table: Table, recipe: Recipe, parts: list[Fold], few: Callable[[Fold], Rows] | None = None
+    ) -> tuple[Floats, Rows]:
+        """Scores of the rows that some fold tests, by what it trains on (`few`: which of it), and their positions."""
         scores = np.zeros((table.rows, len(table.classes)))
         times = np.zeros(table.rows)
         unlabelled = np.flatnonzero(table.given_labels() < 0)
 
         def scored_by(fold: Fold) -> tuple[Rows, Floats]:
             with one_thread_each():
-                train = table.take(self._learnt(self.labelled[fold.train]))
+                learnt = self._learnt(self.labelled[fold.train if few is None else few(fold)])
+                train = table.take(learnt)
                 predictor = fit(recipe, train, shared=self._shared, threads=1)
                 where = np.concatenate([self.labelled[fold.test], unlabelled])
                 return where, predictor.scores(table.take(where))
@@ -297,6 +301,45 @@ class TableContext:
             return self._by_folds(self.table, self._recipe(self.model()), parts)
 
         return self._once(("under", kind, column), make)
+
+    def out_of_fold_from(self, part: float) -> Floats:
+        if not 0 < part <= 1:
+            raise ValueError(f"a part of the training rows must be above 0 and at most 1, not {part}")
+        if part == 1:
+            return self.out_of_fold()
+
+        def make() -> Floats:
+            codes = self.table.given_labels()[self.labelled]
+            # every class in random order once for all parts: the first rows of each are the nested part
+            order = np.random.default_rng([self.seed, 41]).permutation(len(codes))
+            rank = np.argsort(order)
+
+            def few(fold: Fold) -> Rows:
+                kept = []
+                for code in np.unique(codes[fold.train]):
+                    own = fold.train[codes[fold.train] == code]
+                    kept.append(own[np.argsort(rank[own])][: max(2, round(part * len(own)))])
+                return np.sort(np.concatenate(kept))
+
+            parts = folds(self.table.take(self.labelled), Split(kind="stratified", folds=FOLDS), self.seed)
+            return self._by_folds(self.table, self._recipe(self.model()), parts, few)[0]
+
+        return self._once(("from", part), make)
+
+    def scores_between(self, one: Table, two: Table) -> Floats:
+        kinds = {
+            name: kind if kind != "time" and name in two.frame.columns else "ignore"
+            for name, kind in one.schema.kinds.items()
+        }
+        names = [name for name in one.frame.columns if name in two.frame.columns]
+        frame = pl.concat([one.frame.select(names), two.frame.select(names)], how="vertical_relaxed")
+        schema = Schema({name: kinds[name] for name in names if name in kinds}, "part", ("one", "two"))
+        labels = np.repeat(np.array([0, 1], dtype=np.int32), [one.rows, two.rows])
+        both = TableContext(Table.make(frame, schema, labels), Recipe(seed=self.seed, model=SMALL_TREES))
+        if both.model().unsuitable(both.table) is not None:
+            return np.full(both.table.rows, two.rows / max(1, both.table.rows))
+        scores: Floats = both._crossed(both.table, both.model(), COLUMN_FOLDS)[:, 1]
+        return scores
 
     def _shares(self) -> Floats:
         """The classes' shares for every row: what is known without any column."""
