@@ -1,0 +1,296 @@
+"""Names of people in English and Chinese: what stands after or before words that announce one, and names that are well
+known as such. Precise rather than greedy: a capital letter or a surname's character alone is no name."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+import polars as pl
+
+from melior.privacy import _chinese_names as chinese
+from melior.privacy._english_names import AMBIGUOUS, GIVEN, SURNAMES
+from melior.privacy.spans import Span, Tally, Texts
+
+ORDINARY_ROWS = 20_000  # texts whose lower-case words are known not to be names
+
+_WORD = r"(?:[A-Z][a-zà-öø-ÿ]+(?:[-'’][A-Z][a-zà-öø-ÿ]+)?|(?:Mc|Mac|O['’]|D['’]|De|Di|Le|La|Van|Von)[A-Z][a-zà-öø-ÿ]+)"
+_JOIN = r"(?:(?: [A-Z]\.?)? (?:(?:de|da|van|von|der|den|del|la|bin|al|el) ){0,2})"
+_FULL = rf"{_WORD}(?:{_JOIN}{_WORD}){{1,2}}"
+_PAIR = re.compile(
+    rf"(?<![\w@/.'’-]){_WORD}(?: [A-Z]\.?)?(?: (?:de|da|van|von|der|den|del|la) )?(?:(?<= )| ){_WORD}(?![\w@]|\.\w)"
+)
+_TITLE = re.compile(
+    rf"(?<![A-Za-z])(?:Mr|Mrs|Ms|Miss|Mister|Dr|Prof|Professor|Doctor|Madam|Sir|Rev|Capt|Sgt)\.? (?P<name>{_WORD}(?:{_JOIN}{_WORD}){{0,2}})(?!\w)"
+)
+# Said outright: what follows is a name, known or not, in small letters too if it is a known one.
+_SAID = re.compile(
+    r"(?<![A-Za-z])(?P<cue>(?:my|his|her|their|the|full|first|last|legal|maiden|given|family|customer|client|patient|guest|contact|employee"
+    r"|account|cardholder'?s?|applicant'?s?|passenger'?s?|tenant'?s?|student'?s?|sender'?s?|recipient'?s?|member'?s?|beneficiary'?s?)? ?name(?: on (?:the )?(?:card|account|file|booking))?(?: is| was|:| -|=)"
+    r"|(?:i am|i'm|im) (?:called|named)|(?:is|was) called|named|goes by"
+    r"|(?:attn|attention|customer|client|patient|guest|recipient|sender|signed|signed by|applicant|passenger|employee|tenant|beneficiary|contact|contact person|cardholder|account holder|author|manager|interviewer|witness|emergency contact|ship to|deliver to|bill to|prepared by|approved by|reviewed by|reported by|assigned to|requested by|submitted by|written by):)"
+    r"\s*[\"“(]?(?P<title>(?:Mr|Mrs|Ms|Dr|Prof)\.? )?(?P<name>[A-Za-zÀ-ÿ'’-]+(?:(?: [A-Z]\.)? [A-Za-zÀ-ÿ'’-]+){0,3})",
+    re.IGNORECASE,
+)
+_NO_NAME = re.compile(
+    r"(?:product|file|user|screen|brand|company|business|domain|host|event|project|street|city|country|place|item|model|font|column"
+    r"|variable|class|pet|dog|cat|team|school|store|shop|restaurant|hotel|game|song|movie|book|code|nick|band|package|table|folder|server)\s?$",
+    re.IGNORECASE,
+)
+# Half said: a name of two capital words, or a known one.
+_HALF = re.compile(
+    r"(?<![A-Za-z])(?:[Dd]ear|[Hh]i|[Hh]ello|[Hh]ey|HI|[Rr]egards,|[Ss]incerely,|[Tt]hanks,|[Tt]hank you,|[Cc]heers,|[Bb]est,|[Ww]ishes,|[Yy]ours,"
+    r"|[Yy]ours truly,|[Ff]aithfully,|[Rr]espectfully,|[Ll]ove,|[Ii] am|[Ii]['’]m|[Tt]his is|[Ss]poke (?:with|to)|[Tt]alked to|[Cc]ontact|[Aa]sk for|[Cc]all|[Cc]alled|[Ee]mail|[Rr]each|[Mm]et|[Ss]igned|[Ss]igned by|[Hh]elped by"
+    r"|[Ss]erved by|[Aa]gent|[Rr]epresentative|[Mm]anager|[Cc]olleague|[Tt]enant|[Pp]atient|[Cc]ustomer|[Cc]lient|[Ee]mployee|[Nn]urse|[Dd]octor|[Tt]echnician|[Rr]eceptionist|[Dd]river|[Aa]ttorney|[Ll]andlord|[Ss]pouse|[Hh]usband|[Ww]ife|[Bb]rother|[Ss]ister|[Ss]on|[Dd]aughter|[Ff]riend|[Bb]oss)"
+    rf"(?: of)?[,:]?\s+(?P<name>{_WORD}(?:{_JOIN}{_WORD}){{0,2}})(?!\w)"
+)
+
+# Capital words that are no part of a name: greetings, days, what begins a sentence, places, organisations.
+_STOP = frozenset(
+    """the a an and or but if so as at by for from in into of on onto to with without this that these those it its i we you he
+    she they them his her their our your my me us is are was were be been am do does did has have had can could will would
+    shall should may might must not no yes all any some every each both few more most other such only own same than too
+    very just please thanks thank regards dear hello hi hey sir madam team customer support service sales department all
+    everyone friends folks sincerely best kind kindly warm cheers yours truly
+    monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september
+    october november december spring summer autumn winter christmas easter thanksgiving
+    when where why how what who which while after before because although though since until unless then there here now
+    today tomorrow yesterday never always also still again once maybe however
+    new old north south east west northern southern eastern western saint st san santa los las el la port fort mount mt lake
+    river bay cape point grand great big little upper lower central royal united states kingdom america american british
+    english french german chinese japanese korean indian spanish italian canadian australian european asian african mexican
+    store shop bank hotel restaurant cafe inn airport station hospital clinic university college school academy institute
+    museum library church center centre street road avenue lane drive boulevard park garden gardens plaza square tower mall
+    county city town village state island beach valley hills heights springs falls creek bridge county building house
+    inc llc ltd corp corporation company co group holdings partners associates foundation society association agency bureau
+    office committee council board ministry court press media news times post journal magazine
+    award awards prize cup league club championship tournament festival tour show series season episode trophy medal
+    act law theorem rule method model test scale index disease syndrome effect equation
+    jeans shirt dress dresses shoes boots bag bags watch watches perfume coffee tea whiskey sauce chicken pizza burger
+    edition version online shipping order orders product products item account page website app password email phone
+    street's day night morning evening week month year time
+    loves likes hates wants needs says said goes went gets got makes made takes took came comes works helped called wins
+    manager director president chief officer senator governor judge king queen prince captain general pope
+    """.split()  # noqa: SIM905
+)
+_BRANDS = frozenset(
+    """calvin klein|tommy hilfiger|ralph lauren|michael kors|jimmy choo|tory burch|kate spade|harley davidson|louis vuitton
+    |harry potter|mickey mouse|johnnie walker|jack daniels|james bond|marc jacobs|hugo boss|donna karan|vera wang|betsey johnson
+    |eddie bauer|tracy reese|steve madden|sam edelman|cole haan|vera bradley|laura ashley|ann taylor|perry ellis|john deere|johns hopkins
+    |dr pepper|papa john|uncle ben|betty crocker|aunt jemima|charlie brown|barbie doll|santa claus|martha stewart|sherlock holmes
+    |elizabeth arden|estee lauder|bobbi brown|mary kay|trader joe|baskin robbins|ben jerry|morgan stanley|wells fargo|jp morgan
+    |charles schwab|merrill lynch|ernst young|ivy league|victoria secret|stella mccartney|alexander mcqueen|christian louboutin
+    |christian dior|oscar wilde|lululemon lab|nanette lepore|cynthia rowley|rachel roy|paige denim|joe fresh|karen millen|ted baker|paul smith|fred perry|levi strauss""".replace("\n", "").replace("    ", "").split("|")
+)  # fmt: skip
+_AFTER_PERSON = re.compile(
+    r"['’]s? (?:Hospital|Church|School|College)| (?:University|College|School|Hospital|Airport|Street|St\b|Road|Rd\b|Avenue|Ave\b|Lane|Drive|Boulevard|Blvd"
+    r"|Park|County|Inc|LLC|Ltd|Corp|Company|Foundation|Institute|Museum|Library|Center|Centre|Beach|Lake|Bridge|Stadium|Award|Prize|Cup|Hotel|Memorial"
+    r"|Elementary|High School|Square|Plaza|Building|Tower|Hall|Theater|Theatre|Theorem|Syndrome|& Co|& Sons|Group|Bank|Jeans|Collection|Island|Mall|Court|Terrace|Way|Trail|Highway|Place|Brothers|Edition|Apartments)\b"
+)
+
+_SURNAME = f"(?:{'|'.join(chinese.COMPOUND)}|[{''.join(sorted(chinese.SURNAMES))}])"
+_HAN = "\u4e00-\u9fff"
+_GIVEN = f"(?!{'|'.join(chinese.FOLLOWING)})[{_HAN}](?<![{chinese.NEVER}])"
+_CHINESE = f"{_SURNAME}{_GIVEN}(?:{_GIVEN})?"
+_CHINESE_SAID = re.compile(
+    "(?:姓名|名字|联系人|收件人|收货人|寄件人|发件人|负责人|申请人|经办人|投诉人|报案人|持卡人|开户人|户名|患者|病人|客户|顾客|用户|员工|学生|家长|法人|法定代表人|签收人|审批人|乘客|旅客|房东|租客|承租人|监护人|紧急联系人|操作员|店员|参会人|嘉宾|作者|被保险人|受益人|委托人|代理人|当事人|原告|被告)"
+    f'(?:信息|叫|为|是|名叫|名字是|名)?[\\s:：=“"(（-]*(?P<name>{_CHINESE})(?=[^{_HAN}]|$|{"|".join(chinese.FOLLOWING)}|[的，是在已说和与及把被将给找向要想会能去来到也都就又])'
+    f"|(?:我叫|名叫|我的名字是|本人|叫做|大名|我是|这是|他叫|她叫)(?P<called>{_CHINESE})(?=[^{_HAN}]|$|{'|'.join(chinese.FOLLOWING)}|[的是在已说和与及，])"
+)
+_CHINESE_TITLED = re.compile(f"(?P<name>{_CHINESE})(?={'|'.join(chinese.TITLES)})")
+_CHINESE_LOOSE = re.compile(
+    f"(?:^|(?<=[^{_HAN}A-Za-z0-9])|(?<=[由给跟找让被请叫和与及]))(?P<name>(?:{'|'.join(chinese.COMPOUND)}|[{''.join(sorted(chinese.SURNAMES - chinese.EVERYDAY))}])"
+    f"(?:[{''.join(sorted(chinese.GIVEN))}]){{2}})(?=[^{_HAN}]|$|{'|'.join(f for f in chinese.FOLLOWING if len(f) > 1)}|[的是在已说和与及把被将给找])"
+)
+
+
+def find(texts: Texts, tally: Tally) -> Iterator[Span]:
+    """Names in running text."""
+    yield from english(texts)
+    yield from chinese_names(texts)
+
+
+def known(name: str) -> int:
+    """How well known a name in English letters is: 2 a given name and a surname or a given name that is no ordinary
+    word, 1 one of the two that may be ordinary words, 0 neither.
+
+    >>> known("Linda Smith"), known("Linda Qwerty"), known("Rose Garden"), known("Blue Widget")
+    (2, 2, 1, 0)
+    """
+    words = [word.strip(".,'’-") for word in name.split()]
+    words = [
+        word[0].upper() + (word[1:].lower() if word.isupper() or word.islower() else word[1:])
+        for word in words
+        if len(word) > 1
+    ]
+    if not words:
+        return 0
+    first, last = words[0], words[-1]
+    given, surname = first in GIVEN, last in SURNAMES and len(words) > 1
+    if given and (surname or first not in AMBIGUOUS):
+        return 2
+    return int(given or surname)
+
+
+def looks_chinese(name: str) -> bool:
+    """Whether the whole text is a Chinese surname with one or two characters of a given name.
+
+    >>> looks_chinese("王小明"), looks_chinese("欧阳娜娜"), looks_chinese("高兴的"), looks_chinese("苹果")
+    (True, True, False, False)
+    """
+    return _whole().fullmatch(name) is not None
+
+
+@cache
+def _whole() -> re.Pattern[str]:
+    return re.compile(
+        f"(?:(?:{'|'.join(chinese.COMPOUND)})|[{''.join(sorted(chinese.SURNAMES))}])(?:[{_HAN}](?<![{chinese.NEVER}])){{1,2}}"
+    )
+
+
+def looks_english(name: str) -> bool:
+    """Whether the whole text is written as a name of two to four words, with a title or an initial perhaps.
+
+    >>> looks_english("Dr. Ann B. Lee"), looks_english("Lee, Ann"), looks_english("ann"), looks_english("Blue Widget 5")
+    (True, True, False, False)
+    """
+    return _written().fullmatch(name) is not None
+
+
+@cache
+def _written() -> re.Pattern[str]:
+    word = rf"(?:{_WORD}|[A-Z]{{2,}}(?:[-'’][A-Z]{{2,}})?)"
+    return re.compile(
+        rf"(?:(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.? )?{word}(?:,? (?:[A-Z]\.?|{word}|de|da|van|von|der|la|bin)){{1,3}}(?:,? (?:Jr|Sr|MD|DDS|PhD|DVM|II|III|IV)\.?)?"
+    )
+
+
+def english(texts: Texts) -> Iterator[Span]:
+    """Names that are announced, that follow a title, or whose given name or surname is common and no ordinary word."""
+    for row, text in texts.having(r"(?i:name|called|goes by|[a-z]:)"):
+        for match in _SAID.finditer(text):
+            if match.group("cue").lower().lstrip().startswith("name") and _NO_NAME.search(
+                text[max(0, match.start() - 12) : match.start()]
+            ):
+                continue
+            name = _until(match.group("name"))
+            if name is not None:
+                yield Span(row, match.start("name"), match.start("name") + len(name), "name", 0.92)
+    for row, text in texts.having(
+        r"\b(?:Mr|Mrs|Ms|Miss|Mister|Dr|Prof|Professor|Doctor|Madam|Sir|Rev|Capt|Sgt)\.? [A-Z]"
+    ):
+        for match in _TITLE.finditer(text):
+            name = _until(match.group("name"))
+            if (
+                name is not None
+                and not _AFTER_PERSON.match(text, match.start("name") + len(name))
+                and _not_brand(match.group())
+            ):
+                yield Span(row, match.start("name"), match.start("name") + len(name), "name", 0.9)
+    ordinary = _ordinary(texts)
+    for row, text in texts.having(
+        r"[A-Z][A-Za-zà-ÿ'’-]+ (?:[A-Z]\.? )?[A-Za-z'’]|(?i:dear|hi|hello|regards|sincerely|thanks|cheers)"
+    ):
+        for match in _HALF.finditer(text):
+            name = _until(match.group("name"))
+            if name is None or _AFTER_PERSON.match(text, match.start("name") + len(name)) or not _not_brand(name):
+                continue
+            words = name.split()
+            if any(word.lower() in ordinary for word in (words[0], words[-1])) and known(name) < 2:
+                continue
+            if known(name) == 2 or (len(words) > 1 and words[-1].lower() not in ordinary):
+                yield Span(row, match.start("name"), match.start("name") + len(name), "name", 0.8)
+        yield from _pairs(row, text, ordinary)
+
+
+def _pairs(row: int, text: str, ordinary: frozenset[str]) -> Iterator[Span]:
+    """Two capital words, the first a common given name or the second a common surname."""
+    place = 0
+    while (match := _PAIR.search(text, place)) is not None:
+        first, last = match.group().split()[0], match.group().split()[-1]
+        place = match.end() - len(last)  # of three capital words, the second and third may be the name
+        if first.lower() in _STOP or last.lower() in _STOP or not _not_brand(match.group()):
+            continue
+        if _AFTER_PERSON.match(text, match.end()):
+            place = match.end()
+            continue
+        given, surname = first in GIVEN, last in SURNAMES
+        plain = last.lower() in ordinary
+        if given and surname and not (first in AMBIGUOUS and plain):
+            score = 0.85
+        elif given and first not in AMBIGUOUS and first.lower() not in ordinary and not plain:
+            score = 0.75
+        elif surname and not plain and first.lower() not in ordinary and not _begins(text, match.start()):
+            score = 0.6
+        else:
+            continue
+        place = match.end()
+        yield Span(row, match.start(), match.end(), "name", score)
+
+
+def _begins(text: str, start: int) -> bool:
+    """Whether a sentence begins here, where any word has a capital letter."""
+    before = text[:start].rstrip() if start < 200 else text[start - 200 : start].rstrip()
+    return not before or before[-1] in '.!?:;"”“(-–•*'
+
+
+def _not_brand(name: str) -> bool:
+    return " ".join(name.lower().replace(".", "").split()) not in _BRANDS
+
+
+def _until(name: str) -> str | None:
+    """The words of an announced name: capital ones up to the first that is no part of a name; small ones if known."""
+    kept: list[str] = []
+    small = name == name.lower()
+    for word in re.findall(r"\S+", name):
+        plain = word.rstrip(".'’-")
+        if small:
+            titled = plain.title()
+            if (titled in GIVEN if not kept else titled in SURNAMES or titled in GIVEN) and plain not in _STOP:
+                kept.append(word)
+                continue
+            break
+        joining = kept and plain in ("de", "da", "van", "von", "der", "den", "del", "la", "bin", "al", "el")
+        if not joining and (
+            not plain[:1].isupper()
+            or plain.lower() in _STOP
+            or (plain.isupper() and len(plain) > 1 and not name.isupper())
+        ):
+            break
+        kept.append(word)
+    while kept and kept[-1].islower() and not small:
+        kept.pop()
+    if not kept:
+        return None
+    return name[: name.index(kept[0]) + len(" ".join(kept))].rstrip("-'’")
+
+
+def _ordinary(texts: Texts) -> frozenset[str]:
+    """Words that the column writes in small letters: as a capital word they are no evidence of a name."""
+    some = texts.series.head(ORDINARY_ROWS).drop_nulls().str.slice(0, 2000)
+    if some.is_empty():
+        return frozenset()
+    words = some.str.extract_all(r"\b[a-z]{2,}\b").explode().drop_nulls().unique()
+    return frozenset(words.to_list()) if words.dtype == pl.String else frozenset()
+
+
+def chinese_names(texts: Texts) -> Iterator[Span]:
+    """Names after 姓名, 联系人 and the like, before 先生, 女士 and the like, or in a name's place and of its characters."""
+    for row, text in texts.having(r"\p{Han}{2}"):
+        for match in _CHINESE_SAID.finditer(text):
+            group = "name" if match.group("name") else "called"
+            yield Span(row, match.start(group), match.end(group), "name", 0.93 if group == "name" else 0.9)
+        for match in _CHINESE_TITLED.finditer(text):
+            start, end = match.span("name")
+            if (
+                end - start == 3
+                and text[start] in chinese.EVERYDAY
+                and text[start + 1] in chinese.SURNAMES - chinese.EVERYDAY
+            ):
+                start += 1  # 向李娜女士: to Li Na
+            if end - start >= 2 and text[start:end] not in _NO_CHINESE:
+                yield Span(row, start, end, "name", 0.85)
+        for match in _CHINESE_LOOSE.finditer(text):
+            yield Span(row, match.start("name"), match.end("name"), "name", 0.65)
+
+
+_NO_CHINESE = frozenset("高级 全部 安全 专业 金牌 万能 方便 成都 何时 常见 明星 单位 包括".split())
