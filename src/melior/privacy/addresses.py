@@ -14,7 +14,7 @@ _RARE = (
     "|Knolls?|Lakes?|Landing|Lights?|Loaf|Locks?|Lodge|Loop|Mall|Manors?|Meadows?|Mill|Mills|Mission|Motorway|Mountains?|Mount|Neck|Orchard|Oval"
     "|Overpass|Parks?|Parkways|Pass|Passage|Path|Pike|Pines?|Plains?|Plaza|Points?|Ports?|Prairie|Radial|Ramp|Ranch|Rapids?|Rest|Ridges?|River|Roads"
     "|Route|Row|Rue|Run|Shoals?|Shores?|Skyway|Springs?|Spurs?|Squares|Station|Stravenue|Stream|Streets|Summit|Throughway|Trace|Track|Trafficway"
-    "|Tunnel|Underpass|Unions?|Valleys?|Viaduct|Views?|Villages?|Ville|Vista|Walks?|Wall|Ways|Wells?"
+    "|Tunnel|Underpass|Unions?|Valleys?|Via|Viaduct|Views?|Villages?|Ville|Vista|Walks?|Wall|Ways|Wells?"
 )  # fmt: skip
 _STATES = (
     "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA|RI|SC|SD|TN|TX|UT|VT"
@@ -65,7 +65,7 @@ def find(texts: Texts, tally: Tally) -> Iterator[Span]:
 
 def english(texts: Texts) -> Iterator[Span]:
     """Number, name and kind of the street; unit, city, state and ZIP code where they follow."""
-    for row, text in texts.having(r"\d[A-Z]?,? [A-Z0-9]|[Bb]ox \d|Broadway"):
+    for row, text in texts.having(r"\d[A-Z]?,? [A-Z0-9]|[Bb]ox \d|Broadway|[AFD]PO"):
         for match in _ENGLISH.finditer(text):
             if not _DISTANCE.match(match.group()):
                 yield Span(row, match.start(), match.end(), "address", 0.85)

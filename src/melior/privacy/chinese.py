@@ -37,7 +37,7 @@ _ELEVEN = re.compile(rf"{LEFT}\d{{11}}{RIGHT}")
 PHONE_WORDS = Words(
     word("phones?", "tel", "telephone", "mobile", "cell", "cellphone", "call(?:ed|ing)?", "text(?:ed)? me", "sms", "whatsapp", "wechat",
          "contact", "reach(?: me| us)?", "dial(?:led)?", "fax", "hotline", "ring", "number is", "my number", "ph", "mob", "extension")
-    + "|电话|手机|联系|致电|拨打|来电|打给|微信|短信|号码|热线|座机|传真|固话|回电|打到|打我",
+    + "|电话|手机|联系|致电|拨打|来电|打给|微信|短信|号码|热线|座机|传真|固话|回电|打到|打我|打\s?$|找我|给我",
     f"{OTHER_NUMBERS}|{ANY_ID}",
 )  # fmt: skip
 # Area codes: 010, 02x of the largest cities, and three digits after 0 from 3 to 9.
@@ -99,7 +99,7 @@ def mobiles(texts: Texts, tally: Tally) -> Iterator[Span]:
         for match in _ELEVEN.finditer(text):
             if PHONE_WORDS.say(text, match.start(), match.end(), texts.header) == 0:
                 right = re.match(_MOBILE_PREFIX, match.group()) is not None
-                tally.string("phone", match.group(), shaped=right, passed=right)
+                tally.string("phone", match.group(), shaped=match.group()[0] == "1", passed=right)
         for match in _MOBILE.finditer(text):
             said = PHONE_WORDS.say(text, match.start(), match.end(), texts.header)
             written = bool(match.group(3)) or bool(match.group(1) and "+" in match.group(1))

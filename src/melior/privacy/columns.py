@@ -8,20 +8,20 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from melior.privacy import addresses, chinese, contact, names, numbers
+from melior.privacy import addresses, chinese, chinese_names, contact, english_names, numbers
 from melior.privacy.spans import BARE, Counted, Span, Tally, Texts, resolved
 
 FALSE_RATE = 1e-3
-# Share of strings of the right shape whose check digit holds by chance; for phones, of numbers of 11 digits that begin
-# as a mobile number does: 56 of 1,000 beginnings.
+# Share of strings of the right shape whose check digit holds by chance; for mobile phones, 56 of
+# the 100 beginnings of 11 digits that begin with 1.
 BY_CHANCE = {
     "payment_card": 1 / 10, "bank_card": 1 / 10, "iban": 1 / 97, "resident_id": 1 / 11, "unified_credit_code": 1 / 31,
-    "phone": 56 / 1000,
+    "phone": 56 / 100,
 }  # fmt: skip
 # Share of random strings of the right length and characters that have the shape: for ids 33 provinces of 100 times the
 # days since 1880 of 10**8, for codes 35 regions of 100 after one of 16 beginnings of 31 * 10.
 SHAPED = {"resident_id": 0.33 * 5.3e-4, "unified_credit_code": 0.35 * 0.1}
-RECOGNISERS = (numbers.find, chinese.find, contact.find, names.find, addresses.find)
+RECOGNISERS = (numbers.find, chinese.find, contact.find, english_names.find, chinese_names.find, addresses.find)
 
 _PERSON = re.compile(
     r"^(?:(?:full|first|last|middle|given|family|maiden|customer|client|patient|guest|employee|person|contact|student|teacher|author|owner"
@@ -96,9 +96,8 @@ def judged(of: str, counted: Counted) -> Chance:
     kind, _, how = of.partition(" ")
     strings, shaped, passed = len(counted.strings), len(counted.shaped), len(counted.passed)
     rate = BY_CHANCE[kind]
-    trials = strings if kind == "phone" else shaped
-    p = float(stats.binom.sf(passed - 1, trials, rate)) if passed else 1.0
-    expected = trials * rate
+    p = float(stats.binom.sf(passed - 1, shaped, rate)) if passed else 1.0
+    expected = shaped * rate
     if how == "said":
         kept = passed > 0 and (p < FALSE_RATE or float(stats.binom.cdf(passed, shaped, 0.5)) >= FALSE_RATE)
     elif how == "in groups" or kind == "iban":
@@ -125,12 +124,12 @@ def whole_names(texts: Texts) -> list[Span]:
     if many < 5 or len(filled) < 0.5 * many:
         return []
     different = filled.unique(maintain_order=True).to_list()
-    han = {cell for cell in different if names.looks_chinese(cell)}
-    english = {cell for cell in different if cell not in han and names.looks_english(cell)}
+    han = {cell for cell in different if chinese_names.looks_like_name(cell)}
+    english = {cell for cell in different if cell not in han and english_names.looks_like_name(cell)}
     header = bool(_PERSON.search(texts.header.replace("_", " ").strip()))
-    sure = {cell for cell in english if names.known(cell) == 2}
+    sure = {cell for cell in english if english_names.known(cell) == 2}
     single = {c for c in different if header and c not in han and re.fullmatch(r"[A-Z][a-zA-Z'’-]+", c)}
-    known = {cell for cell in single if names.known(f"{cell} Qq") == 2 or cell in names.SURNAMES}
+    known = {cell for cell in single if english_names.known(f"{cell} Qq") == 2 or cell in english_names.SURNAMES}
     looking = han | english | single if header else han | sure
     evidence = len(han) + len(sure) + len(known)
     least = _lower(len(looking), len(different))

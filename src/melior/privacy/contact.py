@@ -21,7 +21,7 @@ _URL_USER = re.compile(
 )
 
 # North American numbering plan: area code and exchange begin with 2 to 9, and neither ends in 11.
-_NANP = r"[2-9](?!11)\d\d"
+_NANP = r"[2-9]\d\d"
 _AMERICAN = re.compile(
     rf"(?<![0-9A-Za-z_/.+])(?<![0-9A-Za-z]-)(?P<country>(?:\+|00)?1[ .-]?)?(?:(?P<open>\()(?P<area>{_NANP})\)[ -]?|(?P<bare>{_NANP})(?P<by>[ .-]?))"
     rf"(?P<exchange>[2-9]\d\d)(?P<join>[ .-]?)(?P<line>\d{{4}})(?P<ext> ?(?:x|ext\.?|extension) ?\d{{1,6}})?{RIGHT}",
@@ -110,6 +110,8 @@ def phones(texts: Texts) -> Iterator[Span]:
             whole = not match.group("open") and not by and not join
             if match.group("bare") and by != join and not (match.group("country") or by == ""):
                 continue
+            if said <= 0 and (match.group("area") or match.group("bare"))[1:] == "11":
+                continue
             plus = bool(match.group("country")) and match.group("country")[0] in "+0"
             written = plus or bool(match.group("open")) or (by in (".", "-") and by == join)
             if said > 0 or (said == 0 and written) or (plus and said < 0) or (written and match.group("ext")):
@@ -138,7 +140,7 @@ def ip_addresses(texts: Texts) -> Iterator[Span]:
             said = _IP_WORDS.say(text, match.start(), match.end(), texts.header)
             product = re.search(r"[A-Za-z)][/ _-]$", text[max(0, match.start() - 2) : match.start()])
             joined = product is not None and product.group()[-1] != " "
-            if said < 0 or (joined and said <= 0) or (said == 0 and max(parts) < 20):
+            if said < 0 or joined or (said == 0 and max(parts) < 20):
                 continue
             yield Span(row, match.start(), match.end(), "ip_address", 0.95 if said else 0.85)
     for row, text in texts.having(r"[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:"):

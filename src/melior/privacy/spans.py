@@ -112,6 +112,10 @@ class Texts:
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+_SENTENCE = re.compile(r"[。！？；]|[.!?]\s(?=[A-Z][a-z])")
+_CLAUSE = re.compile(r"[.!?,;。！？；，\n]")
+
+
 class Words:
     """Words near a string that say what it is, and words that say it is something else; the nearer count.
 
@@ -128,12 +132,18 @@ class Words:
     def say(self, text: str, start: int, end: int, header: str = "") -> int:
         """1 if the string is said to be of this kind, -1 if it is said to be another, 0 where nothing is said.
 
-        The nearest word before it counts, then one right after it, then the column's name.
+        The nearest word before it in its sentence counts, then one right after it, then the column's name.
         """
+        first = max(0, start - BEFORE)
+        for stop in _SENTENCE.finditer(text, first, start):
+            first = stop.end()
         last = None
-        for last in self._all.finditer(text, max(0, start - BEFORE), start):  # noqa: B007  # the last is the nearest
+        for last in self._all.finditer(text, first, start):  # noqa: B007  # the last is the nearest
             pass
-        found = last or self._all.search(text, end, min(len(text), end + AFTER))
+        found = last
+        if found is None:
+            stopped = _CLAUSE.search(text, end, min(len(text), end + AFTER))
+            found = self._all.search(text, end, stopped.start() if stopped else min(len(text), end + AFTER))
         if found is None and header:
             found = self._all.search(header.replace("_", " "))
         return 0 if found is None else 1 if found.group("yes") is not None else -1

@@ -1,5 +1,5 @@
-"""Names of people in English and Chinese: what stands after or before words that announce one, and names that are well
-known as such. Precise rather than greedy: a capital letter or a surname's character alone is no name."""
+"""Names of people in English: what stands after or before words that announce one, and names that are well
+known as such. Precise rather than greedy: a capital letter alone is no name."""
 
 import re
 from collections.abc import Iterator
@@ -7,8 +7,7 @@ from functools import cache
 
 import polars as pl
 
-from melior.privacy import _chinese_names as chinese
-from melior.privacy._english_names import AMBIGUOUS, GIVEN, SURNAMES
+from melior.privacy._english_lists import AMBIGUOUS, GIVEN, SURNAMES
 from melior.privacy.spans import Span, Tally, Texts
 
 ORDINARY_ROWS = 20_000  # texts whose lower-case words are known not to be names
@@ -87,27 +86,6 @@ _AFTER_PERSON = re.compile(
     r"|Elementary|High School|Square|Plaza|Building|Tower|Hall|Theater|Theatre|Theorem|Syndrome|& Co|& Sons|Group|Bank|Jeans|Collection|Island|Mall|Court|Terrace|Way|Trail|Highway|Place|Brothers|Edition|Apartments)\b"
 )
 
-_SURNAME = f"(?:{'|'.join(chinese.COMPOUND)}|[{''.join(sorted(chinese.SURNAMES))}])"
-_HAN = "\u4e00-\u9fff"
-_GIVEN = f"(?!{'|'.join(chinese.FOLLOWING)})[{_HAN}](?<![{chinese.NEVER}])"
-_CHINESE = f"{_SURNAME}{_GIVEN}(?:{_GIVEN})?"
-_CHINESE_SAID = re.compile(
-    "(?:姓名|名字|联系人|收件人|收货人|寄件人|发件人|负责人|申请人|经办人|投诉人|报案人|持卡人|开户人|户名|患者|病人|客户|顾客|用户|员工|学生|家长|法人|法定代表人|签收人|审批人|乘客|旅客|房东|租客|承租人|监护人|紧急联系人|操作员|店员|参会人|嘉宾|作者|被保险人|受益人|委托人|代理人|当事人|原告|被告)"
-    f'(?:信息|叫|为|是|名叫|名字是|名)?[\\s:：=“"(（-]*(?P<name>{_CHINESE})(?=[^{_HAN}]|$|{"|".join(chinese.FOLLOWING)}|[的，是在已说和与及把被将给找向要想会能去来到也都就又])'
-    f"|(?:我叫|名叫|我的名字是|本人|叫做|大名|我是|这是|他叫|她叫)(?P<called>{_CHINESE})(?=[^{_HAN}]|$|{'|'.join(chinese.FOLLOWING)}|[的是在已说和与及，])"
-)
-_CHINESE_TITLED = re.compile(f"(?P<name>{_CHINESE})(?={'|'.join(chinese.TITLES)})")
-_CHINESE_LOOSE = re.compile(
-    f"(?:^|(?<=[^{_HAN}A-Za-z0-9])|(?<=[由给跟找让被请叫和与及]))(?P<name>(?:{'|'.join(chinese.COMPOUND)}|[{''.join(sorted(chinese.SURNAMES - chinese.EVERYDAY))}])"
-    f"(?:[{''.join(sorted(chinese.GIVEN))}]){{2}})(?=[^{_HAN}]|$|{'|'.join(f for f in chinese.FOLLOWING if len(f) > 1)}|[的是在已说和与及把被将给找])"
-)
-
-
-def find(texts: Texts, tally: Tally) -> Iterator[Span]:
-    """Names in running text."""
-    yield from english(texts)
-    yield from chinese_names(texts)
-
 
 def known(name: str) -> int:
     """How well known a name in English letters is: 2 a given name and a surname or a given name that is no ordinary
@@ -131,26 +109,10 @@ def known(name: str) -> int:
     return int(given or surname)
 
 
-def looks_chinese(name: str) -> bool:
-    """Whether the whole text is a Chinese surname with one or two characters of a given name.
-
-    >>> looks_chinese("王小明"), looks_chinese("欧阳娜娜"), looks_chinese("高兴的"), looks_chinese("苹果")
-    (True, True, False, False)
-    """
-    return _whole().fullmatch(name) is not None
-
-
-@cache
-def _whole() -> re.Pattern[str]:
-    return re.compile(
-        f"(?:(?:{'|'.join(chinese.COMPOUND)})|[{''.join(sorted(chinese.SURNAMES))}])(?:[{_HAN}](?<![{chinese.NEVER}])){{1,2}}"
-    )
-
-
-def looks_english(name: str) -> bool:
+def looks_like_name(name: str) -> bool:
     """Whether the whole text is written as a name of two to four words, with a title or an initial perhaps.
 
-    >>> looks_english("Dr. Ann B. Lee"), looks_english("Lee, Ann"), looks_english("ann"), looks_english("Blue Widget 5")
+    >>> looks_like_name("Dr. Ann B. Lee"), looks_like_name("Lee, Ann"), looks_like_name("ann"), looks_like_name("Blue Widget 5")
     (True, True, False, False)
     """
     return _written().fullmatch(name) is not None
@@ -164,7 +126,7 @@ def _written() -> re.Pattern[str]:
     )
 
 
-def english(texts: Texts) -> Iterator[Span]:
+def find(texts: Texts, tally: Tally) -> Iterator[Span]:
     """Names that are announced, that follow a title, or whose given name or surname is common and no ordinary word."""
     for row, text in texts.having(r"(?i:name|called|goes by|[a-z]:)"):
         for match in _SAID.finditer(text):
@@ -208,12 +170,14 @@ def _pairs(row: int, text: str, ordinary: frozenset[str]) -> Iterator[Span]:
     while (match := _PAIR.search(text, place)) is not None:
         first, last = match.group().split()[0], match.group().split()[-1]
         place = match.end() - len(last)  # of three capital words, the second and third may be the name
-        if first.lower() in _STOP or last.lower() in _STOP or not _not_brand(match.group()):
+        given, surname = first in GIVEN, last in SURNAMES
+        if not _not_brand(match.group()) or (first.lower() in _STOP and not (given and surname)):
+            continue
+        if last.lower() in _STOP and not (surname and given and first not in AMBIGUOUS):
             continue
         if _AFTER_PERSON.match(text, match.end()):
             place = match.end()
             continue
-        given, surname = first in GIVEN, last in SURNAMES
         plain = last.lower() in ordinary
         if given and surname and not (first in AMBIGUOUS and plain):
             score = 0.85
@@ -241,6 +205,8 @@ def _until(name: str) -> str | None:
     """The words of an announced name: capital ones up to the first that is no part of a name; small ones if known."""
     kept: list[str] = []
     small = name == name.lower()
+    words = [word.rstrip(".'’-") for word in name.split()]
+    sure = words[0] in GIVEN and any(word in SURNAMES for word in words[1:2])  # April Logan, Amanda Prince
     for word in re.findall(r"\S+", name):
         plain = word.rstrip(".'’-")
         if small:
@@ -252,7 +218,7 @@ def _until(name: str) -> str | None:
         joining = kept and plain in ("de", "da", "van", "von", "der", "den", "del", "la", "bin", "al", "el")
         if not joining and (
             not plain[:1].isupper()
-            or plain.lower() in _STOP
+            or (plain.lower() in _STOP and not (sure and plain in words[:2]))
             or (plain.isupper() and len(plain) > 1 and not name.isupper())
         ):
             break
@@ -271,26 +237,3 @@ def _ordinary(texts: Texts) -> frozenset[str]:
         return frozenset()
     words = some.str.extract_all(r"\b[a-z]{2,}\b").explode().drop_nulls().unique()
     return frozenset(words.to_list()) if words.dtype == pl.String else frozenset()
-
-
-def chinese_names(texts: Texts) -> Iterator[Span]:
-    """Names after 姓名, 联系人 and the like, before 先生, 女士 and the like, or in a name's place and of its characters."""
-    for row, text in texts.having(r"\p{Han}{2}"):
-        for match in _CHINESE_SAID.finditer(text):
-            group = "name" if match.group("name") else "called"
-            yield Span(row, match.start(group), match.end(group), "name", 0.93 if group == "name" else 0.9)
-        for match in _CHINESE_TITLED.finditer(text):
-            start, end = match.span("name")
-            if (
-                end - start == 3
-                and text[start] in chinese.EVERYDAY
-                and text[start + 1] in chinese.SURNAMES - chinese.EVERYDAY
-            ):
-                start += 1  # 向李娜女士: to Li Na
-            if end - start >= 2 and text[start:end] not in _NO_CHINESE:
-                yield Span(row, start, end, "name", 0.85)
-        for match in _CHINESE_LOOSE.finditer(text):
-            yield Span(row, match.start("name"), match.end("name"), "name", 0.65)
-
-
-_NO_CHINESE = frozenset("高级 全部 安全 专业 金牌 万能 方便 成都 何时 常见 明星 单位 包括".split())
