@@ -144,3 +144,49 @@ SURNAMES = frozenset(
     Wooten Workman Wright Wyatt Wynn Yang Yates York Young Zamora Zimmerman
     """.split()
 )
+
+# Capital words that are no part of a name: greetings, days, what begins a sentence, places, organisations.
+NO_NAMES = frozenset(
+    """
+    the a an and or but if so as at by for from in into of on onto to with without this that these those it its i we
+    you he she they them his her their our your my me us is are was were be been am do does did has have had can
+    could will would shall should may might must not no yes all any some every each both few more most other such
+    only own same than too very just please thanks thank regards dear hello hi hey sir madam team customer support
+    service sales department everyone friends folks sincerely best kind kindly warm cheers yours truly monday
+    tuesday wednesday thursday friday saturday sunday january february march april june july august september
+    october november december spring summer autumn winter christmas easter thanksgiving when where why how what who
+    which while after before because although though since until unless then there here now today tomorrow yesterday
+    never always also still again once maybe however new old north south east west northern southern eastern western
+    saint st san santa los las el la port fort mount mt lake river bay cape point grand great big little upper lower
+    central royal united states kingdom america american british english french german chinese japanese korean
+    indian spanish italian canadian australian european asian african mexican store shop bank hotel restaurant cafe
+    inn airport station hospital clinic university college school academy institute museum library church center
+    centre street road avenue lane drive boulevard park garden gardens plaza square tower mall county city town
+    village state island beach valley hills heights springs falls creek bridge building house inc llc ltd corp
+    corporation company co group holdings partners associates foundation society association agency bureau office
+    committee council board ministry court press media news times post journal magazine award awards prize cup
+    league club championship tournament festival tour show series season episode trophy medal act law theorem rule
+    method model test scale index disease syndrome effect equation jeans shirt dress dresses shoes boots bag bags
+    watch watches perfume coffee tea whiskey sauce chicken pizza burger edition version online shipping order orders
+    product products item account page website app password email phone day night morning evening week month year
+    time loves likes hates wants needs says said goes went gets got makes made takes took came comes works helped
+    called wins manager director president chief officer senator governor judge king queen prince captain general
+    pope
+    """.split()
+)
+# Firms and figures that are called like a person.
+BRANDS = frozenset(
+    (
+        "calvin klein, tommy hilfiger, ralph lauren, michael kors, jimmy choo, tory burch, kate spade, "
+        "harley davidson, louis vuitton, harry potter, mickey mouse, johnnie walker, jack daniels, james bond, "
+        "marc jacobs, hugo boss, donna karan, vera wang, betsey johnson, eddie bauer, tracy reese, "
+        "steve madden, sam edelman, cole haan, vera bradley, laura ashley, ann taylor, perry ellis, "
+        "john deere, johns hopkins, dr pepper, papa john, uncle ben, betty crocker, aunt jemima, "
+        "charlie brown, barbie doll, santa claus, martha stewart, sherlock holmes, elizabeth arden, "
+        "estee lauder, bobbi brown, mary kay, trader joe, baskin robbins, ben jerry, morgan stanley, "
+        "wells fargo, jp morgan, charles schwab, merrill lynch, ernst young, ivy league, victoria secret, "
+        "stella mccartney, alexander mcqueen, christian louboutin, christian dior, oscar wilde, lululemon lab, "
+        "nanette lepore, cynthia rowley, rachel roy, paige denim, joe fresh, karen millen, ted baker, "
+        "paul smith, fred perry, levi strauss"
+    ).split(", ")
+)

@@ -9,7 +9,43 @@ from melior.privacy.spans import ANY_ID, BARE, LEFT, OTHER_NUMBERS, RIGHT, Span,
 
 # GB/T 2260: the first two digits are a province, a region, a city under central rule, Taiwan, Hong Kong or Macao.
 _PROVINCES = frozenset(
-    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83".split()
+    (
+        "11",
+        "12",
+        "13",
+        "14",
+        "15",
+        "21",
+        "22",
+        "23",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+        "42",
+        "43",
+        "44",
+        "45",
+        "46",
+        "50",
+        "51",
+        "52",
+        "53",
+        "54",
+        "61",
+        "62",
+        "63",
+        "64",
+        "65",
+        "71",
+        "81",
+        "82",
+        "83",
+    )
 )
 _RESIDENT = re.compile(rf"{LEFT}(\d{{6}})([ -]?)(\d{{8}})\2(\d{{3}}[0-9Xx]){RIGHT}")
 _RESIDENT_WORDS = Words(
@@ -20,7 +56,8 @@ _RESIDENT_WORDS = Words(
 
 # GB 32100-2015: registering authority, kind of organisation, region, the nine characters of GB 11714, check character.
 _CREDIT = re.compile(
-    rf"{LEFT}(?:1[1-59]|[2-8A-GY]1|5[1-39]|9[1-3]|[2-8A-GNY][1-39])\d{{6}}[0-9A-HJ-NPQRTUWXY]{{9}}[0-9A-HJ-NPQRTUWXY]{RIGHT}"
+    rf"{LEFT}(?:1[1-59]|[2-8A-GY]1|5[1-39]|9[1-3]"
+    rf"|[2-8A-GNY][1-39])\d{{6}}[0-9A-HJ-NPQRTUWXY]{{9}}[0-9A-HJ-NPQRTUWXY]{RIGHT}"
 )
 _CREDIT_WORDS = Words(
     "信用代码|统一社会|税号|纳税人识别|营业执照|机构代码|"
@@ -31,18 +68,42 @@ _CREDIT_WORDS = Words(
 # Prefixes of the mobile operators (MIIT, numbering plan of telecommunications networks), data-only ones left out.
 _MOBILE_PREFIX = r"1(?:3\d|4[5-9]|5[0-35-9]|6[2567]|7[0-8]|8\d|9[0-35-9])"
 _MOBILE = re.compile(
-    rf"(?<![0-9A-Za-z_/.])(?<![0-9A-Za-z]-)(\(?(?:\+|00)?86\)?[ -]?)?({_MOBILE_PREFIX})([ -]?)(\d{{4}})\3(\d{{4}}){RIGHT}"
+    rf"(?<![0-9A-Za-z_/.])(?<![0-9A-Za-z]-)(\(?(?:\+|00)?86\)?[ -]?)?({_MOBILE_PREFIX})([ -]?)(\d{{4}})\3"
+    rf"(\d{{4}}){RIGHT}"
 )
 _ELEVEN = re.compile(rf"{LEFT}\d{{11}}{RIGHT}")
 PHONE_WORDS = Words(
-    word("phones?", "tel", "telephone", "mobile", "cell", "cellphone", "call(?:ed|ing)?", "text(?:ed)? me", "sms", "whatsapp", "wechat",
-         "contact", "reach(?: me| us)?", "dial(?:led)?", "fax", "hotline", "ring", "number is", "my number", "ph", "mob", "extension")
-    + "|电话|手机|联系|致电|拨打|来电|打给|微信|短信|号码|热线|座机|传真|固话|回电|打到|打我|打\s?$|找我|给我",
+    word(
+        "phones?",
+        "tel",
+        "telephone",
+        "mobile",
+        "cell",
+        "cellphone",
+        "call(?:ed|ing)?",
+        "text(?:ed)? me",
+        "sms",
+        "whatsapp",
+        "wechat",
+        "contact",
+        "reach(?: me| us)?",
+        "dial(?:led)?",
+        "fax",
+        "hotline",
+        "ring",
+        "number is",
+        "my number",
+        "ph",
+        "mob",
+        "extension",
+    )
+    + "|电话|手机|联系|致电|拨打|来电|打给|微信|短信|号码|热线|座机|传真|固话|回电|打到|打我|打 ?$|找我|给我",
     f"{OTHER_NUMBERS}|{ANY_ID}",
-)  # fmt: skip
+)
 # Area codes: 010, 02x of the largest cities, and three digits after 0 from 3 to 9.
 _LANDLINE = re.compile(
-    rf"(?<![0-9A-Za-z_/.])(?<![0-9A-Za-z]-)(?:\(?\+86\)?[ -]?(?:10|2\d|[3-9]\d\d)|[(（]?0(?:10|2\d|[3-9]\d\d)[)）]?)([ -]?)[2-8]\d{{6,7}}(?:(?:-| ?转 ?| ?ext\.? ?)\d{{1,5}})?{RIGHT}"
+    rf"(?<![0-9A-Za-z_/.])(?<![0-9A-Za-z]-)(?:\(?\+86\)?[ -]?(?:10|2\d|[3-9]\d\d)|[(（]?0(?:10|2\d"
+    rf"|[3-9]\d\d)[)）]?)([ -]?)[2-8]\d{{6,7}}(?:(?:-| ?转 ?| ?ext\.? ?)\d{{1,5}})?{RIGHT}"
 )
 _HOTLINE = re.compile(rf"{LEFT}(?:400|800)([ -]?)\d{{3,4}}\1\d{{3,4}}{RIGHT}")
 

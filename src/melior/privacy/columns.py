@@ -9,6 +9,7 @@ import polars as pl
 from scipy import stats
 
 from melior.privacy import addresses, chinese, chinese_names, contact, english_names, numbers
+from melior.privacy._english_lists import SURNAMES
 from melior.privacy.spans import BARE, Counted, Span, Tally, Texts, resolved
 
 FALSE_RATE = 1e-3
@@ -24,10 +25,13 @@ SHAPED = {"resident_id": 0.33 * 5.3e-4, "unified_credit_code": 0.35 * 0.1}
 RECOGNISERS = (numbers.find, chinese.find, contact.find, english_names.find, chinese_names.find, addresses.find)
 
 _PERSON = re.compile(
-    r"^(?:(?:full|first|last|middle|given|family|maiden|customer|client|patient|guest|employee|person|contact|student|teacher|author|owner"
-    r"|manager|agent|doctor|driver|applicant|passenger|tenant|member|recipient|sender|cardholder|holder|buyer|seller|reviewer|sales ?rep)"
+    r"^(?:(?:full|first|last|middle|given|family|maiden|customer|client|patient|guest|employee|person|contact"
+    r"|student|teacher|author|owner"
+    r"|manager|agent|doctor|driver|applicant|passenger|tenant|member|recipient|sender|cardholder|holder|buyer"
+    r"|seller|reviewer|sales ?rep)"
     r"s?[ _-]?)*(?:names?|surname)$"
-    r"|^(?:surname|forename|author|contact(?: person)?|customer|patient|employee|cardholder|recipient|passenger|reviewer|applicant)s?$"
+    r"|^(?:surname|forename|author|contact(?: person)?|customer|patient|employee|cardholder|recipient"
+    r"|passenger|reviewer|applicant)s?$"
     r"|姓名|联系人|收件人|收货人|负责人|申请人|经办人|持卡人|户名|客户名$|员工$|患者",
     re.IGNORECASE,
 )
@@ -129,7 +133,7 @@ def whole_names(texts: Texts) -> list[Span]:
     header = bool(_PERSON.search(texts.header.replace("_", " ").strip()))
     sure = {cell for cell in english if english_names.known(cell) == 2}
     single = {c for c in different if header and c not in han and re.fullmatch(r"[A-Z][a-zA-Z'’-]+", c)}
-    known = {cell for cell in single if english_names.known(f"{cell} Qq") == 2 or cell in english_names.SURNAMES}
+    known = {cell for cell in single if english_names.known(f"{cell} Qq") == 2 or cell in SURNAMES}
     looking = han | english | single if header else han | sure
     evidence = len(han) + len(sure) + len(known)
     least = _lower(len(looking), len(different))

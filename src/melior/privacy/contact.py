@@ -15,7 +15,32 @@ _SPELLED = re.compile(
     r"(?<![A-Za-z0-9._-])[A-Za-z0-9][A-Za-z0-9._+-]{0,63}\s?[\[({](?:at|AT|@)[\])}]\s?[A-Za-z0-9-]{1,63}"
     r"(?:(?:\s?[\[({](?:dot|DOT|\.)[\])}]\s?|\.)[A-Za-z0-9-]{2,24}){1,4}"
 )
-_FILES = frozenset("png jpg jpeg gif svg webp bmp ico css js json html htm php py txt pdf zip tgz gz exe md".split())
+_FILES = frozenset(
+    (
+        "png",
+        "jpg",
+        "jpeg",
+        "gif",
+        "svg",
+        "webp",
+        "bmp",
+        "ico",
+        "css",
+        "js",
+        "json",
+        "html",
+        "htm",
+        "php",
+        "py",
+        "txt",
+        "pdf",
+        "zip",
+        "tgz",
+        "gz",
+        "exe",
+        "md",
+    )
+)
 _URL_USER = re.compile(
     r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,20}://([^\s/@:<>\"']{1,128}(?::[^\s/@<>\"']{0,128})?)@[A-Za-z0-9\[]"
 )
@@ -23,13 +48,15 @@ _URL_USER = re.compile(
 # North American numbering plan: area code and exchange begin with 2 to 9, and neither ends in 11.
 _NANP = r"[2-9]\d\d"
 _AMERICAN = re.compile(
-    rf"(?<![0-9A-Za-z_/.+])(?<![0-9A-Za-z]-)(?P<country>(?:\+|00)?1[ .-]?)?(?:(?P<open>\()(?P<area>{_NANP})\)[ -]?|(?P<bare>{_NANP})(?P<by>[ .-]?))"
+    rf"(?<![0-9A-Za-z_/.+])(?<![0-9A-Za-z]-)(?P<country>(?:\+|00)?1[ .-]?)?(?:(?P<open>\()"
+    rf"(?P<area>{_NANP})\)[ -]?|(?P<bare>{_NANP})(?P<by>[ .-]?))"
     rf"(?P<exchange>[2-9]\d\d)(?P<join>[ .-]?)(?P<line>\d{{4}})(?P<ext> ?(?:x|ext\.?|extension) ?\d{{1,6}})?{RIGHT}",
     re.IGNORECASE,
 )
 # ITU-T E.164: a country code and at most 15 digits in all, here written in groups or as one.
 _ABROAD = re.compile(
-    r"(?<![0-9A-Za-z_/.+-])\+(?!1(?![0-9])|86)[1-9]\d{0,2}(?:[ .-]?\(0?\d{0,4}\))?(?:[ .-]?\d){6,13}(?: ?(?:x|ext\.?) ?\d{1,6})?(?![0-9A-Za-z_])",
+    r"(?<![0-9A-Za-z_/.+-])\+(?!1(?![0-9])|86)[1-9]\d{0,2}(?:[ .-]?\(0?\d{0,4}\))?(?:[ .-]?\d){6,13}(?: ?(?:x"
+    r"|ext\.?) ?\d{1,6})?(?![0-9A-Za-z_])",
     re.IGNORECASE,
 )
 _NATIONAL = re.compile(r"(?<![0-9A-Za-z_/.+-])\(?0\d{2,4}\)?[ /-]?\d{3,4}[ -]?\d{3,5}(?![0-9A-Za-z_]|[-.]\d)")
@@ -37,16 +64,74 @@ _NATIONAL = re.compile(r"(?<![0-9A-Za-z_/.+-])\(?0\d{2,4}\)?[ /-]?\d{3,4}[ -]?\d
 _FOUR = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IP4 = re.compile(rf"(?<![0-9A-Za-z_.-])(?<![vV]\.){_FOUR}(?:\.{_FOUR}){{3}}(?![0-9A-Za-z_]|\.[0-9]|-[A-Za-z0-9])")
 _IP6 = re.compile(
-    r"(?<![0-9A-Za-z_:.])[0-9A-Fa-f:]{2,39}:(?:[0-9A-Fa-f]{1,4}|(?:\d{1,3}\.){3}\d{1,3})(?![0-9A-Za-z_]|:[0-9A-Fa-f:]|\.\d)"
+    r"(?<![0-9A-Za-z_:.])[0-9A-Fa-f:]{2,39}:(?:[0-9A-Fa-f]{1,4}|(?:\d{1,3}\.){3}\d{1,3})(?![0-9A-Za-z_]"
+    r"|:[0-9A-Fa-f:]|\.\d)"
 )
 _IP_WORDS = Words(
-    word("ips?", "ipv4", "ipv6", "address(?:es)?", "hosts?", "servers?", "subnet", "gateway", "dns", "ping", "ssh", "client", "proxy",
-         "login", "logged", "connect(?:ed|ion|ing)?", "firewall", "router", "visitor", "blocked", "remote", "logins?")
+    word(
+        "ips?",
+        "ipv4",
+        "ipv6",
+        "address(?:es)?",
+        "hosts?",
+        "servers?",
+        "subnet",
+        "gateway",
+        "dns",
+        "ping",
+        "ssh",
+        "client",
+        "proxy",
+        "login",
+        "logged",
+        "connect(?:ed|ion|ing)?",
+        "firewall",
+        "router",
+        "visitor",
+        "blocked",
+        "remote",
+        "logins?",
+    )
     + "|地址|登录|登陆|访问|服务器|主机|来自|网关|客户端|攻击",
-    word("v", "vers?", "versions?", "releases?", "firmware", "build", "builds", "updates?", "upgrad(?:e|ed|ing)", "sections?", "chapter",
-         "clause", "patch", "rev", "revision", "driver", "sdk", "app", "software", "kernel", "figure", "rule", "item", "library", "package",
-         "installed", "python", "chrome", "windows", "android", "ios", "bios", "plugin", "module", "runtime") + "|版本|升级|更新|章节|条款|固件|驱动|补丁|安装",
-)  # fmt: skip
+    word(
+        "v",
+        "vers?",
+        "versions?",
+        "releases?",
+        "firmware",
+        "build",
+        "builds",
+        "updates?",
+        "upgrad(?:e|ed|ing)",
+        "sections?",
+        "chapter",
+        "clause",
+        "patch",
+        "rev",
+        "revision",
+        "driver",
+        "sdk",
+        "app",
+        "software",
+        "kernel",
+        "figure",
+        "rule",
+        "item",
+        "library",
+        "package",
+        "installed",
+        "python",
+        "chrome",
+        "windows",
+        "android",
+        "ios",
+        "bios",
+        "plugin",
+        "module",
+        "runtime",
+    )
+    + "|版本|升级|更新|章节|条款|固件|驱动|补丁|安装",
+)
 
 
 def find(texts: Texts, tally: Tally) -> Iterator[Span]:

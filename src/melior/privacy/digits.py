@@ -1,9 +1,9 @@
 """Check digits: whether the last characters of a number are what the others say they must be."""
 
 _LUHN = {str(d): (d, sum(divmod(2 * d, 10))) for d in range(10)}
-_RESIDENT_WEIGHTS = tuple(2**power % 11 for power in range(17, -1, -1))
+_RESIDENT_WEIGHTS = tuple(pow(2, power, 11) for power in range(17, -1, -1))
 _CREDIT_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-_CREDIT_WEIGHTS = tuple(3**power % 31 for power in range(17))
+_CREDIT_WEIGHTS = tuple(pow(3, power, 31) for power in range(17))
 
 
 def luhn(digits: str) -> bool:

@@ -7,7 +7,7 @@ from functools import cache
 
 import polars as pl
 
-from melior.privacy._english_lists import AMBIGUOUS, GIVEN, SURNAMES
+from melior.privacy._english_lists import AMBIGUOUS, BRANDS, GIVEN, NO_NAMES, SURNAMES
 from melior.privacy.spans import Span, Tally, Texts
 
 ORDINARY_ROWS = 20_000  # texts whose lower-case words are known not to be names
@@ -19,71 +19,51 @@ _PAIR = re.compile(
     rf"(?<![\w@/.'’-]){_WORD}(?: [A-Z]\.?)?(?: (?:de|da|van|von|der|den|del|la) )?(?:(?<= )| ){_WORD}(?![\w@]|\.\w)"
 )
 _TITLE = re.compile(
-    rf"(?<![A-Za-z])(?:Mr|Mrs|Ms|Miss|Mister|Dr|Prof|Professor|Doctor|Madam|Sir|Rev|Capt|Sgt)\.? (?P<name>{_WORD}(?:{_JOIN}{_WORD}){{0,2}})(?!\w)"
+    rf"(?<![A-Za-z])(?:Mr|Mrs|Ms|Miss|Mister|Dr|Prof|Professor|Doctor|Madam|Sir|Rev|Capt|Sgt)\.? "
+    rf"(?P<name>{_WORD}(?:{_JOIN}{_WORD}){{0,2}})(?!\w)"
 )
 # Said outright: what follows is a name, known or not, in small letters too if it is a known one.
 _SAID = re.compile(
-    r"(?<![A-Za-z])(?P<cue>(?:my|his|her|their|the|full|first|last|legal|maiden|given|family|customer|client|patient|guest|contact|employee"
-    r"|account|cardholder'?s?|applicant'?s?|passenger'?s?|tenant'?s?|student'?s?|sender'?s?|recipient'?s?|member'?s?|beneficiary'?s?)? ?name(?: on (?:the )?(?:card|account|file|booking))?(?: is| was|:| -|=)"
+    r"(?<![A-Za-z])(?P<cue>(?:my|his|her|their|the|full|first|last|legal|maiden|given|family|customer|client"
+    r"|patient|guest|contact|employee"
+    r"|account|cardholder'?s?|applicant'?s?|passenger'?s?|tenant'?s?|student'?s?|sender'?s?|recipient'?s?"
+    r"|member'?s?|beneficiary'?s?)? ?name(?: on (?:the )?(?:card|account|file|booking))?(?: is| was|:| -|=)"
     r"|(?:i am|i'm|im) (?:called|named)|(?:is|was) called|named|goes by"
-    r"|(?:attn|attention|customer|client|patient|guest|recipient|sender|signed|signed by|applicant|passenger|employee|tenant|beneficiary|contact|contact person|cardholder|account holder|author|manager|interviewer|witness|emergency contact|ship to|deliver to|bill to|prepared by|approved by|reviewed by|reported by|assigned to|requested by|submitted by|written by):)"
+    r"|(?:attn|attention|customer|client|patient|guest|recipient|sender|signed|signed by|applicant|passenger"
+    r"|employee|tenant|beneficiary|contact|contact person|cardholder|account holder|author|manager|interviewer"
+    r"|witness|emergency contact|ship to|deliver to|bill to|prepared by|approved by|reviewed by|reported by"
+    r"|assigned to|requested by|submitted by|written by):)"
     r"\s*[\"“(]?(?P<title>(?:Mr|Mrs|Ms|Dr|Prof)\.? )?(?P<name>[A-Za-zÀ-ÿ'’-]+(?:(?: [A-Z]\.)? [A-Za-zÀ-ÿ'’-]+){0,3})",
     re.IGNORECASE,
 )
 _NO_NAME = re.compile(
-    r"(?:product|file|user|screen|brand|company|business|domain|host|event|project|street|city|country|place|item|model|font|column"
-    r"|variable|class|pet|dog|cat|team|school|store|shop|restaurant|hotel|game|song|movie|book|code|nick|band|package|table|folder|server)\s?$",
+    r"(?:product|file|user|screen|brand|company|business|domain|host|event|project|street|city|country|place"
+    r"|item|model|font|column"
+    r"|variable|class|pet|dog|cat|team|school|store|shop|restaurant|hotel|game|song|movie|book|code|nick|band"
+    r"|package|table|folder|server)\s?$",
     re.IGNORECASE,
 )
 # Half said: a name of two capital words, or a known one.
 _HALF = re.compile(
-    r"(?<![A-Za-z])(?:[Dd]ear|[Hh]i|[Hh]ello|[Hh]ey|HI|[Rr]egards,|[Ss]incerely,|[Tt]hanks,|[Tt]hank you,|[Cc]heers,|[Bb]est,|[Ww]ishes,|[Yy]ours,"
-    r"|[Yy]ours truly,|[Ff]aithfully,|[Rr]espectfully,|[Ll]ove,|[Ii] am|[Ii]['’]m|[Tt]his is|[Ss]poke (?:with|to)|[Tt]alked to|[Cc]ontact|[Aa]sk for|[Cc]all|[Cc]alled|[Ee]mail|[Rr]each|[Mm]et|[Ss]igned|[Ss]igned by|[Hh]elped by"
-    r"|[Ss]erved by|[Aa]gent|[Rr]epresentative|[Mm]anager|[Cc]olleague|[Tt]enant|[Pp]atient|[Cc]ustomer|[Cc]lient|[Ee]mployee|[Nn]urse|[Dd]octor|[Tt]echnician|[Rr]eceptionist|[Dd]river|[Aa]ttorney|[Ll]andlord|[Ss]pouse|[Hh]usband|[Ww]ife|[Bb]rother|[Ss]ister|[Ss]on|[Dd]aughter|[Ff]riend|[Bb]oss)"
+    r"(?<![A-Za-z])(?:[Dd]ear|[Hh]i|[Hh]ello|[Hh]ey|HI|[Rr]egards,|[Ss]incerely,|[Tt]hanks,|[Tt]hank you,"
+    r"|[Cc]heers,|[Bb]est,|[Ww]ishes,|[Yy]ours,"
+    r"|[Yy]ours truly,|[Ff]aithfully,|[Rr]espectfully,|[Ll]ove,|[Ii] am|[Ii]['’]m|[Tt]his is|[Ss]poke (?:with"
+    r"|to)|[Tt]alked to|[Cc]ontact|[Aa]sk for|[Cc]all|[Cc]alled|[Ee]mail|[Rr]each|[Mm]et|[Ss]igned"
+    r"|[Ss]igned by|[Hh]elped by"
+    r"|[Ss]erved by|[Aa]gent|[Rr]epresentative|[Mm]anager|[Cc]olleague|[Tt]enant|[Pp]atient|[Cc]ustomer"
+    r"|[Cc]lient|[Ee]mployee|[Nn]urse|[Dd]octor|[Tt]echnician|[Rr]eceptionist|[Dd]river|[Aa]ttorney"
+    r"|[Ll]andlord|[Ss]pouse|[Hh]usband|[Ww]ife|[Bb]rother|[Ss]ister|[Ss]on|[Dd]aughter|[Ff]riend|[Bb]oss)"
     rf"(?: of)?[,:]?\s+(?P<name>{_WORD}(?:{_JOIN}{_WORD}){{0,2}})(?!\w)"
 )
 
-# Capital words that are no part of a name: greetings, days, what begins a sentence, places, organisations.
-_STOP = frozenset(
-    """the a an and or but if so as at by for from in into of on onto to with without this that these those it its i we you he
-    she they them his her their our your my me us is are was were be been am do does did has have had can could will would
-    shall should may might must not no yes all any some every each both few more most other such only own same than too
-    very just please thanks thank regards dear hello hi hey sir madam team customer support service sales department all
-    everyone friends folks sincerely best kind kindly warm cheers yours truly
-    monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september
-    october november december spring summer autumn winter christmas easter thanksgiving
-    when where why how what who which while after before because although though since until unless then there here now
-    today tomorrow yesterday never always also still again once maybe however
-    new old north south east west northern southern eastern western saint st san santa los las el la port fort mount mt lake
-    river bay cape point grand great big little upper lower central royal united states kingdom america american british
-    english french german chinese japanese korean indian spanish italian canadian australian european asian african mexican
-    store shop bank hotel restaurant cafe inn airport station hospital clinic university college school academy institute
-    museum library church center centre street road avenue lane drive boulevard park garden gardens plaza square tower mall
-    county city town village state island beach valley hills heights springs falls creek bridge county building house
-    inc llc ltd corp corporation company co group holdings partners associates foundation society association agency bureau
-    office committee council board ministry court press media news times post journal magazine
-    award awards prize cup league club championship tournament festival tour show series season episode trophy medal
-    act law theorem rule method model test scale index disease syndrome effect equation
-    jeans shirt dress dresses shoes boots bag bags watch watches perfume coffee tea whiskey sauce chicken pizza burger
-    edition version online shipping order orders product products item account page website app password email phone
-    street's day night morning evening week month year time
-    loves likes hates wants needs says said goes went gets got makes made takes took came comes works helped called wins
-    manager director president chief officer senator governor judge king queen prince captain general pope
-    """.split()  # noqa: SIM905
-)
-_BRANDS = frozenset(
-    """calvin klein|tommy hilfiger|ralph lauren|michael kors|jimmy choo|tory burch|kate spade|harley davidson|louis vuitton
-    |harry potter|mickey mouse|johnnie walker|jack daniels|james bond|marc jacobs|hugo boss|donna karan|vera wang|betsey johnson
-    |eddie bauer|tracy reese|steve madden|sam edelman|cole haan|vera bradley|laura ashley|ann taylor|perry ellis|john deere|johns hopkins
-    |dr pepper|papa john|uncle ben|betty crocker|aunt jemima|charlie brown|barbie doll|santa claus|martha stewart|sherlock holmes
-    |elizabeth arden|estee lauder|bobbi brown|mary kay|trader joe|baskin robbins|ben jerry|morgan stanley|wells fargo|jp morgan
-    |charles schwab|merrill lynch|ernst young|ivy league|victoria secret|stella mccartney|alexander mcqueen|christian louboutin
-    |christian dior|oscar wilde|lululemon lab|nanette lepore|cynthia rowley|rachel roy|paige denim|joe fresh|karen millen|ted baker|paul smith|fred perry|levi strauss""".replace("\n", "").replace("    ", "").split("|")
-)  # fmt: skip
 _AFTER_PERSON = re.compile(
-    r"['’]s? (?:Hospital|Church|School|College)| (?:University|College|School|Hospital|Airport|Street|St\b|Road|Rd\b|Avenue|Ave\b|Lane|Drive|Boulevard|Blvd"
-    r"|Park|County|Inc|LLC|Ltd|Corp|Company|Foundation|Institute|Museum|Library|Center|Centre|Beach|Lake|Bridge|Stadium|Award|Prize|Cup|Hotel|Memorial"
-    r"|Elementary|High School|Square|Plaza|Building|Tower|Hall|Theater|Theatre|Theorem|Syndrome|& Co|& Sons|Group|Bank|Jeans|Collection|Island|Mall|Court|Terrace|Way|Trail|Highway|Place|Brothers|Edition|Apartments)\b"
+    r"['’]s? (?:Hospital|Church|School|College)| (?:University|College|School|Hospital|Airport|Street|St\b"
+    r"|Road|Rd\b|Avenue|Ave\b|Lane|Drive|Boulevard|Blvd"
+    r"|Park|County|Inc|LLC|Ltd|Corp|Company|Foundation|Institute|Museum|Library|Center|Centre|Beach|Lake"
+    r"|Bridge|Stadium|Award|Prize|Cup|Hotel|Memorial"
+    r"|Elementary|High School|Square|Plaza|Building|Tower|Hall|Theater|Theatre|Theorem|Syndrome|& Co|& Sons"
+    r"|Group|Bank|Jeans|Collection|Island|Mall|Court|Terrace|Way|Trail|Highway|Place|Brothers|Edition"
+    r"|Apartments)\b"
 )
 
 
@@ -112,8 +92,8 @@ def known(name: str) -> int:
 def looks_like_name(name: str) -> bool:
     """Whether the whole text is written as a name of two to four words, with a title or an initial perhaps.
 
-    >>> looks_like_name("Dr. Ann B. Lee"), looks_like_name("Lee, Ann"), looks_like_name("ann"), looks_like_name("Blue Widget 5")
-    (True, True, False, False)
+    >>> looks_like_name("Dr. Ann B. Lee"), looks_like_name("Lee, Ann"), looks_like_name("Blue Widget 5")
+    (True, True, False)
     """
     return _written().fullmatch(name) is not None
 
@@ -122,7 +102,8 @@ def looks_like_name(name: str) -> bool:
 def _written() -> re.Pattern[str]:
     word = rf"(?:{_WORD}|[A-Z]{{2,}}(?:[-'’][A-Z]{{2,}})?)"
     return re.compile(
-        rf"(?:(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.? )?{word}(?:,? (?:[A-Z]\.?|{word}|de|da|van|von|der|la|bin)){{1,3}}(?:,? (?:Jr|Sr|MD|DDS|PhD|DVM|II|III|IV)\.?)?"
+        rf"(?:(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.? )?{word}(?:,? (?:[A-Z]\.?|{word}|de|da|van|von|der|la|bin)){{1,3}}"
+        rf"(?:,? (?:Jr|Sr|MD|DDS|PhD|DVM|II|III|IV)\.?)?"
     )
 
 
@@ -171,9 +152,9 @@ def _pairs(row: int, text: str, ordinary: frozenset[str]) -> Iterator[Span]:
         first, last = match.group().split()[0], match.group().split()[-1]
         place = match.end() - len(last)  # of three capital words, the second and third may be the name
         given, surname = first in GIVEN, last in SURNAMES
-        if not _not_brand(match.group()) or (first.lower() in _STOP and not (given and surname)):
+        if not _not_brand(match.group()) or (first.lower() in NO_NAMES and not (given and surname)):
             continue
-        if last.lower() in _STOP and not (surname and given and first not in AMBIGUOUS):
+        if last.lower() in NO_NAMES and not (surname and given and first not in AMBIGUOUS):
             continue
         if _AFTER_PERSON.match(text, match.end()):
             place = match.end()
@@ -198,7 +179,7 @@ def _begins(text: str, start: int) -> bool:
 
 
 def _not_brand(name: str) -> bool:
-    return " ".join(name.lower().replace(".", "").split()) not in _BRANDS
+    return " ".join(name.lower().replace(".", "").split()) not in BRANDS
 
 
 def _until(name: str) -> str | None:
@@ -211,14 +192,14 @@ def _until(name: str) -> str | None:
         plain = word.rstrip(".'’-")
         if small:
             titled = plain.title()
-            if (titled in GIVEN if not kept else titled in SURNAMES or titled in GIVEN) and plain not in _STOP:
+            if (titled in GIVEN if not kept else titled in SURNAMES or titled in GIVEN) and plain not in NO_NAMES:
                 kept.append(word)
                 continue
             break
         joining = kept and plain in ("de", "da", "van", "von", "der", "den", "del", "la", "bin", "al", "el")
         if not joining and (
             not plain[:1].isupper()
-            or (plain.lower() in _STOP and not (sure and plain in words[:2]))
+            or (plain.lower() in NO_NAMES and not (sure and plain in words[:2]))
             or (plain.isupper() and len(plain) > 1 and not name.isupper())
         ):
             break

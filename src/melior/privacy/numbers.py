@@ -19,29 +19,132 @@ _ISSUERS = re.compile(
 )
 _UNIONPAY = re.compile(r"62\d{14,17}")
 _CARD = re.compile(
-    rf"{LEFT}(?:\d{{4}}([ -])\d{{4}}\1\d{{4}}\1\d{{4}}(?:\1\d{{1,3}})?|\d{{4}}([ -])\d{{6}}\2\d{{4,5}}|\d{{12,19}}){RIGHT}"
+    rf"{LEFT}(?:\d{{4}}([ -])\d{{4}}\1\d{{4}}\1\d{{4}}(?:\1\d{{1,3}})?|\d{{4}}([ -])\d{{6}}\2\d{{4,5}}"
+    rf"|\d{{12,19}}){RIGHT}"
 )
 _CARD_WORDS = Words(
-    word("cards?", "credit", "debit", "visa", "mastercard", "amex", "american express", "discover", "jcb", "diners",
-         "maestro", "unionpay", "pan", "cc", "ccn", "payment", "charged?", "cvv", "cvc", "expiry", "exp") + "|卡号|银行卡|信用卡|借记卡|储蓄卡|付款卡|卡片|刷卡|银联|尾号",
+    word(
+        "cards?",
+        "credit",
+        "debit",
+        "visa",
+        "mastercard",
+        "amex",
+        "american express",
+        "discover",
+        "jcb",
+        "diners",
+        "maestro",
+        "unionpay",
+        "pan",
+        "cc",
+        "ccn",
+        "payment",
+        "charged?",
+        "cvv",
+        "cvc",
+        "expiry",
+        "exp",
+    )
+    + "|卡号|银行卡|信用卡|借记卡|储蓄卡|付款卡|卡片|刷卡|银联|尾号",
     f"{OTHER_NUMBERS}|{ANY_ID}",
-)  # fmt: skip
+)
 _BANK_WORDS = re.compile(
     "银行卡|储蓄卡|借记卡|收款账[号户]|银行账[号户]|卡号|" + word("bank card", "unionpay"), re.IGNORECASE
 )
 
 # Country -> length of its IBAN, of the registry that ISO 13616 names (SWIFT, IBAN Registry).
 _IBAN_LENGTHS = {
-    "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29,
-    "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27, "DK": 18, "DO": 28, "EE": 20, "EG": 29,
-    "ES": 24, "FI": 18, "FK": 18, "FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28,
-    "HN": 28, "HR": 21, "HU": 28, "IE": 22, "IL": 23, "IQ": 23, "IS": 26, "IT": 27, "JO": 30, "KW": 30, "KZ": 20,
-    "LB": 28, "LC": 32, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "LY": 25, "MC": 27, "MD": 24, "ME": 22, "MK": 19,
-    "MN": 20, "MR": 27, "MT": 31, "MU": 30, "NI": 28, "NL": 18, "NO": 15, "OM": 23, "PK": 24, "PL": 28, "PS": 29,
-    "PT": 25, "QA": 29, "RO": 24, "RS": 22, "RU": 33, "SA": 24, "SC": 31, "SD": 18, "SE": 24, "SI": 19, "SK": 24,
-    "SM": 27, "SO": 23, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20,
+    "AD": 24,
+    "AE": 23,
+    "AL": 28,
+    "AT": 20,
+    "AZ": 28,
+    "BA": 20,
+    "BE": 16,
+    "BG": 22,
+    "BH": 22,
+    "BI": 27,
+    "BR": 29,
+    "BY": 28,
+    "CH": 21,
+    "CR": 22,
+    "CY": 28,
+    "CZ": 24,
+    "DE": 22,
+    "DJ": 27,
+    "DK": 18,
+    "DO": 28,
+    "EE": 20,
+    "EG": 29,
+    "ES": 24,
+    "FI": 18,
+    "FK": 18,
+    "FO": 18,
+    "FR": 27,
+    "GB": 22,
+    "GE": 22,
+    "GI": 23,
+    "GL": 18,
+    "GR": 27,
+    "GT": 28,
+    "HN": 28,
+    "HR": 21,
+    "HU": 28,
+    "IE": 22,
+    "IL": 23,
+    "IQ": 23,
+    "IS": 26,
+    "IT": 27,
+    "JO": 30,
+    "KW": 30,
+    "KZ": 20,
+    "LB": 28,
+    "LC": 32,
+    "LI": 21,
+    "LT": 20,
+    "LU": 20,
+    "LV": 21,
+    "LY": 25,
+    "MC": 27,
+    "MD": 24,
+    "ME": 22,
+    "MK": 19,
+    "MN": 20,
+    "MR": 27,
+    "MT": 31,
+    "MU": 30,
+    "NI": 28,
+    "NL": 18,
+    "NO": 15,
+    "OM": 23,
+    "PK": 24,
+    "PL": 28,
+    "PS": 29,
+    "PT": 25,
+    "QA": 29,
+    "RO": 24,
+    "RS": 22,
+    "RU": 33,
+    "SA": 24,
+    "SC": 31,
+    "SD": 18,
+    "SE": 24,
+    "SI": 19,
+    "SK": 24,
+    "SM": 27,
+    "SO": 23,
+    "ST": 25,
+    "SV": 28,
+    "TL": 23,
+    "TN": 24,
+    "TR": 26,
+    "UA": 29,
+    "VA": 22,
+    "VG": 24,
+    "XK": 20,
     "YE": 30,
-}  # fmt: skip
+}
 _IBAN = re.compile(
     r"(?<![0-9A-Za-z_/-])[A-Za-z]{2}\d{2}(?:(?: [0-9A-Za-z]{4}){2,7}(?: [0-9A-Za-z]{1,4})?|[0-9A-Za-z]{11,30})"
     r"(?![0-9A-Za-z_])"
@@ -60,7 +163,8 @@ _PRINTED = frozenset({"078051120", "219099999", "123456789"})  # in advertisemen
 
 _PASSPORT_WORDS = r"(?:(?<![A-Za-z])passport(?![A-Za-z])|护照)"
 _PASSPORT = re.compile(
-    rf"{_PASSPORT_WORDS}(?:\s*(?:numbers?|nos?|num|id|#|is|was|号码|号|为|是|编号)\.?)*\s*[:：#=(（-]?\s*(?:is\s+|was\s+)?"
+    rf"{_PASSPORT_WORDS}(?:\s*(?:numbers?|nos?|num|id|#|is|was|号码|号|为|是|编号)\.?)*\s*[:：#=(（-]?\s*"
+    rf"(?:is\s+|was\s+)?"
     r"(?P<number>[A-Za-z]{1,2}\d{6,8}|\d{8,9})(?![0-9A-Za-z_])",
     re.IGNORECASE,
 )
