@@ -8,11 +8,8 @@ import numpy as np
 import pytest
 
 from melior.checks.personal_data import PersonalData
-from melior.testing import check_suite
-from tests.checks.conftest import SmallContext, table_of
 
-TestSuite = check_suite(PersonalData)
-WORDS = "the jacket fits well and the colour is nice but it came late".split()
+WORDS = ["the", "jacket", "fits", "well", "and", "the", "colour", "is", "nice", "but", "it", "came", "late"]
 
 
 def texts(many: int, seed: int = 0) -> list[str]:
@@ -20,11 +17,12 @@ def texts(many: int, seed: int = 0) -> list[str]:
     return [" ".join(random_.choices(WORDS, k=8)) for _ in range(many)]
 
 
-def measure(columns, kinds, **more):
-    return PersonalData().measure(SmallContext(table_of(columns, kinds=kinds, **more)))
+@pytest.fixture
+def measure(make_context):
+    return lambda columns, kinds, **more: PersonalData().measure(make_context(columns, kinds=kinds, **more))
 
 
-def test_planted_rows_are_named_and_masked():
+def test_planted_rows_are_named_and_masked(measure):
     notes = texts(200)
     notes[7] += " write to susan.secret@mail.com"
     notes[30] += " call 212-555-0187"
@@ -41,14 +39,14 @@ def test_planted_rows_are_named_and_masked():
     assert finding.severity == pytest.approx(1 - (1 - 3 / 200) ** 100)
 
 
-def test_repeated_cells_count_every_row():
+def test_repeated_cells_count_every_row(measure):
     values = ["ann@mail.com", None, "b", "ann@mail.com"] * 10
     (finding,) = measure({"x": values}, {"x": "category"})
     assert finding.measured["kinds"]["email"]["rows"] == 20
     assert len(finding.rows) == 20
 
 
-def test_clean_texts_and_order_numbers_have_nothing():
+def test_clean_texts_and_order_numbers_have_nothing(measure):
     random_ = random.Random(5)
     columns = {
         "note": texts(300),
@@ -61,26 +59,29 @@ def test_clean_texts_and_order_numbers_have_nothing():
     assert not measure(columns, kinds)
 
 
-def test_number_columns_of_phones_and_cards():
+def test_number_columns_of_phones_and_cards(measure):
     random_ = random.Random(5)
     mobiles = [float(f"138{random_.randrange(10**8):08}") for _ in range(50)] + [float("nan")]
     (finding,) = measure({"x": mobiles}, {"x": "number"})
     assert set(finding.measured["kinds"]) == {"phone"}
     assert len(finding.rows) == 50
-    (finding,) = measure({"card": [4111111111111111.0] * 3 + [5555555555554444.0, 4012888888881881.0, 378282246310005.0] * 3}, {"card": "number"})
+    (finding,) = measure(
+        {"card": [4111111111111111.0] * 3 + [5555555555554444.0, 4012888888881881.0, 378282246310005.0] * 3},
+        {"card": "number"},
+    )
     assert set(finding.measured["kinds"]) == {"payment_card"}
 
 
-def test_names_alone_are_a_suspicion():
+def test_names_alone_are_a_suspicion(measure):
     (finding,) = measure({"note": [*texts(30), "I met Linda Gray there"]}, {"note": "text"})
     assert not finding.certain
 
 
-def test_ignored_columns_are_not_read():
+def test_ignored_columns_are_not_read(measure):
     assert not measure({"x": ["ann@mail.com"] * 20}, {"x": "ignore"})
 
 
-def test_empty_and_huge_cells():
+def test_empty_and_huge_cells(measure):
     assert not measure({"x": [None] * 12}, {"x": "text"})
     assert not measure({"x": [float("nan")] * 12}, {"x": "number"})
     assert not measure({"x": [float("inf"), 1e300] * 6}, {"x": "number"})

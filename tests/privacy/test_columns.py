@@ -44,7 +44,10 @@ def test_a_column_of_cards():
 def test_random_identity_numbers_and_serials_are_none():
     random_ = random.Random(3)
     assert not personal_spans([digits(random_, 18) for _ in range(20_000)]).spans
-    shops = [f"440106{random_.randint(2020, 2024)}{random_.randint(1, 12):02}{random_.randint(1, 28):02}{digits(random_, 4)}" for _ in range(500)]
+    shops = [
+        f"440106{random_.randint(2020, 2024)}{random_.randint(1, 12):02}{random_.randint(1, 28):02}{digits(random_, 4)}"
+        for _ in range(500)
+    ]
     found = personal_spans(shops)
     assert not found.spans
     assert found.chance["resident_id"].shaped == len(set(shops))
@@ -62,7 +65,7 @@ def test_what_is_dropped_can_be_asked_for():
 
 
 def test_false_alarms_hold_the_level():
-    """Of columns whose strings hold by chance, no more than FALSE_RATE are kept: exact, over all counts of n strings."""
+    """Of columns whose strings hold by chance, at most FALSE_RATE are kept: exact, over all counts of n strings."""
     from scipy import stats
 
     for of in ("payment_card", "phone"):
@@ -99,12 +102,18 @@ def test_a_column_of_names():
 
 
 def test_columns_that_are_no_names():
-    things = [f"{a} {b}" for a in ("Blue", "Steel", "Wooden", "Smart", "Classic") for b in ("Chair", "Lamp", "Table", "Desk", "Shelf", "Mug")]
+    things = [
+        f"{a} {b}"
+        for a in ("Blue", "Steel", "Wooden", "Smart", "Classic")
+        for b in ("Chair", "Lamp", "Table", "Desk", "Shelf", "Mug")
+    ]
     for header in ("product_name", "name", "x"):
         assert not personal_spans(things, header).spans
     cities = ["Springfield", "Boston", "Portland", "Chicago", "Seattle", "Denver", "Phoenix", "Tucson"] * 5
     assert not personal_spans(cities, "city").spans
-    assert not personal_spans(["高兴", "方便", "安全", "金属", "马上", "关于", "白色", "黄色", "严重", "明显", "常用", "程序"] * 3, "词").spans
+    assert not personal_spans(
+        ["高兴", "方便", "安全", "金属", "马上", "关于", "白色", "黄色", "严重", "明显", "常用", "程序"] * 3, "词"
+    ).spans
     assert not personal_spans(["red", "green", "blue"] * 20, "name").spans
 
 

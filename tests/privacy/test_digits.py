@@ -74,7 +74,9 @@ def test_one_wrong_character_and_two_swapped_are_caught(holds, number, alphabet)
 
 
 @pytest.mark.parametrize("holds", [luhn, mod_97, mod_11_2, mod_31])
-@pytest.mark.parametrize("text", ["", "x", "\u0664" * 18, "１２３４５６７８９０１２３４５６７８", "9" * 1000, "-1" * 9, "\ud800" * 18])
+@pytest.mark.parametrize(
+    "text", ["", "x", "\u0664" * 18, "１２３４５６７８９０１２３４５６７８", "9" * 1000, "-1" * 9, "\ud800" * 18]
+)
 def test_bad_input_is_no_number(holds, text):
     assert holds(text) in (True, False)
     if not text.isascii():
