@@ -145,6 +145,19 @@ SURNAMES = frozenset(
     """.split()
 )
 
+# Surnames that are everyday words.
+EVERYDAY = frozenset(
+    """
+    Banks Barber Bell Berry Best Black Booth Bridges Brooks Brown Burns Bush Butler Cannon Carpenter Cash Castle Church
+    Coffey Conway Cook Cross Day Dean English Farmer Field Fields Fish Fisher Flowers Forbes Ford Fox French Frost
+    Garner
+    Glass Gold Good Golden Grant Graves Gray Green Greene Hall Hardy Hill Holiday Hood House Hunter Justice Key King
+    Knight Lake Lamb Little Long Love Marsh Marshall Mason May Mercer Miles Moody Moon Moore Moss Noble North Page Park
+    Parks Peck Pierce Pitts Pope Potter Power Powers Price Prince Rice Rich Rivers Rose Rush Russo Sharp Shepherd Short
+    Singer Small Snow Sparks Stark Steele Stone Strong Summers Swan Swift Temple Waters Weeks Wells West White Wilder
+    Winters Wise Wolf Wood Woods Woodard Workman Young
+    """.split()
+)
 # Capital words that are no part of a name: greetings, days, what begins a sentence, places, organisations.
 NO_NAMES = frozenset(
     """
@@ -187,6 +200,8 @@ BRANDS = frozenset(
         "wells fargo, jp morgan, charles schwab, merrill lynch, ernst young, ivy league, victoria secret, "
         "stella mccartney, alexander mcqueen, christian louboutin, christian dior, oscar wilde, lululemon lab, "
         "nanette lepore, cynthia rowley, rachel roy, paige denim, joe fresh, karen millen, ted baker, "
-        "paul smith, fred perry, levi strauss"
+        "paul smith, fred perry, levi strauss, "
+        "aston martin, lockheed martin, granny smith, barnes noble, peter pan, mary jane, mary janes, terry cloth, "
+        "jimmy johns, martin luther"
     ).split(", ")
 )

@@ -60,7 +60,7 @@ def find(texts: Texts, tally: Tally) -> Iterator[Span]:
             for match in pattern.finditer(text):
                 name = match.group("name")
                 sure = pattern is _CALLED or bool(match.groupdict().get("sure"))
-                if name in WORDS or name[:2] in WORDS or not (sure or plausible(name)):
+                if name in WORDS or (name[:2] in WORDS and not sure) or not (sure or plausible(name)):
                     continue
                 yield Span(row, *match.span("name"), "name", score)
         for match in _TITLED.finditer(text):

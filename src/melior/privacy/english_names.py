@@ -7,7 +7,7 @@ from functools import cache
 
 import polars as pl
 
-from melior.privacy._english_lists import AMBIGUOUS, BRANDS, GIVEN, NO_NAMES, SURNAMES
+from melior.privacy._english_lists import AMBIGUOUS, BRANDS, EVERYDAY, GIVEN, NO_NAMES, SURNAMES
 from melior.privacy.spans import Span, Tally, Texts
 
 ORDINARY_ROWS = 20_000  # texts whose lower-case words are known not to be names
@@ -24,11 +24,11 @@ _TITLE = re.compile(
 )
 # Said outright: what follows is a name, known or not, in small letters too if it is a known one.
 _SAID = re.compile(
-    r"(?<![A-Za-z])(?P<cue>(?:my|his|her|their|the|full|first|last|legal|maiden|given|family|customer|client"
+    r"(?<![A-Za-z_])(?P<cue>(?:my|his|her|their|the|full|first|last|legal|maiden|given|family|customer|client"
     r"|patient|guest|contact|employee"
     r"|account|cardholder'?s?|applicant'?s?|passenger'?s?|tenant'?s?|student'?s?|sender'?s?|recipient'?s?"
     r"|member'?s?|beneficiary'?s?)? ?name(?: on (?:the )?(?:card|account|file|booking))?(?: is| was|:| -|=)"
-    r"|(?:i am|i'm|im) (?:called|named)|(?:is|was) called|named|goes by"
+    r"|(?:i am|i'm|im) (?:called|named)|(?:is|was) called|named(?= )|goes by"
     r"|(?:attn|attention|customer|client|patient|guest|recipient|sender|signed|signed by|applicant|passenger"
     r"|employee|tenant|beneficiary|contact|contact person|cardholder|account holder|author|manager|interviewer"
     r"|witness|emergency contact|ship to|deliver to|bill to|prepared by|approved by|reviewed by|reported by"
@@ -111,13 +111,16 @@ def find(texts: Texts, tally: Tally) -> Iterator[Span]:
     """Names that are announced, that follow a title, or whose given name or surname is common and no ordinary word."""
     for row, text in texts.having(r"(?i:name|called|goes by|[a-z]:)"):
         for match in _SAID.finditer(text):
-            if match.group("cue").lower().lstrip().startswith("name") and _NO_NAME.search(
-                text[max(0, match.start() - 12) : match.start()]
+            name, cue = _until(match.group("name")), match.group("cue").lower().lstrip()
+            if name is None or name in ("None", "True", "False") or len(name) < 2:
+                continue
+            # the bare word name names anything: it needs a person before it or a name of its own after it
+            if cue.startswith("name") and (
+                _NO_NAME.search(text[max(0, match.start() - 12) : match.start()])
+                or not (known(name) or (cue[-1] in ":s-" and " " in name))
             ):
                 continue
-            name = _until(match.group("name"))
-            if name is not None:
-                yield Span(row, match.start("name"), match.start("name") + len(name), "name", 0.92)
+            yield Span(row, match.start("name"), match.start("name") + len(name), "name", 0.92)
     for row, text in texts.having(
         r"\b(?:Mr|Mrs|Ms|Miss|Mister|Dr|Prof|Professor|Doctor|Madam|Sir|Rev|Capt|Sgt)\.? [A-Z]"
     ):
@@ -159,6 +162,8 @@ def _pairs(row: int, text: str, ordinary: frozenset[str]) -> Iterator[Span]:
         if _AFTER_PERSON.match(text, match.end()):
             place = match.end()
             continue
+        if last in EVERYDAY and (first in AMBIGUOUS or not given):
+            continue  # Olive Green, Chase Banks
         plain = last.lower() in ordinary
         if given and surname and not (first in AMBIGUOUS and plain):
             score = 0.85

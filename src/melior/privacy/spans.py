@@ -15,7 +15,7 @@ import polars as pl
 
 BARE = 0.5  # a check digit holds, and nothing else says what the string is
 CHUNK = 10_000
-BEFORE, AFTER = 40, 12  # characters of context
+BEFORE, AFTER = 60, 12  # characters of context
 
 # kind -> what people call it, one and many
 KINDS: dict[str, tuple[str, str]] = {
