@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from melior.checks._base import checks
 from melior.data.splits import folds, group_numbers, seal
 from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
@@ -97,7 +98,7 @@ def improve_table(
                 development=ignoring(parts.development, repairs),
                 sealed=ignoring(parts.sealed, repairs),
             )
-        audit = _second_audit(audit, parts, recipe, progress, started + 1.3 * CHECKING * budget)
+        audit = _second_audit(audit, parts, recipe, progress, started + 1.3 * CHECKING * budget, repaired.reseal)
     development, sealed, overlap = separate(parts.development, parts.sealed, separate_test=parts.given)
     parts = replace(parts, development=development, sealed=sealed)
 
@@ -194,11 +195,23 @@ def drawn_together(table: Table, recipe: Recipe) -> NDArray[np.int64] | None:
     return clusters(table)
 
 
-def _second_audit(first: Audit, parts: Parts, recipe: Recipe, progress: Progress, deadline: float) -> Audit:
-    """After a repair the other checks look again: a leaking column hides wrong labels, an old split other rows."""
-    again = run_checks(parts.development, recipe, other=parts.sealed, progress=progress, deadline=deadline)
+def _second_audit(
+    first: Audit, parts: Parts, recipe: Recipe, progress: Progress, deadline: float, other_rows: bool
+) -> Audit:
+    """After a repair checks look again: a leaking column hides wrong labels, an old split other rows. Where the rows
+    are the same, what needed no model stays as it was found, but for the columns that were left out."""
+    cheap = () if other_rows else [name for name, check in checks().items() if check.cost != "model"]
+    again = run_checks(parts.development, recipe, other=parts.sealed, skip=cheap, progress=progress, deadline=deadline)
+    kept = set(parts.development.features()) | {parts.development.target or ""}
     faults = [finding for finding in first.findings if finding.symptom in MEASUREMENT_FAULTS]
     others = [finding for finding in again.findings if finding.symptom not in MEASUREMENT_FAULTS]
+    others += [
+        finding
+        for finding in first.findings
+        if finding.check in cheap
+        and finding.symptom not in MEASUREMENT_FAULTS
+        and (not finding.columns or set(finding.columns) & kept)
+    ]
     merged = sorted((*faults, *others), key=lambda finding: (bool(finding.muted), -finding.severity))
     return replace(first, findings=tuple(merged), seconds=first.seconds + again.seconds)
 
