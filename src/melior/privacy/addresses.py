@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from melior.privacy.known_names import is_given, is_surname
 from melior.privacy.spans import Span, Tally, Texts
 
 # USPS Publication 28, appendix C1. Those that are not ordinary words too are enough after a number and a name.
@@ -58,6 +59,9 @@ _ENGLISH = re.compile(
     rf"|(?<![A-Za-z])(?:Unit|PSC|USNS|USNV|USCGC|USS) [A-Za-z0-9]{{1,20}},?(?:\s+Box \d{{1,6}})?,?\s+(?:APO|FPO"
     rf"|DPO),? (?:AA|AE|AP) \d{{5}}"
 )
+STREETS = re.compile(f"{_STREETS}|{_RARE}")  # whole words that a street's name may end with
+# Without unit and place, an ordinary word needs a person's name before it: 12 Jefferson Landing.
+_NAMED = re.compile(rf"{_NUMBER} (?P<name>[A-Z][a-z]{{2,}}) (?:{_RARE})(?![A-Za-z'’-])(?! [A-Z])")
 _DISTANCE = re.compile(
     r"^\d{1,6} (?:Star|Hour|Day|Minute|Mile|Page|Year|Week|Month|Percent|People|Best|Great|Things|Ways|Easy"
     r"|Top|New|Inch|Piece|Pack|Times|Point|Speed)s? "
@@ -105,6 +109,9 @@ def english(texts: Texts) -> Iterator[Span]:
         for match in _ENGLISH.finditer(text):
             if not _DISTANCE.match(match.group()):
                 yield Span(row, match.start(), match.end(), "address", 0.85)
+        for match in _NAMED.finditer(text):
+            if is_given(match.group("name")) or is_surname(match.group("name")):
+                yield Span(row, match.start(), match.end(), "address", 0.75)
 
 
 def chinese(texts: Texts) -> Iterator[Span]:

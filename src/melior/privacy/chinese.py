@@ -93,6 +93,8 @@ PHONE_WORDS = Words(
         "ring",
         "number is",
         "my number",
+        "registered",
+        "messages? to",
         "ph",
         "mob",
         "extension",
