@@ -230,7 +230,8 @@ def main() -> None:
             results.case(f"speed | {language}", lambda la=language: speed(la, 2_000 if given.quick else 100_000))
     done = results.finished()
     notes = [
-        "The sentences of the first table were written by the same hand as the recognisers; the second table's were not.",
+        "The sentences of the first table and the recognisers were written by the same hand, those of the second "
+        "table were not.",
         "A hit has the right kind and overlaps the planted part by half of their union at least.",
         "Values come from Faker and from functions of the benchmark; names of Faker's English lists are those of the "
         "United States, so that rarer and foreign names that no word announces are measured in the second table only.",

@@ -79,7 +79,8 @@ def scores(gold: list[Gold], found: list[Gold]) -> dict[str, dict[str, int]]:
     kinds: list[Gold] = []
     for wanted, given in zip(gold, found, strict=True):
         single = [span for span in wanted if span[2] == "single name"]
-        kinds.append([
-            (s, e, "single name" if k == "name" and any(s < b and a < e for a, b, _ in single) else k) for s, e, k in given
-        ])  # fmt: skip
+        kinds.append([])
+        for start, end, kind in given:
+            alone = kind == "name" and any(start < other_end and first < end for first, other_end, _ in single)
+            kinds[-1].append((start, end, "single name" if alone else kind))
     return counted(gold, kinds)
