@@ -7,7 +7,8 @@
 held out      texts whose sentences, seeds and Chinese cities were kept apart and looked at once, at the end
 development   texts from the sentences that the recognisers were developed with
 by others     English sentences of presidio-evaluator, written by others, with names of the United States (Faker) and
-              of some 37 countries (FakeNameGenerator); half of the sentences were looked at, half filled at the end
+              of some 37 countries (FakeNameGenerator); half of the sentences were developed
+              with, half were looked at once, at the end
 reviews       real reviews, in which no sentence was planted: rows in which anything is found
 speed         100,000 texts of the held-out sentences
 
@@ -107,7 +108,7 @@ def by_others(which: str, people: str, times: int) -> dict[str, Any]:
 
     from melior.privacy.columns import personal_spans
 
-    written, gold = personal_others.filled(which, people, times, 1 if which == "looked at" else 201)
+    written, gold = personal_others.filled(which, people, times, 1 if which == "first half" else 201)
     found: list[list[tuple[int, int, str]]] = [[] for _ in written]
     for span in personal_spans(written).spans:
         found[span.row].append((span.start, span.end, span.kind))
@@ -221,7 +222,7 @@ def main() -> None:
                     results.case(
                         f"{which} | presidio | seed {seed}", lambda w=which, s=seed: presidio(peer, w, many, s)
                     )
-        for which in ("held out", "looked at"):
+        for which in ("second half", "first half"):
             for people in ("of the United States", "of many countries"):
                 name = f"by others | {which}, {people}"
                 results.case(name, lambda w=which, p=people: by_others(w, p, 1 if given.quick else 10))
@@ -232,6 +233,10 @@ def main() -> None:
     notes = [
         "The sentences of the first table and the recognisers were written by the same hand, those of the second "
         "table were not.",
+        "The second half of those was looked at once, at the end. Then F1 was 0.788 and 0.800 for phones (names of the "
+        "United States, of many countries), 0.929 and 0.936 for addresses, 0.977 and 0.779 for names, 1.000 for the "
+        "other kinds but single names. Phones that end in -Fax, units before the house number and street kinds that "
+        "were missing were repaired after that, so what is shown now is no longer of unseen sentences.",
         "A hit has the right kind and overlaps the planted part by half of their union at least.",
         "Values come from Faker and from functions of the benchmark; names of Faker's English lists are those of the "
         "United States, so that rarer and foreign names that no word announces are measured in the second table only.",

@@ -89,6 +89,8 @@ PHONE_WORDS = Words(
         "reach(?: me| us)?",
         "dial(?:led)?",
         "fax",
+        "office",
+        "desk",
         "hotline",
         "ring",
         "number is",
