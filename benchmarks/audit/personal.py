@@ -256,7 +256,8 @@ def main() -> None:
         notes.append(
             f"presidio-analyzer {peers[0]['version']} with its pattern recognisers and a blank spaCy pipeline "
             f"(no model, so no "
-            f"names and no addresses; it takes user:password@host of a web address for an e-mail): {sum(c['texts'] for c in peers):,} English texts in "
+            f"names and no addresses; it takes user:password@host of a web address for an e-mail): "
+            f"{sum(c['texts'] for c in peers):,} English texts in "
             f"{sum(c['seconds'] for c in peers):.1f} s."
         )
     results.show([table(results, "held out"), others_table(results), table(results, "development")], notes)
