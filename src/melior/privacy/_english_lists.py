@@ -202,6 +202,6 @@ BRANDS = frozenset(
         "nanette lepore, cynthia rowley, rachel roy, paige denim, joe fresh, karen millen, ted baker, "
         "paul smith, fred perry, levi strauss, "
         "aston martin, lockheed martin, granny smith, barnes noble, peter pan, mary jane, mary janes, terry cloth, "
-        "jimmy johns, martin luther"
+        "jimmy johns, martin luther, jan mayen"
     ).split(", ")
 )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from melior.privacy.known_names import is_given, is_surname
 from melior.privacy.spans import Span, Tally, Texts
 
 # USPS Publication 28, appendix C1. Those that are not ordinary words too are enough after a number and a name.
@@ -18,7 +19,7 @@ _RARE = (
     "|Falls?|Ferry|Fields?|Flats?|Fords?"
     "|Forest|Forges?|Forks?|Fort|Gardens?|Gateway|Glens?|Greens?|Groves?|Harbors?|Haven|Heights|Hills?|Hollow"
     "|Inlet|Islands?|Isle|Junctions?|Keys?"
-    "|Knolls?|Lakes?|Landing|Lights?|Loaf|Locks?|Lodge|Loop|Mall|Manors?|Meadows?|Mill|Mills|Mission|Motorway"
+    "|Knolls?|Lakes?|Land|Landing|Lights?|Loaf|Locks?|Lodge|Loop|Mall|Manors?|Meadows?|Mill|Mills|Mission|Motorway"
     "|Mountains?|Mount|Neck|Orchard|Oval"
     "|Overpass|Parks?|Parkways|Pass|Passage|Path|Pike|Pines?|Plains?|Plaza|Points?|Ports?|Prairie|Radial|Ramp"
     "|Ranch|Rapids?|Rest|Ridges?|River|Roads"
@@ -49,7 +50,7 @@ _PLACE = (
     rf"(?:,?\s+[A-Z][A-Za-z.'’-]{{1,24}}(?: [A-Z][A-Za-z.'’-]{{1,24}}){{0,2}},?\s+(?:{_STATES})\.?"
     rf"(?:,?\s+\d{{5}}(?:-\d{{4}})?)?(?![A-Za-z0-9]))"
 )
-_NUMBER = r"(?<![0-9A-Za-z_./#$€£-])(?<![0-9] )(?<![0-9],)\d{1,6}[A-Z]?(?:-\d{1,4})?"
+_NUMBER = r"(?<![0-9A-Za-z_./#$€£-])(?<![0-9],)\d{1,6}[A-Z]?(?:-\d{1,4})?"
 _ENGLISH = re.compile(
     rf"{_NUMBER},? {_NAME} (?:(?:{_STREETS})(?![A-Za-z])\.?(?:\s(?:NW|NE|SW|SE|N|S|E|W)\b)?(?:{_UNIT})?(?:{_PLACE})?"
     rf"|(?:{_RARE})(?![A-Za-z])(?:(?:{_UNIT})(?:{_PLACE})?|{_PLACE}))"
@@ -58,6 +59,9 @@ _ENGLISH = re.compile(
     rf"|(?<![A-Za-z])(?:Unit|PSC|USNS|USNV|USCGC|USS) [A-Za-z0-9]{{1,20}},?(?:\s+Box \d{{1,6}})?,?\s+(?:APO|FPO"
     rf"|DPO),? (?:AA|AE|AP) \d{{5}}"
 )
+STREETS = re.compile(f"{_STREETS}|{_RARE}")  # whole words that a street's name may end with
+# Without unit and place, an ordinary word needs a person's name before it: 12 Jefferson Landing.
+_NAMED = re.compile(rf"{_NUMBER} (?P<name>[A-Z][a-z]{{2,}}) (?:{_RARE})(?![A-Za-z'’-])(?! [A-Z])")
 _DISTANCE = re.compile(
     r"^\d{1,6} (?:Star|Hour|Day|Minute|Mile|Page|Year|Week|Month|Percent|People|Best|Great|Things|Ways|Easy"
     r"|Top|New|Inch|Piece|Pack|Times|Point|Speed)s? "
@@ -103,8 +107,11 @@ def english(texts: Texts) -> Iterator[Span]:
     """Number, name and kind of the street; unit, city, state and ZIP code where they follow."""
     for row, text in texts.having(r"\d[A-Z]?,? [A-Z0-9]|[Bb]ox \d|Broadway|[AFD]PO"):
         for match in _ENGLISH.finditer(text):
-            if not _DISTANCE.match(match.group()):
+            if "," in match.group() or not _DISTANCE.match(match.group()):
                 yield Span(row, match.start(), match.end(), "address", 0.85)
+        for match in _NAMED.finditer(text):
+            if is_given(match.group("name")) or is_surname(match.group("name")):
+                yield Span(row, match.start(), match.end(), "address", 0.75)
 
 
 def chinese(texts: Texts) -> Iterator[Span]:

@@ -9,7 +9,7 @@ import polars as pl
 from scipy import stats
 
 from melior.privacy import addresses, chinese, chinese_names, contact, english_names, numbers
-from melior.privacy._english_lists import SURNAMES
+from melior.privacy.known_names import is_surname, known
 from melior.privacy.spans import BARE, Counted, Span, Tally, Texts, resolved
 
 FALSE_RATE = 1e-3
@@ -131,11 +131,11 @@ def whole_names(texts: Texts) -> list[Span]:
     han = {cell for cell in different if chinese_names.looks_like_name(cell)}
     english = {cell for cell in different if cell not in han and english_names.looks_like_name(cell)}
     header = bool(_PERSON.search(texts.header.replace("_", " ").strip()))
-    sure = {cell for cell in english if english_names.known(cell) == 2}
+    sure = {cell for cell in english if known(cell) == 2}
     single = {c for c in different if header and c not in han and re.fullmatch(r"[A-Z][a-zA-Z'’-]+", c)}
-    known = {cell for cell in single if english_names.known(f"{cell} Qq") == 2 or cell in SURNAMES}
+    listed = {cell for cell in single if known(f"{cell} Qq") == 2 or is_surname(cell)}
     looking = han | english | single if header else han | sure
-    evidence = len(han) + len(sure) + len(known)
+    evidence = len(han) + len(sure) + len(listed)
     least = _lower(len(looking), len(different))
     if least <= 0.5 or (header and evidence < 0.2 * len(looking)):
         return []

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ipaddress import IPv6Address
 
 from melior.privacy.chinese import PHONE_WORDS
-from melior.privacy.spans import RIGHT, Span, Tally, Texts, Words, word
+from melior.privacy.spans import Span, Tally, Texts, Words, word
 
 _LOCAL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._%+'-]{0,62}[A-Za-z0-9_+-])?$|[A-Za-z0-9_]$")
 _DOMAIN = re.compile(
@@ -45,12 +45,14 @@ _URL_USER = re.compile(
     r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,20}://([^\s/@:<>\"']{1,128}(?::[^\s/@<>\"']{0,128})?)@[A-Za-z0-9\[]"
 )
 
+# As RIGHT, but 212-555-0187-Fax ends before the word.
+_END = r"(?![0-9A-Za-z_/]|[-.][0-9]|-(?!(?:office|fax|home|work|mobile|cell|direct)(?![A-Za-z]))[A-Za-z])"
 # North American numbering plan: area code and exchange begin with 2 to 9, and neither ends in 11.
 _NANP = r"[2-9]\d\d"
 _AMERICAN = re.compile(
     rf"(?<![0-9A-Za-z_/.+])(?<![0-9A-Za-z]-)(?P<country>(?:\+|00)?1[ .-]?)?(?:(?P<open>\()"
     rf"(?P<area>{_NANP})\)[ -]?|(?P<bare>{_NANP})(?P<by>[ .-]?))"
-    rf"(?P<exchange>[2-9]\d\d)(?P<join>[ .-]?)(?P<line>\d{{4}})(?P<ext> ?(?:x|ext\.?|extension) ?\d{{1,6}})?{RIGHT}",
+    rf"(?P<exchange>[2-9]\d\d)(?P<join>[ .-]?)(?P<line>\d{{4}})(?P<ext> ?(?:x|ext\.?|extension) ?\d{{1,6}})?{_END}",
     re.IGNORECASE,
 )
 # ITU-T E.164: a country code and at most 15 digits in all, here written in groups or as one.

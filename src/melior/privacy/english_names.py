@@ -7,14 +7,17 @@ from functools import cache
 
 import polars as pl
 
-from melior.privacy._english_lists import AMBIGUOUS, BRANDS, EVERYDAY, GIVEN, NO_NAMES, SURNAMES
+from melior.privacy.addresses import STREETS
+from melior.privacy.known_names import AMBIGUOUS, BRANDS, EVERYDAY, NO_NAMES, is_given, is_surname, known
 from melior.privacy.spans import Span, Tally, Texts
 
+_NUMBERED = re.compile(r"\d $")
 ORDINARY_ROWS = 20_000  # texts whose lower-case words are known not to be names
 
-_WORD = r"(?:[A-Z][a-zà-öø-ÿ]+(?:[-'’][A-Z][a-zà-öø-ÿ]+)?|(?:Mc|Mac|O['’]|D['’]|De|Di|Le|La|Van|Von)[A-Z][a-zà-öø-ÿ]+)"
+_UP, _LOW = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŒŔŘŚŞŠŢŤŪŮŰŲŹŻŽ", "a-zß-öø-ÿā-ž"
+_ONE = f"[{_UP}][{_LOW}]+"
+_WORD = f"(?:{_ONE}(?:[-'’]{_ONE})?|(?:Mc|Mac|O['’]|D['’]|De|Di|Le|La|Van|Von){_ONE})"
 _JOIN = r"(?:(?: [A-Z]\.?)? (?:(?:de|da|van|von|der|den|del|la|bin|al|el) ){0,2})"
-_FULL = rf"{_WORD}(?:{_JOIN}{_WORD}){{1,2}}"
 _PAIR = re.compile(
     rf"(?<![\w@/.'’-]){_WORD}(?: [A-Z]\.?)?(?: (?:de|da|van|von|der|den|del|la) )?(?:(?<= )| ){_WORD}(?![\w@]|\.\w)"
 )
@@ -33,7 +36,7 @@ _SAID = re.compile(
     r"|employee|tenant|beneficiary|contact|contact person|cardholder|account holder|author|manager|interviewer"
     r"|witness|emergency contact|ship to|deliver to|bill to|prepared by|approved by|reviewed by|reported by"
     r"|assigned to|requested by|submitted by|written by):)"
-    r"\s*[\"“(]?(?P<title>(?:Mr|Mrs|Ms|Dr|Prof)\.? )?(?P<name>[A-Za-zÀ-ÿ'’-]+(?:(?: [A-Z]\.)? [A-Za-zÀ-ÿ'’-]+){0,3})",
+    r"\s*[\"“(]?(?P<title>(?:Mr|Mrs|Ms|Dr|Prof)\.? )?(?P<name>[A-Za-zÀ-ž'’-]+(?:(?: [A-Z]\.)? [A-Za-zÀ-ž'’-]+){0,3})",
     re.IGNORECASE,
 )
 _NO_NAME = re.compile(
@@ -52,12 +55,16 @@ _HALF = re.compile(
     r"|[Ss]igned by|[Hh]elped by"
     r"|[Ss]erved by|[Aa]gent|[Rr]epresentative|[Mm]anager|[Cc]olleague|[Tt]enant|[Pp]atient|[Cc]ustomer"
     r"|[Cc]lient|[Ee]mployee|[Nn]urse|[Dd]octor|[Tt]echnician|[Rr]eceptionist|[Dd]river|[Aa]ttorney"
-    r"|[Ll]andlord|[Ss]pouse|[Hh]usband|[Ww]ife|[Bb]rother|[Ss]ister|[Ss]on|[Dd]aughter|[Ff]riend|[Bb]oss)"
-    rf"(?: of)?[,:]?\s+(?P<name>{_WORD}(?:{_JOIN}{_WORD}){{0,2}})(?!\w)"
+    r"|[Ll]andlord|[Ss]pouse|[Hh]usband|[Ww]ife|[Bb]rother|[Ss]ister|[Ss]on|[Dd]aughter|[Ff]riend|[Bb]oss"
+    r"|(?:directed|written|sung|played|signed|painted|reviewed|approved|hosted|prepared|led|founded|composed|performed"
+    r"|produced|edited|illustrated|narrated|photographed|treated|seen|referred|examined|accompanied|represented) by"
+    r"|starring|assistant to|married to|named after|partner's name|(?:change|changed) it to|name\?)"
+    rf"(?: of)?(?:(?<=,)\s+|[,:]\s+| )(?P<name>{_WORD}(?:{_JOIN}{_WORD}){{0,2}})(?!\w)"
 )
 
 _AFTER_PERSON = re.compile(
-    r"['’]s? (?:Hospital|Church|School|College)| (?:University|College|School|Hospital|Airport|Street|St\b"
+    r"['’]s? (?:Hospital|Church|School|College)| (?:[Ss]treet\b|St\.|University|College|School|Hospital"
+    r"|Airport|Street|St\b"
     r"|Road|Rd\b|Avenue|Ave\b|Lane|Drive|Boulevard|Blvd"
     r"|Park|County|Inc|LLC|Ltd|Corp|Company|Foundation|Institute|Museum|Library|Center|Centre|Beach|Lake"
     r"|Bridge|Stadium|Award|Prize|Cup|Hotel|Memorial"
@@ -65,28 +72,6 @@ _AFTER_PERSON = re.compile(
     r"|Group|Bank|Jeans|Collection|Island|Mall|Court|Terrace|Way|Trail|Highway|Place|Brothers|Edition"
     r"|Apartments)\b"
 )
-
-
-def known(name: str) -> int:
-    """How well known a name in English letters is: 2 a given name and a surname or a given name that is no ordinary
-    word, 1 one of the two that may be ordinary words, 0 neither.
-
-    >>> known("Linda Smith"), known("Linda Qwerty"), known("Rose Garden"), known("Blue Widget")
-    (2, 2, 1, 0)
-    """
-    words = [word.strip(".,'’-") for word in name.split()]
-    words = [
-        word[0].upper() + (word[1:].lower() if word.isupper() or word.islower() else word[1:])
-        for word in words
-        if len(word) > 1
-    ]
-    if not words:
-        return 0
-    first, last = words[0], words[-1]
-    given, surname = first in GIVEN, last in SURNAMES and len(words) > 1
-    if given and (surname or first not in AMBIGUOUS):
-        return 2
-    return int(given or surname)
 
 
 def looks_like_name(name: str) -> bool:
@@ -134,7 +119,7 @@ def find(texts: Texts, tally: Tally) -> Iterator[Span]:
                 yield Span(row, match.start("name"), match.start("name") + len(name), "name", 0.9)
     ordinary = _ordinary(texts)
     for row, text in texts.having(
-        r"[A-Z][A-Za-zà-ÿ'’-]+ (?:[A-Z]\.? )?[A-Za-z'’]|(?i:dear|hi|hello|regards|sincerely|thanks|cheers)"
+        r"\p{Lu}[\p{L}'’-]+ (?:[A-Z]\.? )?[\p{L}'’]|(?i:dear|hi|hello|regards|sincerely|thanks|cheers)"
     ):
         for match in _HALF.finditer(text):
             name = _until(match.group("name"))
@@ -154,7 +139,7 @@ def _pairs(row: int, text: str, ordinary: frozenset[str]) -> Iterator[Span]:
     while (match := _PAIR.search(text, place)) is not None:
         first, last = match.group().split()[0], match.group().split()[-1]
         place = match.end() - len(last)  # of three capital words, the second and third may be the name
-        given, surname = first in GIVEN, last in SURNAMES
+        given, surname = is_given(first), is_surname(last)
         if not _not_brand(match.group()) or (first.lower() in NO_NAMES and not (given and surname)):
             continue
         if last.lower() in NO_NAMES and not (surname and given and first not in AMBIGUOUS):
@@ -162,6 +147,10 @@ def _pairs(row: int, text: str, ordinary: frozenset[str]) -> Iterator[Span]:
         if _AFTER_PERSON.match(text, match.end()):
             place = match.end()
             continue
+        if STREETS.fullmatch(last) and (
+            not surname or _NUMBERED.search(text, max(0, match.start() - 2), match.start())
+        ):
+            continue  # Jessica Cove, 331 John Brooks
         if last in EVERYDAY and (first in AMBIGUOUS or not given):
             continue  # Olive Green, Chase Banks
         plain = last.lower() in ordinary
@@ -169,7 +158,12 @@ def _pairs(row: int, text: str, ordinary: frozenset[str]) -> Iterator[Span]:
             score = 0.85
         elif given and first not in AMBIGUOUS and first.lower() not in ordinary and not plain:
             score = 0.75
-        elif surname and not plain and first.lower() not in ordinary and not _begins(text, match.start()):
+        elif (
+            surname
+            and not plain
+            and first.lower() not in ordinary
+            and (not _begins(text, match.start()) or _fills_line(text, match.start(), match.end()))
+        ):
             score = 0.6
         else:
             continue
@@ -183,6 +177,11 @@ def _begins(text: str, start: int) -> bool:
     return not before or before[-1] in '.!?:;"”“(-–•*'
 
 
+def _fills_line(text: str, start: int, end: int) -> bool:
+    """Whether nothing else stands in the line, and the text has others."""
+    return text[start - 1 : start] in ("", "\n") and text[end : end + 1] in ("", "\n") and end - start < len(text)
+
+
 def _not_brand(name: str) -> bool:
     return " ".join(name.lower().replace(".", "").split()) not in BRANDS
 
@@ -192,12 +191,12 @@ def _until(name: str) -> str | None:
     kept: list[str] = []
     small = name == name.lower()
     words = [word.rstrip(".'’-") for word in name.split()]
-    sure = words[0] in GIVEN and any(word in SURNAMES for word in words[1:2])  # April Logan, Amanda Prince
+    sure = is_given(words[0]) and any(is_surname(word) for word in words[1:2])  # April Logan, Amanda Prince
     for word in re.findall(r"\S+", name):
         plain = word.rstrip(".'’-")
         if small:
             titled = plain.title()
-            if (titled in GIVEN if not kept else titled in SURNAMES or titled in GIVEN) and plain not in NO_NAMES:
+            if (is_given(titled) if not kept else is_surname(titled) or is_given(titled)) and plain not in NO_NAMES:
                 kept.append(word)
                 continue
             break

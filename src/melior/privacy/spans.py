@@ -16,6 +16,7 @@ import polars as pl
 BARE = 0.5  # a check digit holds, and nothing else says what the string is
 CHUNK = 10_000
 BEFORE, AFTER = 60, 12  # characters of context
+NO_BEFORE = 30  # a word that says it is something else must stand nearer
 
 # kind -> what people call it, one and many
 KINDS: dict[str, tuple[str, str]] = {
@@ -141,6 +142,8 @@ class Words:
         for last in self._all.finditer(text, first, start):  # noqa: B007  # the last is the nearest
             pass
         found = last
+        if found is not None and found.group("yes") is None and start - found.end() > NO_BEFORE:
+            found = None
         if found is None:
             stopped = _CLAUSE.search(text, end, min(len(text), end + AFTER))
             found = self._all.search(text, end, stopped.start() if stopped else min(len(text), end + AFTER))
