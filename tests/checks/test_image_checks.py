@@ -1,6 +1,7 @@
 """Images that are none, and copies that are nearly the same: planted and found; nothing on clean images."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from melior.checks.invalid_images import InvalidImages  # noqa: E402
 from melior.checks.outliers import Outliers  # noqa: E402
 from melior.data.read import read, read_pair  # noqa: E402
 from melior.improvement.repair import clusters, separate  # noqa: E402
+from melior.methods.deduplication import Deduplication  # noqa: E402
 from melior.recipe import Recipe  # noqa: E402
 from melior.trials.context import TableContext  # noqa: E402
 
@@ -161,6 +163,18 @@ def test_copies_stay_on_one_side_of_every_fold(photos, tmp_path):
     cells = table.column("image").to_list()
     assert groups[cells.index("0/again.jpg")] == groups[cells.index("0/0.png")]
     assert len(np.unique(groups)) == 60
+
+
+def test_deduplication_keeps_one_of_each(photos, tmp_path):
+    """The same file by default, near copies where that is asked; of training rows alone."""
+    random = np.random.default_rng(8)
+    images = {f"{n % 2}/{n}.png": photos[n] for n in range(60)} | {"0/same.png": photos[2]}
+    images |= {f"{n % 2}/{n}_near.png": edited(photos[n], "cut", random) for n in range(8)}
+    table = read(put(tmp_path, images))
+    for near, kept in ((False, 68), (True, 60)):
+        rows = Deduplication(near=near).rows(table, SimpleNamespace(seed=0))
+        assert rows.rows == kept
+    assert Deduplication(near=True).rows(table.take(np.arange(0, 40)), SimpleNamespace(seed=0)).rows <= 40
 
 
 @pytest.mark.parametrize("count", [1, 2, 15])

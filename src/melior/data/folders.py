@@ -19,6 +19,15 @@ def read_folder(path: Path, *, image: str = IMAGE, label: str = LABEL, name: str
     Column `image` holds paths from the folder. Column `label` is the name of the first folder below it; it is left out
     where all images lie in the folder itself. Files and folders whose names begin with a dot, and
     links to folders, are not looked at; files that have no image's ending are counted in a note.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("cat/1.png", "cat/2.png", "dog/1.png"):
+    ...         Path(folder, name).parent.mkdir(exist_ok=True)
+    ...         Path(folder, name).touch()
+    ...     raw = read_folder(Path(folder))
+    >>> raw.frame.rows()
+    [('cat/1.png', 'cat'), ('cat/2.png', 'cat'), ('dog/1.png', 'dog')]
     """
     found: list[tuple[str, ...]] = []
     others: list[str] = []

@@ -1,5 +1,8 @@
 """What several row methods share: classes that must not be emptied, and feature values that can be compared."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,11 +25,18 @@ def none_emptied(labels: Labels, keep: Mask, preference: Floats, least: int = 1)
     return keep
 
 
-def groups_of_equal_rows(table: Table) -> NDArray[np.int64]:
-    """(rows,) a number for each row, the same for rows whose features are all equal; numbered as first seen."""
+def groups_of_equal_rows(table: Table, images: Callable[[str], NDArray[Any]] | None = None) -> NDArray[np.int64]:
+    """(rows,) a number for each row, the same for rows whose features are all equal; numbered as first seen.
+
+    images  image column -> (rows,) numbers that are the same where images count as equal: the same bytes, unless said
+    """
     import polars as pl
 
-    frame = table.frame.select(table.features()).with_row_index("__row")
+    frame = table.frame.select(table.features())
+    for name in table.of_kind("image"):
+        same = images(name) if images is not None else table.pictures(name).digests
+        frame = frame.with_columns(pl.Series(name, same))
+    frame = frame.with_row_index("__row")
     by = [name for name in frame.columns if name != "__row"]
     numbers = np.zeros(table.rows, dtype=np.int64)
     lists = frame.group_by(by, maintain_order=True).agg(pl.col("__row")).get_column("__row")

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from melior.checks._image_copies import near_images
 from melior.checks._near import CERTAIN, near_numbers, near_texts, preferences
 from melior.data.table import Labels, Rows, Table
 from melior.methods._base import Method
@@ -45,8 +46,9 @@ class Deduplication(Method):
     conflicts  what happens where equal rows have different labels: `majority` (default) keeps the commonest label and
                drops the set on a tie, `drop` drops the set, `each` keeps one row for every label
 
-    near       True also joins rows that are equal up to the rounding of numbers, and rows whose texts are near copies
-               (as the check duplicate_rows finds them, where their other columns agree too); of near copies the row
+    near       True also joins rows that are equal up to the rounding of numbers, and rows whose texts or images are
+               near copies (as the checks duplicate_rows and image_copies find them, where their other columns agree
+               too); of near copies the row
                that misses least is kept, then that of the longest texts, then that of the most digits, then the
                first. Default False
 
@@ -81,6 +83,9 @@ def with_near_copies(train: Table, groups: Rows, seed: int) -> tuple[Rows, Rows]
         if near is not None and near.elsewhere >= CERTAIN:
             ends = np.concatenate([joined_by(near.group), joined_by(groups)])
             groups = merged(np.arange(train.rows), ends)
+    if train.of_kind("image"):
+        alike = groups_of_equal_rows(train, lambda name: near_images([train.pictures(name)], seed).group)
+        groups = merged(np.arange(train.rows), np.concatenate([joined_by(alike), joined_by(groups)]))
     concerned = np.flatnonzero(np.bincount(groups, minlength=train.rows)[groups] > 1)
     wanted = [values for values, _ in preferences(train, concerned)]
     return groups, np.lexsort([np.arange(train.rows), *(-values for values in reversed(wanted))])

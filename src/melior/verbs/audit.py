@@ -37,7 +37,7 @@ def audit(
 ) -> Audit:
     """Looks for everything that is wrong with the rows; fits nothing that is kept and changes nothing.
 
-    source   a file, a recipe (an object or a YAML file), a frame, or a Table
+    source   a file, a folder of images, a recipe (an object or a YAML file), a frame, or a Table
     target   the column to predict; without one, only what needs no target is looked for
     test     a second file or frame: rows that stand in both are looked for
     checks, skip   names of checks to run alone, or to leave out
@@ -49,6 +49,7 @@ def audit(
     run      a folder for the findings and a report to look at
 
     >>> melior.audit("reviews.csv", target="recommended")["label_noise"]       # doctest: +SKIP
+    >>> melior.audit("photos/")["duplicate_rows"]         # a folder a class   # doctest: +SKIP
     """
     ready = prepare(
         source,
