@@ -35,9 +35,8 @@ def mnist(seed: int) -> Rows:
     from sources import mnist_file
 
     whole = pl.read_csv(mnist_file(), has_header=False)
-    names = whole.columns
-    pixels = whole.drop(names[-1] if whole[names[-1]].max() <= 9 and whole[names[0]].max() > 9 else names[0])
-    label = next(name for name in names if name not in pixels.columns)
+    label = whole.columns[-1]  # after the pixels
+    pixels = whole.drop(label)
     kept = [name for name in pixels.columns if pixels[name].n_unique() > 1]
     frame = pixels.select(kept).rename({name: f"p{n}" for n, name in enumerate(kept)}).cast(pl.Float64)
     return Rows("MNIST", frame, labels_of(whole[label].to_numpy()))

@@ -24,6 +24,7 @@ from melior.data.table import Floats, Labels
 MOST_ROWS = 8_000  # a curve of five numbers needs no more
 LOGIT_END = 12.0
 PULL = 1e-3
+UNEVEN = 0.15  # of two classes: how far their floors are expected to differ (standard deviation of a normal prior)
 FEWEST = 15  # rows of a class, for a curve of its own
 
 
@@ -76,7 +77,9 @@ def fit_curve(scores: Floats, votes: Floats, given: Floats, classes: int, genera
         gradient = np.array([by_inner.sum(), by_steep, by_tail, (by_inner * votes).sum(), *by_floors])
         # a weak pull to the scores as they are keeps separable classes from running to infinity
         pull = np.array([place, log_steep, tail - 1.0, vote, 0.0, 0.0])
-        return float(value + PULL * (pull**2).sum()), gradient + 2 * PULL * pull
+        uneven = (missed - false) / UNEVEN if classes == 2 else 0.0
+        gradient[4:] += np.array([1.0, -1.0]) * uneven / UNEVEN
+        return float(value + PULL * (pull**2).sum() + 0.5 * uneven**2), gradient + 2 * PULL * pull
 
     def fit(start: tuple[float, ...], most: tuple[float, float]) -> optimize.OptimizeResult:
         ends = [(-15.0, 15.0), (-4.0, 4.0), (0.3, 1.5), (0.0, 5.0), (0.0, most[0]), (0.0, most[1])]
@@ -141,10 +144,12 @@ def estimate_noise(
     clean /= clean.sum(axis=1, keepdims=True)
     matrix = joined(clean, given, missed)
     rate = float(clean.mean(axis=0) @ missed)
-    likely = np.einsum("il,li->i", clean, matrix[:, given])
+    # a floor that was not seen is small, not impossible: one row more in each class, so that every row has its place
+    ranking = joined(clean, given, (missed * counts + 1) / (counts + 2))
+    likely = np.einsum("il,li->i", clean, ranking[:, given])
     wrong = np.zeros(len(labels))
     picked = np.arange(len(given))
-    wrong[rows] = 1 - clean[picked, given] * matrix[given, given] / np.maximum(likely, 1e-12)
+    wrong[rows] = 1 - clean[picked, given] * ranking[given, given] / np.maximum(likely, 1e-12)
     return Noise(matrix, rate, together([curve.p for curve in curves.values()]), np.clip(wrong, 0.0, 1.0))
 
 
