@@ -25,6 +25,8 @@ SAID = {
     "metric": "what is to be better; auto is macro_f1. See [the metrics](metrics.md)",
     "model": "the family with its settings, see [the models](models.md); auto takes the better one by a short trial",
     "methods": "what changes how training goes, each with its settings, see [the methods](methods.md)",
+    "mute": "a list of `symptom`, `columns` (none for any) and `reason`: findings that are known, shown with the "
+    "reason, and that nothing acts on",
     "seed": "the same seed gives the same result",
     "data.encoding": "of a text file; found where nothing is said",
     "data.separator": "of a text file; found where nothing is said",

@@ -1,4 +1,4 @@
-"""Faulty texts: garbled letters, nothing said, stand-ins such as "lorem ipsum", HTML, control letters, boilerplate."""
+"""Faulty texts: garbled letters, nothing said, stand-ins for a text, HTML, control letters, boilerplate."""
 
 import re
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class FaultyText(Check):
 
     garbled   letters of one encoding read as another ("cafÃ©"), or lost (�); with what they were, where it can be told
     blank     empty, white space or punctuation only; missing texts are none
-    stand_in  "test", "asdf", "lorem ipsum", or one letter four times and more
+    stand_in  "test", "asdf", filler Latin, or one letter four times and more
     markup    HTML tags and entities; a suspicion where most texts have them
     control   control letters, invisible and private ones
     passage   the same passage of twelve words and more in 1 % of the texts, five at least, that differ otherwise
