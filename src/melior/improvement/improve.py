@@ -50,7 +50,7 @@ def put_aside(table: Table, recipe: Recipe, test: Table | None) -> Parts:
     if test is not None:
         return Parts(table, test, True)
     development, sealed = seal(table, recipe.split, recipe.seed)
-    return Parts(table.take(development), table.take(sealed), False)
+    return Parts(table.take(development), replace(table.take(sealed), name="the sealed part"), False)
 
 
 def improve_table(
