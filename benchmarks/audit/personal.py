@@ -208,7 +208,7 @@ def others_table(results: Results) -> Shown | None:
 def main() -> None:
     given = options(__doc__ or "")
     many = 200 if given.quick else 1500
-    results = Results("personal", "Personal data in English and Chinese texts", given, {"texts a seed": many})
+    results = Results("audit/personal", "Personal data in English and Chinese texts", given, {"texts a seed": many})
     peer = os.environ.get("MELIOR_PEER")
     if not given.show:
         for which, seeds in SEEDS.items():
