@@ -94,6 +94,8 @@ class Check(ABC):
     symptoms  what it can find
     reads     column kinds that it reads; empty means that it needs no particular kind
     cost      instant (counts), pass (a few passes over the rows), model (needs fitted models)
+    for_people  what it finds is for people to know, and nothing in `improve` follows from it: there it is left out
+              where rows are many
     """
 
     name: ClassVar[str]
@@ -101,6 +103,7 @@ class Check(ABC):
     reads: ClassVar[frozenset[str]] = frozenset()
     cost: ClassVar[Cost] = "instant"
     needs_target: ClassVar[bool] = False
+    for_people: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -42,6 +42,7 @@ class Drift(Check):
 
     symptoms = frozenset({"drift"})
     cost = "model"
+    for_people = True
 
     def measure(self, context: Context) -> list[Finding]:
         table, other = context.table, context.other

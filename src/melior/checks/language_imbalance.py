@@ -44,6 +44,7 @@ class LanguageImbalance(Check):
     symptoms = frozenset({"language_imbalance"})
     reads = frozenset({"text"})
     cost = "pass"
+    for_people = True
 
     def measure(self, context: Context) -> list[Finding]:
         found = []

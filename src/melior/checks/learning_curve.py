@@ -33,6 +33,7 @@ class LearningCurve(Check):
 
     symptoms = frozenset({"small_data"})
     cost = "model"
+    for_people = True
     needs_target = True
 
     def measure(self, context: Context) -> list[Finding]:

@@ -32,6 +32,7 @@ class PersonalData(Check):
     symptoms = frozenset({"personal_data"})
     reads = frozenset({"text", "category", "id", "number"})
     cost = "pass"
+    for_people = True
 
     def measure(self, context: Context) -> list[Finding]:
         table, found = context.table, []

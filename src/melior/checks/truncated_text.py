@@ -71,6 +71,7 @@ class TruncatedText(Check):
     symptoms = frozenset({"truncated_text"})
     reads = frozenset({"text"})
     cost = "pass"
+    for_people = True
 
     def measure(self, context: Context) -> list[Finding]:
         table, found = context.table, []

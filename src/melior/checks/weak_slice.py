@@ -61,6 +61,7 @@ class WeakSlice(Check):
 
     symptoms = frozenset({"weak_slice"})
     cost = "model"
+    for_people = True
     needs_target = True
 
     def measure(self, context: Context) -> list[Finding]:

@@ -32,6 +32,7 @@ from melior.trials.judge import Judged
 from melior.trials.run import Trials
 from melior.trials.threads import cores, one_thread_each
 
+MANY_ROWS = 10_000  # from here on, improve looks only for what it can act on; an audit looks for everything
 CHECKING = 0.35  # of the budget, for looking; checks that were not begun by then are left out and named
 NOISE_WORTH_CORRECTING = 0.02  # estimated share of wrong labels; below it the correction costs more than it mends
 
@@ -79,7 +80,17 @@ def improve_table(
 
     context = TableContext(parts.development, recipe, other=parts.sealed)
     late = started + CHECKING * budget
-    audit = run_checks(parts.development, recipe, other=parts.sealed, progress=progress, context=context, deadline=late)
+    many = parts.development.rows >= MANY_ROWS
+    unseen = tuple(name for name, check in checks().items() if many and check.for_people)
+    audit = run_checks(
+        parts.development,
+        recipe,
+        other=parts.sealed,
+        skip=unseen,
+        progress=progress,
+        context=context,
+        deadline=late,
+    )
     repaired = repair_recipe(recipe, audit.active, separate_test=parts.given)
     repairs = list(repaired.repairs)
     faulty, faulty_recipe = parts, recipe
@@ -98,7 +109,9 @@ def improve_table(
                 development=ignoring(parts.development, repairs),
                 sealed=ignoring(parts.sealed, repairs),
             )
-        audit = _second_audit(audit, parts, recipe, progress, started + 1.3 * CHECKING * budget, repaired.reseal)
+        audit = _second_audit(
+            audit, parts, recipe, progress, started + 1.3 * CHECKING * budget, repaired.reseal, unseen
+        )
     development, sealed, overlap = separate(parts.development, parts.sealed, separate_test=parts.given)
     parts = replace(parts, development=development, sealed=sealed)
 
@@ -143,6 +156,8 @@ def improve_table(
         groups = drawn_together(sealed, recipe)
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
     notes = [*([impossible] if impossible else []), *race.notes]
+    if unseen:
+        notes.append(f"`melior audit` looks for more that only people can act on: {', '.join(unseen)}")
     if audit.left_out:
         notes.append(f"not looked for, because the time ran out: {', '.join(audit.left_out)}")
     if better != recipe and gain.high < 0:
@@ -196,12 +211,25 @@ def drawn_together(table: Table, recipe: Recipe) -> NDArray[np.int64] | None:
 
 
 def _second_audit(
-    first: Audit, parts: Parts, recipe: Recipe, progress: Progress, deadline: float, other_rows: bool
+    first: Audit,
+    parts: Parts,
+    recipe: Recipe,
+    progress: Progress,
+    deadline: float,
+    other_rows: bool,
+    unseen: Sequence[str],
 ) -> Audit:
     """After a repair checks look again: a leaking column hides wrong labels, an old split other rows. Where the rows
     are the same, what needed no model stays as it was found, but for the columns that were left out."""
     cheap = () if other_rows else [name for name, check in checks().items() if check.cost != "model"]
-    again = run_checks(parts.development, recipe, other=parts.sealed, skip=cheap, progress=progress, deadline=deadline)
+    again = run_checks(
+        parts.development,
+        recipe,
+        other=parts.sealed,
+        skip=[*cheap, *unseen],
+        progress=progress,
+        deadline=deadline,
+    )
     kept = set(parts.development.features()) | {parts.development.target or ""}
     faults = [finding for finding in first.findings if finding.symptom in MEASUREMENT_FAULTS]
     others = [finding for finding in again.findings if finding.symptom not in MEASUREMENT_FAULTS]
