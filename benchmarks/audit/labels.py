@@ -104,7 +104,7 @@ def case(name: str, how: str, rate: float, seed: int) -> dict[str, Any]:
         findings = [f for f in LabelNoise().measure(context) if "noise_matrix" in f.measured]
         likely = noise.wrong > 0.5 if noise is not None else np.zeros(len(labels), dtype=bool)
         named = likely if findings else np.zeros(len(labels), dtype=bool)
-        score = noise.wrong if noise is not None else np.zeros(len(labels))
+        score = noise.doubt if noise is not None else np.zeros(len(labels))
         found[said] = measured(named, score, wrong)
         found[f"{said} ungated"] = measured(likely, score, wrong)
         found[said]["rate"] = noise.rate if noise is not None else None

@@ -118,7 +118,7 @@ def test_ranks_as_well_as_cleanlab(make_context, name):
         scores = context.out_of_fold()
         noise = estimate_noise(scores, given, context.neighbours(20)[1], int(y.max()) + 1, np.random.default_rng(0))
         wrong = given != y
-        ours.append(roc_auc_score(wrong, noise.wrong))
+        ours.append(roc_auc_score(wrong, noise.doubt))
         theirs.append(max(roc_auc_score(wrong, -rank.get_label_quality_scores(given, scores, method=method))
                           for method in ("self_confidence", "normalized_margin")))  # fmt: skip
     assert np.mean(ours) >= np.mean(theirs) - 0.01

@@ -107,12 +107,16 @@ def votes_of(neighbours: NDArray[np.int64], labels: Labels, classes: int) -> Flo
 @dataclass(frozen=True)
 class Noise:
     """matrix (classes, classes): P(given g | true t) in row t; rate: share of wrong labels; p that there is no floor;
-    wrong (rows,): P(the given label is wrong), 0 where there is no label."""
+    wrong (rows,): P(the given label is wrong), 0 where there is no label; doubt (rows,): the order in which to look at
+    rows, 0..1: the logit of `wrong` and twice that of 1 - P(given label) by the model, averaged. Where few labels are
+    wrong the floors are uncertain and the model's own doubt ranks better, where many are the floors do; the weights
+    were set on generated tables."""
 
     matrix: Floats
     rate: float
     p: float
     wrong: Floats
+    doubt: Floats
 
 
 def estimate_noise(
@@ -150,7 +154,10 @@ def estimate_noise(
     wrong = np.zeros(len(labels))
     picked = np.arange(len(given))
     wrong[rows] = 1 - clean[picked, given] * ranking[given, given] / np.maximum(likely, 1e-12)
-    return Noise(matrix, rate, together([curve.p for curve in curves.values()]), np.clip(wrong, 0.0, 1.0))
+    wrong = np.clip(wrong, 0.0, 1.0)
+    doubt = np.zeros(len(labels))
+    doubt[rows] = special.expit((_logit(wrong[rows]) + 2 * _logit(1 - kept[picked, given])) / 3)
+    return Noise(matrix, rate, together([curve.p for curve in curves.values()]), wrong, doubt)
 
 
 def together(values: list[float]) -> float:

@@ -62,7 +62,7 @@ class LabelNoise(Check):
     def floor(self, context: Context, noise: Noise) -> Finding:
         table = context.table
         named = np.flatnonzero(noise.wrong > 0.5)
-        named = named[np.argsort(-noise.wrong[named], kind="stable")]
+        named = named[np.argsort(-noise.doubt[named], kind="stable")]
         measured: dict[str, Any] = {
             "noise_rate": noise.rate,
             "noise_matrix": noise.matrix,
@@ -83,7 +83,7 @@ class LabelNoise(Check):
             threshold_from="likelihood ratio of a floor against none, each class, combined over the classes (Cauchy)",
             columns=(table.target,) if table.target else (),
             rows=table.row_ids[named],
-            row_scores=noise.wrong[named],
+            row_scores=noise.doubt[named],
             certain=noise.rate < MOST_CERTAIN,
         )
 
