@@ -68,12 +68,12 @@ class LearningCurve(Check):
         now = float(scores[-1])
         if gain.low > HELPS:
             said = (
-                f"More rows would help: with twice as many, the score ({title}) should go from {now:.3f} to about "
+                f"More rows would help: with twice as many, {title} should go from {now:.3f} to about "
                 f"{now + np.sign(best - now) * gain.expected:.3f}, a gain of {gain.low:.3f} to {gain.high:.3f}."
             )
         else:
             said = (
-                f"Though the rows are few, more of the same would not help: with twice as many, the score ({title}) of {now:.3f} "
+                f"Though the rows are few, more of the same would not help: with twice as many, {title} of {now:.3f} "
                 f"would gain {gain.high:.3f} at most. Other columns or a better model might."
             )
         lacking = max(abs(best - now), gain.expected, 1e-9)
