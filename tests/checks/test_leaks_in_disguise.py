@@ -165,6 +165,25 @@ def test_rows_copied_to_balance_the_classes_are_seen():
     assert found(balanced, "preprocessing_leakage", symptom="preprocessing_leakage") == []
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_copies_that_stand_anywhere_are_no_balancing(seed):
+    """Three classes of equal size by nature, and twelve rows that were entered twice."""
+    random = np.random.default_rng(seed)
+    values = random.normal(size=(150, 4)) + np.repeat(np.arange(3), 50)[:, None]
+    twice = random.choice(150, 12, replace=False)
+    answer = np.repeat(["a", "b", "c"], 50)
+    # equal sizes again: of each class as many single rows go as it has copies
+    gone = np.concatenate(
+        [
+            np.setdiff1d(np.flatnonzero(np.repeat(np.arange(3), 50) == code), twice)[: (twice // 50 == code).sum()]
+            for code in range(3)
+        ]
+    )
+    order = np.concatenate([np.setdiff1d(np.arange(150), gone), twice])
+    frame = pl.DataFrame(values[order], schema=["a", "b", "c", "d"]).with_columns(pl.Series("answer", answer[order]))
+    assert found(frame, "preprocessing_leakage", symptom="preprocessing_leakage") == []
+
+
 def test_a_leaking_pair_is_left_out_and_a_text_stays(tmp_path):
     random, frame = numbers(0)
     answer = (random.random(len(frame)) < 1 / (1 + np.exp(-frame["n0"].to_numpy()))).astype(int)

@@ -177,6 +177,54 @@ def test_a_sample_is_no_ground_for_a_copy(file, tmp_path):
         melior.audit(file, target="answer", sample=100, fix=tmp_path / "clean.csv")
 
 
+def test_what_could_not_be_read_is_missing_in_the_copy_and_in_the_log(tmp_path):
+    source = tmp_path / "rows.csv"
+    lines = [f"{n}.5,{'yes' if n % 2 else 'no'}" for n in range(60)]
+    lines[7] = "about five,yes"
+    source.write_text("size,answer\n" + "\n".join(lines) + "\n")
+    melior.audit(source, target="answer", fix=tmp_path / "clean.csv", fast=True)
+    log = pl.read_csv(tmp_path / "clean.log.csv").filter(pl.col("column") == "size", pl.col("action") == "made missing")
+    assert log.select("row", "before").rows() == [(8, "about five")]
+    assert pl.read_csv(tmp_path / "clean.csv").get_column("size").null_count() == 1
+
+
+def test_labels_that_look_wrong_are_left_to_people(tmp_path):
+    random = np.random.default_rng(0)
+    answer = random.integers(0, 2, 1500)
+    given = np.where(random.random(1500) < 0.1, 1 - answer, answer)
+    frame = pl.DataFrame({f"n{k}": random.normal(size=1500) + 2 * answer for k in range(5)})
+    frame = frame.with_columns(pl.Series("answer", np.where(given == 1, "yes", "no")))
+    found = melior.audit(frame, target="answer", checks=["label_noise"], fix=tmp_path / "clean.parquet")
+    assert len(found["label_noise"].rows) > 50
+    clean, log = pl.read_parquet(tmp_path / "clean.parquet"), pl.read_csv(tmp_path / "clean.log.csv")
+    assert clean.get_column("answer").to_list() == frame.get_column("answer").to_list()
+    assert set(log.get_column("action")) == {"to be looked at"}
+    assert log.get_column("row").to_list() == (found["label_noise"].rows + 1).tolist()
+
+
+def test_only_what_a_finding_is_sure_of_is_changed(tmp_path):
+    """A column with -999 and with values in another unit: the first are sure, the second are a question."""
+    random = np.random.default_rng(0)
+    height = random.normal(1.75, 0.08, 800)
+    height[random.choice(800, 60, replace=False)] *= 100
+    height[random.choice(800, 20, replace=False)] = -999
+    frame = pl.DataFrame({"height": height, "other": random.normal(size=800)})
+    melior.audit(frame, fix=tmp_path / "clean.parquet", fast=True)
+    clean = pl.read_parquet(tmp_path / "clean.parquet").get_column("height")
+    assert clean.null_count() == (height == -999).sum()
+    kept = clean.is_not_null().to_numpy()
+    assert np.array_equal(clean.to_numpy()[kept], height[height != -999])
+
+
+def test_copies_go_and_the_first_stays(tmp_path):
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame({"a": random.normal(size=200), "b": random.normal(size=200)})
+    melior.audit(pl.concat([frame, frame[:30]]), fix=tmp_path / "clean.parquet", fast=True)
+    clean, log = pl.read_parquet(tmp_path / "clean.parquet"), pl.read_csv(tmp_path / "clean.log.csv")
+    assert clean.equals(frame)
+    assert sorted(log.filter(pl.col("action") == "row left out").get_column("row").to_list()) == list(range(201, 231))
+
+
 # ---- pictures
 
 

@@ -87,7 +87,7 @@ def _within(table: Table) -> Copies:
 
 def _judged(frame: pl.DataFrame, names: list[str], table: Table) -> Copies:
     blocks = hashed(frame, names, table)
-    whole = _sum(blocks)
+    whole = summed(blocks)
     _, number, counts = np.unique(whole, return_inverse=True, return_counts=True)
     clusters = grouped(number, counts)
     extra = frame.height - len(counts)
@@ -96,10 +96,18 @@ def _judged(frame: pl.DataFrame, names: list[str], table: Table) -> Copies:
         return NONE
 
     def agreeing(some: list[Hashes]) -> float:
-        return _pairs(np.unique(_sum(some), return_counts=True)[1])
+        return _pairs(np.unique(summed(some), return_counts=True)[1])
 
     expected = chance(blocks, agreeing, pairs, np.random.default_rng(frame.height))
     return Copies(clusters, extra, pairs, expected, float(stats.poisson.sf(extra - 1, expected)))
+
+
+def agreeing_across(blocks: list[Hashes], size: int) -> float:
+    """How many pairs, one of the first `size` rows and one of the others, are equal in all blocks."""
+    _, number = np.unique(summed(blocks), return_inverse=True)
+    many = int(number.max()) + 1
+    here, there = np.bincount(number[:size], minlength=many), np.bincount(number[size:], minlength=many)
+    return float((here.astype(np.float64) * there).sum())
 
 
 def across(table: Table, other: Table) -> tuple[Copies, Rows, Rows]:
@@ -113,12 +121,9 @@ def across(table: Table, other: Table) -> tuple[Copies, Rows, Rows]:
     size = table.rows
 
     def agreeing(some: list[Hashes]) -> float:
-        _, number = np.unique(_sum(some), return_inverse=True)
-        many = int(number.max()) + 1
-        here, there = np.bincount(number[:size], minlength=many), np.bincount(number[size:], minlength=many)
-        return float((here.astype(np.float64) * there).sum())
+        return agreeing_across(some, size)
 
-    whole = _sum(blocks)
+    whole = summed(blocks)
     ours = np.flatnonzero(np.isin(whole[:size], whole[size:]))
     theirs = np.flatnonzero(np.isin(whole[size:], whole[:size]))
     pairs = agreeing(blocks)
@@ -201,7 +206,7 @@ def _pairs(counts: NDArray[np.int64]) -> float:
     return float((wide * (wide - 1)).sum() / 2)
 
 
-def _sum(blocks: list[Hashes]) -> Hashes:
+def summed(blocks: list[Hashes]) -> Hashes:
     """One hash for several: each mixed, then added (wrapping)."""
     total = np.zeros(len(blocks[0]), dtype=np.uint64)
     for block in blocks:

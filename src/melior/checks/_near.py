@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
-from melior.checks._copies import FALSE_RATE, Hashes, _sum, chance, compared, hashed
+from melior.checks._copies import FALSE_RATE, Hashes, agreeing_across, chance, compared, hashed, summed
 from melior.checks._rounding import PRECISIONS, Ways, at_precision, rounded
 from melior.data.table import Floats, Rows, Table
 from melior.texts.near import NearCopies, grouped, merged
@@ -67,7 +67,7 @@ def same_numbers(table: Table, other: Table | None = None) -> Rows:
     frame, names = stacked(table, other)
     if not names:
         return np.arange(frame.height)
-    found: Rows = np.unique(_sum(hashed(frame, names, table)), return_inverse=True)[1]
+    found: Rows = np.unique(summed(hashed(frame, names, table)), return_inverse=True)[1]
     return found
 
 
@@ -126,12 +126,9 @@ def across_parts(blocks: list[Hashes], size: int) -> tuple[NDArray[np.int64], fl
     of the first part; and the probability of so many by chance, None where there are none."""
 
     def agreeing(some: list[Hashes]) -> float:
-        _, number = np.unique(_sum(some), return_inverse=True)
-        many = int(number.max()) + 1
-        here, there = np.bincount(number[:size], minlength=many), np.bincount(number[size:], minlength=many)
-        return float((here.astype(np.float64) * there).sum())
+        return agreeing_across(some, size)
 
-    whole = _sum(blocks)
+    whole = summed(blocks)
     distinct, first = np.unique(whole[size:], return_index=True)
     place = np.minimum(np.searchsorted(distinct, whole[:size]), len(distinct) - 1)
     ours = np.flatnonzero(distinct[place] == whole[:size])
@@ -188,7 +185,7 @@ def agreeing_elsewhere(table: Table, other: Table | None, pairs: NDArray[np.int6
     others = [name for name in rest if name not in numbers]
     agree = np.ones(len(pairs), dtype=bool)
     if others:
-        whole = _sum(hashed(frame, others, table))
+        whole = summed(hashed(frame, others, table))
         agree &= whole[pairs[:, 0]] == whole[pairs[:, 1]]
     for name in numbers:
         values = frame.get_column(name).fill_null(float("nan")).to_numpy().astype(np.float64)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
-from melior.data.table import Floats, Labels, Rows
+from melior.data.table import Floats, Labels, Rows, Table
 
 TINY = 1e-12
 
@@ -164,6 +164,14 @@ def codes(values: NDArray[Any], bins: int = 16) -> Rows:
 def labelled(labels: Labels | None) -> Rows:
     """Positions of the rows with a label."""
     return np.empty(0, dtype=np.int64) if labels is None else np.flatnonzero(labels >= 0)
+
+
+def answered(table: Table, fewest: int) -> tuple[Rows, Labels] | None:
+    """Positions of the labelled rows and their labels; None where there are fewer, or fewer than two classes."""
+    rows = labelled(table.labels)
+    if table.labels is None or len(rows) < fewest or len(np.unique(table.labels[rows])) < 2:
+        return None
+    return rows, table.labels[rows]
 
 
 def full_length(scores: Floats, positions: Rows, rows: int) -> Floats:

@@ -9,11 +9,11 @@ from scipy import special
 from melior.checks._base import Check, Context
 from melior.checks._leaks import CLOSE_COPY, NEARLY_THE_ANSWER, copy_explains
 from melior.checks._statistics import (
+    answered,
     codes,
     entropy,
     explained,
     full_length,
-    labelled,
     mean_interval,
     mutual_information,
     share,
@@ -52,12 +52,12 @@ class LeakingPairs(Check):
 
     def measure(self, context: Context) -> list[Finding]:
         table = context.table
-        rows = labelled(table.labels)
-        if table.labels is None or len(rows) < FEWEST_ROWS:
+        known = answered(table, FEWEST_ROWS)
+        if known is None:
             return []
-        labels = table.labels[rows]
+        rows, labels = known
         counts = np.bincount(labels, minlength=len(table.classes))
-        if np.count_nonzero(counts) < 2 or len(table.features()) < 3:
+        if len(table.features()) < 3:
             return []
         limit = copy_explains(CLOSE_COPY, counts)
         found = []

@@ -5,7 +5,7 @@ from scipy.sparse import csr_matrix
 
 from melior.checks._base import Check, Context
 from melior.checks._leaks import LOOSE_COPY, copy_explains
-from melior.checks._statistics import count, entropy, labelled, share
+from melior.checks._statistics import answered, count, entropy, share
 from melior.data.table import Floats, Labels
 from melior.features.texts import Terms
 from melior.findings import Finding
@@ -33,13 +33,11 @@ class LeakingPhrases(Check):
 
     def measure(self, context: Context) -> list[Finding]:
         table = context.table
-        rows = labelled(table.labels)
-        if table.labels is None or len(rows) < FEWEST_ROWS:
+        known = answered(table, FEWEST_ROWS)
+        if known is None:
             return []
-        labels = table.labels[rows]
+        rows, labels = known
         counts = np.bincount(labels, minlength=len(table.classes))
-        if np.count_nonzero(counts) < 2:
-            return []
         found = []
         for column in table.of_kind("text"):
             if column in context.recipe.data.known_at_prediction:

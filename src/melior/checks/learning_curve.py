@@ -4,7 +4,7 @@ import numpy as np
 
 from melior.checks._base import Check, Context
 from melior.checks._curve import Gain, gain_of_twice, jackknifed
-from melior.checks._statistics import labelled
+from melior.checks._statistics import answered, labelled
 from melior.checks.small_data import SmallData
 from melior.data.table import Floats, Rows
 from melior.findings import Finding
@@ -38,11 +38,12 @@ class LearningCurve(Check):
 
     def measure(self, context: Context) -> list[Finding]:
         table = context.table
-        rows = labelled(table.labels)
-        if table.labels is None or len(rows) < FEWEST_ROWS or len(np.unique(table.labels[rows])) < 2:
+        known = answered(table, FEWEST_ROWS)
+        if known is None:
             return []
+        rows, labels = known
         trained = len(rows) * (FOLDS - 1) / FOLDS
-        present = len(np.unique(table.labels[rows]))
+        present = len(np.unique(labels))
         parts = np.array([part for part in PARTS if part * trained >= ROWS_A_CLASS * present])
         if len(parts) < FEWEST_POINTS:
             return []

@@ -1,6 +1,7 @@
 """Preprocessing leakage: the rows to test on had a say in how the columns were prepared."""
 
 import numpy as np
+from scipy import stats
 
 from melior.checks._base import Check, Context
 from melior.checks._copies import copies
@@ -11,7 +12,7 @@ from melior.findings import Finding
 FEWEST_ROWS = 30
 DIGITS = 1e-6  # a mean of so many standard deviations is no accident: chance gives 1 / sqrt(rows)
 LOOSER = 100.0  # times that, for the part: there it must not hold
-ONE_CLASS = 0.95  # of the copies
+FALSE_RATE = 1e-3
 FEWEST_COPIES = 10
 
 
@@ -21,8 +22,8 @@ class PreprocessingLeakage(Check):
     scaled  a column whose mean is 0 and whose standard deviation is 1 (or whose ends are 0 and 1) over the rows to
             train on and to test on together, to six digits, but not over the rows to train on alone: the scale was
             learned from the test rows too. Chance gives such a mean with a probability below rows**0.5 / 10**6.
-    copied  rows repeated until the classes are of equal size, nearly all copies in one class: whatever is split
-            afterwards has copies on both sides
+    copied  rows repeated until the classes are of equal size, and hardly a copy in one class, which was the largest:
+            whatever is split afterwards has copies on both sides
 
     A column that only looks so (a score that is published standardised) is possible: the finding is a question.
     Severity is the share of number columns that were scaled together, or of rows that are copies.
@@ -77,10 +78,10 @@ class PreprocessingLeakage(Check):
             return None
         extra = np.concatenate([cluster[1:] for cluster in found.clusters])
         by_class = np.bincount(table.labels[extra][table.labels[extra] >= 0], minlength=len(table.classes))
-        most = int(by_class.argmax())
-        # with k classes brought to the size of the largest, all classes but that one have copies
-        largest_has = int(by_class.min())
-        if by_class[most] < ONE_CLASS * len(extra) and largest_has > (1 - ONE_CLASS) * len(extra):
+        most, least = int(by_class.argmax()), int(by_class.min())
+        # the class that was the largest already has hardly a copy: how likely is that, were copies spread evenly?
+        chance = len(by_class) * float(stats.binom.cdf(least, len(extra), 1 / len(by_class)))
+        if chance > FALSE_RATE:
             return None
         part = len(extra) / len(table)
         return Finding(
@@ -92,8 +93,9 @@ class PreprocessingLeakage(Check):
                 f"split, or let the recipe do it (oversampling): else copies of test rows are learned."
             ),
             measured={"kind": "copied", "copies": dict(zip(table.classes, by_class.tolist(), strict=True))},
-            threshold=ONE_CLASS,
-            threshold_from="copies beyond chance; classes of equal size to 1 %",
+            threshold=FALSE_RATE,
+            threshold_from="copies beyond chance, in classes of equal size to 1 %; binomial chance that a class has so "
+            "few of them",
             rows=table.row_ids[np.concatenate(found.clusters)],
             certain=False,
         )

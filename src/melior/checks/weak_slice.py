@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from melior.checks._base import Check, Context
 from melior.checks._copies import copies
 from melior.checks._slices import Cuts, Judged, Slice, Sums, blocks_of, cuts, judge
-from melior.checks._statistics import count, labelled, log_losses, share
+from melior.checks._statistics import answered, count, log_losses, share
 from melior.data.table import Floats, Rows
 from melior.findings import Finding
 
@@ -66,9 +66,10 @@ class WeakSlice(Check):
 
     def measure(self, context: Context) -> list[Finding]:
         table = context.table
-        rows = labelled(table.labels)
-        if table.labels is None or len(rows) < FEWEST_ROWS or len(np.unique(table.labels[rows])) < 2:
+        known = answered(table, FEWEST_ROWS)
+        if known is None:
             return []
+        rows = known[0]
         scores = context.out_of_fold()
         generator = np.random.default_rng([context.seed, 43])
         tested = counted_once(context, rows)

@@ -56,6 +56,7 @@ class Raw:
     name: str
     notes: tuple[str, ...] = ()
     rows: NDArray[np.int64] | None = None  # numbers of the rows in the file, where only some were read
+    drawn_from: int | None = None  # and how many the file has
     folder: Path = Path()  # where relative paths in cells begin
     listed: bool = False  # whether the rows are the files of the folder, in order of their paths
     label: str | None = None  # the column that holds the names of folders, which is the target unless another is named
@@ -66,7 +67,7 @@ class Raw:
             return self
         rows = sample_of(self.frame.height, size, seed)
         note = said_sample(size, self.frame.height)
-        return replace(self, frame=self.frame[rows], notes=(*self.notes, note), rows=rows)
+        return replace(self, frame=self.frame[rows], notes=(*self.notes, note), rows=rows, drawn_from=self.frame.height)
 
 
 def read_file(path: Path, *, encoding: str | None = None, separator: str | None = None, name: str | None = None) -> Raw:
@@ -139,7 +140,7 @@ def read_parquet_part(path: Path, name: str, size: int | None, seed: int, memory
         raise UserError(f"{name}: the Parquet file cannot be read ({reason}); fetch or make it again.") from None
     names, notes = usable_names(frame.columns)
     renamed = frame.rename(dict(zip(frame.columns, names, strict=True)))
-    return Raw(renamed, name, (*notes, said_sample(size, rows)), chosen)
+    return Raw(renamed, name, (*notes, said_sample(size, rows)), chosen, rows, path.parent)
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -91,6 +91,7 @@ def read(
         row_ids=rows,
         notes=(*notes, *_ignored(inferred, columns or {})),
         why={column: found.why for column, found in inferred.items()},
+        drawn_from=raw.drawn_from,
         images=images,
     )
 

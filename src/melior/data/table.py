@@ -1,5 +1,6 @@
 """The Table: rows with typed columns, a target, row numbers, weights, and the file that each row came from."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -94,11 +95,13 @@ class Root:
         self.frame = frame
         self.number = next(_roots)
         self._kept: dict[Any, Any] = {}
+        self._lock = threading.RLock()  # folds run side by side; what one computes, the others wait for
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        if key not in self._kept:
-            self._kept[key] = make()
-        return self._kept[key]
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = make()
+            return self._kept[key]
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ class Table:
     name       what messages call the table, usually the file's name
     notes      what reading changed or left out, one sentence each, for people
     why        column -> why it has its kind, for people
+    drawn_from rows in the file where only some of them were read, drawn at random; None where all were
     images     the decoded images by what their cells say (image columns hold paths); None where there are none yet
     """
 
@@ -132,6 +136,7 @@ class Table:
     name: str = "table"
     notes: tuple[str, ...] = ()
     why: Mapping[str, str] = field(default_factory=dict, repr=False)
+    drawn_from: int | None = None
     images: ImageStore | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -146,6 +151,7 @@ class Table:
         row_ids: Rows | None = None,
         notes: tuple[str, ...] = (),
         why: Mapping[str, str] | None = None,
+        drawn_from: int | None = None,
         images: ImageStore | None = None,
     ) -> "Table":
         """A table of freshly read rows: numbered from 0, its own root."""
@@ -162,6 +168,7 @@ class Table:
             name=name,
             notes=notes,
             why=why or {},
+            drawn_from=drawn_from,
             images=ImageStore() if images is None and schema.of_kind("image") else images,
         )
 

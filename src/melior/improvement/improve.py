@@ -156,6 +156,7 @@ def improve_table(
         groups = drawn_together(sealed, recipe)
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
     notes = [*([impossible] if impossible else []), *race.notes]
+    notes += [note for note in audit.notes if note not in whole.notes]  # what was drawn rather than looked at whole
     if unseen:
         notes.append(f"`melior audit` looks for more that only people can act on: {', '.join(unseen)}")
     if audit.left_out:

@@ -122,9 +122,6 @@ class Race:
             late=lambda: time.monotonic() > stop,
         )
         first = joined({0: base})
-        left = [runner.candidate.name for runner, result in zip(self.runners, results, strict=True) if result is None]
-        if left:
-            self.notes.append(f"not tried, because the time ran out: {', '.join(left)}")
         looked = []
         for runner, result in zip(self.runners, results, strict=True):
             if result is None:
@@ -134,6 +131,7 @@ class Race:
             if number == 0:
                 runner.results[0] = result
             looked.append(runner)
+        self._tell_left()
         gains = {id(r): self._gain(first, r.look) for r in looked if r.look is not None}
         self.first = first
         best: dict[str, Runner] = {}
@@ -166,14 +164,27 @@ class Race:
     def _skip_look(self) -> None:
         """All folds are affordable for all candidates: no choice is made on the rows of one fold alone."""
         self.first = joined({0: self.base_results[0]})
-        self.promising = sorted(self.runners, key=lambda runner: runner.candidate.cost)
         wanted = [(runner.candidate.recipe, 0) for runner in self.runners]
-        results = self.trials.many(wanted, done=self._teller("the first fold of each candidate", len(wanted)))
+        results = self.trials.many(
+            wanted,
+            done=self._teller("the first fold of each candidate", len(wanted)),
+            late=self.deadline_passed,
+        )
+        begun = []
         for runner, result in zip(self.runners, results, strict=True):
-            assert result is not None
+            if result is None:
+                continue
+            begun.append(runner)
             runner.seconds += result.seconds
             runner.results[0] = result
             runner.look = joined({0: result})
+        self._tell_left()
+        self.promising = sorted(begun, key=lambda runner: runner.candidate.cost)
+
+    def _tell_left(self) -> None:
+        left = [runner.candidate.name for runner in self.runners if runner.look is None]
+        if left:
+            self.notes.append(f"not tried, because the time ran out: {', '.join(left)}")
 
     def _part(self, fold: Fold, share: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """A share of a fold's training rows, of every class alike."""

@@ -64,8 +64,9 @@ def audit(
         progress=progress,
     )
     if fix is not None:
-        if any("drawn at random" in note for note in ready.table.notes):
-            raise UserError(f"{fix}: only a sample was read, and a cleaned copy needs all rows; leave --sample out.")
+        if ready.table.drawn_from is not None:
+            why = "leave --sample out" if sample is not None else "split the file, for it does not fit in memory"
+            raise UserError(f"{fix}: only a sample was read, and a cleaned copy needs all rows; {why}.")
         writable(Path(fix))
     made = None if run is None else Run.begin(run, "audit", ready.recipe, content_hash(ready.table))
     context = TableContext(ready.table, ready.recipe, other=ready.test)

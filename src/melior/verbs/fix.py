@@ -1,8 +1,8 @@
 """A cleaned copy of a table, and a log that says what was done to which row and why. The source is never touched.
 
-Only what is certain is changed: copies but the one that stays, rows that also stand in the test file, labels that are
-very likely wrong, cells that stand for a missing value, values in another unit, and columns that give the answer away.
-Everything else is named in the log and left to people: rare is not wrong.
+Only what is certain is changed: copies but the one that stays, rows that also stand in the test file, cells that stand
+for a missing value or cannot be read, and columns that give the answer away. Everything else is named in the log and
+left to people: rare is not wrong, and neither is a label that a model doubts. The target is written as text, last.
 """
 
 import os
@@ -18,13 +18,12 @@ from melior.checks.invalid_values import WORDS
 from melior.data.table import Table
 from melior.errors import UserError
 from melior.findings import Finding
-from melior.methods.data_cleaning import CleanNumbers
 from melior.storage import write_atomic
 from melior.trials.audit import Fixed
 
 FORMATS = (".parquet", ".csv", ".jsonl")
 MOST_TO_LOOK_AT = 1000  # lines of one finding
-NOT_WORDS = frozenset({"unknown", "none", "unbekannt", "inconnu", "desconocido"})  # may be an answer of its own
+NOT_WORDS = frozenset({"unknown", "unbekannt", "inconnu", "desconocido", "未知"})  # may be an answer of its own
 
 
 def writable(path: Path) -> None:
@@ -81,13 +80,15 @@ def write_fixed(table: Table, findings: Sequence[Finding], path: Path) -> Fixed:
     gone: set[int] = set()
     columns: list[str] = []
     frame = _with_paths(table, path)
-    cells = 0
+    cells = _unread(table, findings, log)
     for finding in findings:
         before = len(log.lines)
         if finding.symptom == "target_leakage" and finding.certain and finding.columns:
             columns += _leaks(finding, columns, log)
         elif finding.symptom in ("duplicate_rows", "split_overlap", "label_noise"):
             _rows(table, finding, gone, log)
+        elif finding.symptom == "invalid_values" and finding.measured.get("kind") == "unread":
+            continue
         elif finding.symptom == "invalid_values":
             frame, changed = _cells(table, frame, finding, log)
             cells += changed
@@ -99,8 +100,8 @@ def write_fixed(table: Table, findings: Sequence[Finding], path: Path) -> Fixed:
     if table.target is not None and table.labels is not None:
         words = np.array([*table.classes, None], dtype=object)
         frame = frame.with_columns(pl.Series(table.target, words[table.labels].tolist(), dtype=pl.String))
+    _write(log.frame(), log_of(path))  # first: a copy without its log must not be
     _write(frame.filter(pl.Series(kept)).drop(columns), path)
-    _write(log.frame(), log_of(path))
     return Fixed(path, log_of(path), table.rows, int((~kept).sum()), cells, tuple(columns))
 
 
@@ -127,19 +128,19 @@ def _leaks(finding: Finding, already: Sequence[str], log: Log) -> list[str]:
 
 
 def _rows(table: Table, finding: Finding, gone: set[int], log: Log) -> None:
-    """Rows to leave out: all but the first of a cluster of copies; rows of the test file; likely wrong labels."""
-    clusters = finding.measured.get("clusters")
-    if finding.symptom == "duplicate_rows" and finding.certain:
+    """Rows to leave out: all but the first of a cluster of copies, and rows of the test file. What is not certain, and
+    labels that look wrong, are for people to look at."""
+    if finding.symptom == "label_noise" or not finding.certain:
+        column = (table.target or "") if finding.symptom == "label_noise" else ""
+        for row in finding.rows[:MOST_TO_LOOK_AT]:
+            log.add(finding, "to be looked at", int(row), column)
+        return
+    if finding.symptom == "duplicate_rows":
+        clusters = finding.measured.get("clusters")
         for cluster in clusters if isinstance(clusters, Sequence) else ():
             kept, *copies = (int(row) for row in cluster)
             for row in copies:
                 _leave_out(finding, row, gone, log, f"a copy of row {kept + 1}")
-        return
-    unsure = finding.symptom == "label_noise" and finding.row_scores is None
-    if unsure or not finding.certain:
-        column = (table.target or "") if finding.symptom == "label_noise" else ""
-        for row in finding.rows[:MOST_TO_LOOK_AT]:
-            log.add(finding, "to be looked at", int(row), column)
         return
     for row in finding.rows:
         _leave_out(finding, int(row), gone, log)
@@ -151,34 +152,43 @@ def _leave_out(finding: Finding, row: int, gone: set[int], log: Log, why: str = 
         log.add(finding, "row left out", row, why=why)
 
 
+def _unread(table: Table, findings: Sequence[Finding], log: Log) -> int:
+    """Cells that reading could not turn into a number or a time are missing in the copy; how many."""
+    told = [finding for finding in findings if finding.measured.get("kind") == "unread"]
+    known = Finding("invalid_values", 0.0, "it could not be read as the kind of its column", check="invalid_values")
+    for column, cells in table.unparsed.items():
+        for row, text in cells.items():
+            log.add(told[0] if told else known, "made missing", row, column, text, why=known.message)
+    return sum(len(cells) for cells in table.unparsed.values())
+
+
 def _cells(table: Table, frame: pl.DataFrame, finding: Finding, log: Log) -> tuple[pl.DataFrame, int]:
-    """Cells that stand for a missing value become missing, numbers in another unit are put right."""
-    kind = finding.measured.get("kind")
+    """Cells that the finding says stand for a missing value become missing; how many."""
     changed = 0
     for column in finding.columns:
-        if column not in frame.columns:
+        old = frame.get_column(column) if column in frame.columns else None
+        stands = None if old is None else _stand_for_missing(table.schema.kinds.get(column, ""), old, finding)
+        if old is None or stands is None:
             continue
-        old = frame.get_column(column)
-        if table.schema.kinds.get(column) == "number" and kind in ("placeholder", "infinite", "units"):
-            new = _numbers(table, column)
-        elif table.schema.kinds.get(column) in ("category", "text") and kind == "placeholder":
-            told = old.str.strip_chars().str.to_lowercase()
-            new = old.set(told.is_in(list(WORDS - NOT_WORDS)).fill_null(False), None)
-        else:
-            continue
-        differ = (old.is_not_null() & new.is_null()) | (old != new).fill_null(False)
-        for position in differ.arg_true().to_list():
-            row, was, now = int(table.row_ids[position]), old[position], new[position]
-            log.add(finding, "made missing" if now is None else "changed", row, column, was, now)
-        changed += int(differ.sum())
-        frame = frame.with_columns(new)
+        for position in stands.arg_true().to_list():
+            log.add(finding, "made missing", int(table.row_ids[position]), column, old[position])
+        changed += int(stands.sum())
+        frame = frame.with_columns(old.set(stands, None))
     return frame, changed
 
 
-def _numbers(table: Table, column: str) -> pl.Series:
-    step = CleanNumbers("missing").fit(table, 0)
-    values = step.repaired(table, step.columns.index(column))
-    return pl.Series(column, values, dtype=pl.Float64, nan_to_null=True)
+def _stand_for_missing(kind: str, cells: pl.Series, finding: Finding) -> pl.Series | None:
+    """Which cells are what the finding is about: infinite numbers, its codes, or words for missing. None where the
+    finding is about something that is not certain (another unit, a sign), or not to be undone cell by cell."""
+    what = finding.measured.get("kind")
+    if kind == "number" and what == "infinite":
+        return cells.is_infinite().fill_null(False)
+    if kind == "number" and what == "placeholder":
+        codes = [float(shown.replace(",", "")) for shown in finding.measured["values"][cells.name]]
+        return cells.is_in(codes).fill_null(False)
+    if kind in ("category", "text", "language") and what == "placeholder":
+        return cells.str.strip_chars().str.to_lowercase().is_in(sorted(WORDS - NOT_WORDS)).fill_null(False)
+    return None
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:

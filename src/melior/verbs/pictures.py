@@ -14,6 +14,7 @@ from melior.verbs.examples import columns_shown, values_shown
 MOST_ON_MAP = 1500  # rows drawn; each carries its own text, and the file stays small
 MOST_NAMED = 900  # of them, rows that a finding names
 FEWEST_ON_MAP = 20
+MANY_ROWS = 20_000
 BINS = 40
 HISTOGRAMS = 3  # of a finding
 CLUSTERS = 60
@@ -42,13 +43,15 @@ def _map(context: TableContext, findings: Sequence[Finding], place: dict[int, in
     table = context.table
     if table.rows < FEWEST_ON_MAP or not table.features():
         return None
-    points = np.clip(context.embedding(), -8, 8)
-    if points.shape[1] < 2:
-        return None
     from sklearn.decomposition import PCA
 
     chosen, symptom, why = _named(table, findings, place)
-    flat = PCA(2, random_state=context.seed).fit(points).transform(points[chosen])
+    # of many rows the places are learned from those drawn alone: the whole table is not worth a picture
+    many = table.rows > MANY_ROWS
+    few = TableContext(table.take(chosen), context.recipe).embedding() if many else context.embedding()[chosen]
+    if few.shape[1] < 2:
+        return None
+    flat = PCA(2, random_state=context.seed).fit_transform(np.clip(few, -8, 8))
     columns = columns_shown(table, ())
     return {
         "rows": table.rows,
