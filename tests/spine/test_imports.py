@@ -14,7 +14,7 @@ ORDER = (
     "errors", "_version", "progress", "questions", "samples",
     "registry", "storage", "findings", "evidence", "recipe",
     "metrics", "texts", "images", "privacy", "data", "features", "predictor",
-    "checks", "models", "methods",
+    "checks", "engine", "networks", "models", "methods",
     "runs", "trials", "improvement", "report", "verbs", "cli", "testing",
 )  # fmt: skip
 SHOWING = {"rich": {"cli"}, "typer": {"cli"}, "jinja2": {"report"}}
