@@ -62,7 +62,7 @@ def test_code_in_the_folder_is_not_run(encoder_folder, tmp_path, monkeypatch):
     config.update(model_type="unheard_of", auto_map={"AutoConfig": "own.Config", "AutoModel": "own.Model"})
     (encoder_folder / "config.json").write_text(json.dumps(config))
     (encoder_folder / "own.py").write_text("open('executed', 'w')")
-    with pytest.raises(UserError, match="no code of a model is run|cannot be used"):
+    with pytest.raises(UserError, match=r"no code of a model is run|cannot be used"):
         load_encoder(encoder_folder)
     assert not (tmp_path / "executed").exists()
 

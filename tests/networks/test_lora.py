@@ -208,16 +208,18 @@ def test_blocks_are_the_layers(causal, encoder):
     assert len(linear_names(encoder)) == 3 * 6
 
 
-@pytest.mark.parametrize(("tuning", "some"), [("full", "all"), ("frozen", "none"), ("last_k", "last"), ("lora", "lora")])
+@pytest.mark.parametrize(
+    ("tuning", "some"), [("full", "all"), ("frozen", "none"), ("last_k", "last"), ("lora", "lora")]
+)
 def test_what_is_trained(causal, tuning, some):
     settings = {"layers": 1} if tuning == "last_k" else {}
     counted = freeze(causal, tuning, **settings)
     named = {name for name, value in causal.named_parameters() if value.requires_grad}
-    if some == "all":
+    if tuning == "full":
         assert counted.trained == counted.all
-    elif some == "none":
+    elif tuning == "frozen":
         assert not named
-    elif some == "last":
+    elif tuning == "last_k":
         assert named
         assert all(name.startswith(("model.layers.1.", "model.norm.")) for name in named)
         assert "model.norm.weight" in named

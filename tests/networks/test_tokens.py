@@ -123,9 +123,7 @@ def test_a_chat_is_trained_as_it_is_asked(words):
 def test_templates_that_change_earlier_turns(words):
     own = copy.deepcopy(words)
     # shows only what was said last in full: earlier answers are in brackets
-    own.chat_template = (
-        "{% for m in messages %}{% if loop.last %}{{ m['content'] }}{% else %}[{{ m['content'] }}]{% endif %}{% endfor %}"
-    )
+    own.chat_template = "{% for m in messages %}{% if loop.last %}{{ m['content'] }}{% else %}[{{ m['content'] }}]{% endif %}{% endfor %}"
     made = language(own, [CHAT], 64)
     assert counted(own, made) == "Mir geht es gut.looks good"
 
@@ -194,7 +192,11 @@ def loss_and_gradient(network, source, rows):
     batch = source.batch(rows)
     total, count = language_loss(network(**batch.inputs), batch)
     total.backward()
-    return float(total), float(count), {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
+    return (
+        float(total.detach()),
+        float(count),
+        {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None},
+    )
 
 
 def gpt2(vocabulary):
@@ -233,10 +235,10 @@ def test_packed_rows_do_not_see_one_another():
     rows, other = rows_of([9, 4, 5]), rows_of([9, 4, 5])
     other.tokens.values[9:13] = 7  # the second row
     made = [LanguageRows(one, pad=0, packed=True).batch(np.arange(3)).inputs for one in (rows, other)]
-    line, places = [(n, line) for n, line in enumerate(packed(np.array([9, 4, 5]))) if 1 in line][0]
+    line, places = next((n, line) for n, line in enumerate(packed(np.array([9, 4, 5]))) if 1 in line)
     assert sorted(places) == [1, 2]
     first, second = (model(one["input_ids"], position_ids=one["position_ids"], use_cache=False).logits for one in made)
-    order = {row: start for row, start in zip(places, np.cumsum([0, *[[9, 4, 5][p] for p in places]]), strict=False)}
+    order = dict(zip(places, np.cumsum([0, *[[9, 4, 5][p] for p in places]]), strict=False))
     assert torch.equal(first[line, order[2] : order[2] + 5], second[line, order[2] : order[2] + 5])
     assert not torch.equal(first[line, order[1] : order[1] + 4], second[line, order[1] : order[1] + 4])
 

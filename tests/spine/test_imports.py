@@ -13,8 +13,8 @@ SOURCE = Path(melior.__file__).parent
 ORDER = (
     "errors", "_version", "progress", "questions", "samples",
     "registry", "storage", "findings", "evidence", "recipe",
-    "metrics", "texts", "images", "privacy", "data", "features", "predictor",
-    "checks", "engine", "networks", "models", "methods",
+    "metrics", "texts", "images", "privacy", "engine", "data", "features", "predictor",
+    "checks", "networks", "models", "methods",
     "runs", "trials", "improvement", "report", "verbs", "cli", "testing",
 )  # fmt: skip
 SHOWING = {"rich": {"cli"}, "typer": {"cli"}, "jinja2": {"report"}}

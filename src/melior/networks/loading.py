@@ -103,9 +103,7 @@ def load_causal(name: str | Path) -> Loaded:
         return _loaded(gguf_model(path, name), path, name)
     config = _config(path, name)
     if type(config) not in AutoModelForCausalLM._model_mapping or _is_encoder(config):
-        raise UserError(
-            f"{name}: {config.model_type} is no causal language model, it gives no next token; use one."
-        )
+        raise UserError(f"{name}: {config.model_type} is no causal language model, it gives no next token; use one.")
     return _loaded(_model(path, name, config, AutoModelForCausalLM), path, name)
 
 
