@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from melior.networks.losses import encoded
+from melior.networks.tokenizers import saved
 from melior.networks.tokens import tokenized
 from melior.progress import Progress, silent
 from melior.storage import write_atomic
@@ -27,7 +28,7 @@ CELLS = 32 * 1024  # tokens that go through the encoder at once
 
 def content_key(model: Any, tokenizer: Any) -> str:
     """A name of a model and its tokenizer by what they are, wherever they lie: SHA-256 over the weights."""
-    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
+    digest = hashlib.sha256(saved(tokenizer).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())

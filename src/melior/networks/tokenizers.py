@@ -121,8 +121,10 @@ def saved(tokenizer: Any) -> str:
     import json
 
     named = {key: str(value) for key, value in tokenizer.special_tokens_map.items() if isinstance(value, str)}
+    own = json.loads(tokenizer.backend_tokenizer.to_str())
+    own.update(truncation=None, padding=None)  # what the last call asked for, not what it is
     kept = {
-        "tokenizer": json.loads(tokenizer.backend_tokenizer.to_str()),
+        "tokenizer": own,
         "names": named,
         "limit": int(min(tokenizer.model_max_length, 2**20)),
         "template": tokenizer.chat_template or None,
