@@ -36,7 +36,9 @@ class Model(BaseModel, ABC):
 
     name: ClassVar[str]
     kinds: ClassVar[frozenset[str]]  # column kinds that it reads
-    can: ClassVar[frozenset[str]] = frozenset()  # row_weights, l1_penalty, l2_penalty, early_stopping
+    can: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # row_weights, l1_penalty, l2_penalty, early_stopping, transfer_learning
     is_network: ClassVar[bool] = False
     cost: ClassVar[int] = 1  # for ordering only: cheap families first
 

@@ -1,4 +1,5 @@
-"""Pretrained language models: loading, LoRA, freezing, tokens, losses, generation, features of frozen encoders.
+"""Torch modules of the families of networks, and what pretrained language models need (loading, LoRA, freezing, tokens,
+losses, generation, features of frozen encoders).
 
-Above the engine, below the families. Everything here needs torch and transformers, so import it inside functions.
+Everything here needs torch (the extra `networks`), so the families import it inside functions.
 """
