@@ -7,7 +7,7 @@ from torch import nn
 
 from melior.errors import UserError
 
-MODULES = {"fusion": "melior.networks.fusion:Fusion"}
+MODULES = {"fusion": "melior.networks.fusion:Fusion", "encoded_text": "melior.networks.encoded:EncodedText"}
 
 
 def build(name: str, plan: dict[str, Any]) -> nn.Module:

@@ -16,8 +16,8 @@ from melior.networks.conversation import language
 from melior.networks.freezing import Tuning, freeze
 from melior.networks.generate import Generation, answers
 from melior.networks.loading import Loaded, load_causal, quiet
-from melior.networks.losses import CausalNetwork, language_loss
 from melior.networks.lora import lora_layers
+from melior.networks.losses import CausalNetwork, language_loss
 from melior.networks.packing import LanguageRows, keeps_apart
 from melior.progress import Progress, silent
 from melior.storage import write_atomic
