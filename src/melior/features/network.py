@@ -30,8 +30,8 @@ def bounded(values: NDArray[Any]) -> NDArray[np.float64]:
 
 class RobustNumbers(Numbers):
     """Number columns centred at the median and divided by the distance of the quartiles (half the range where they are
-    one value), then bounded; missing is the median, and a column with missing training values gets another that says so.
-    """
+    one value), then bounded; missing is the median, and a column with missing training values gets another that says
+    so."""
 
     def __init__(self, columns: list[str]) -> None:
         super().__init__(columns, scaled=True)

@@ -5,20 +5,25 @@ training on the engine, keeping and scoring are here and in `melior.networks`, w
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from importlib.util import find_spec
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from melior.data.table import Floats, Labels, Table
-from melior.errors import MissingExtra
 from melior.features._base import Matrix
-from melior.models._base import MatrixScorer, Model
+from melior.models._base import MatrixScorer, Model, have_torch, need_torch
 from melior.models.linear import Constant, spread
-from melior.recipe import Choice
+from melior.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from melior.engine.settings import Training
 
 Optimizer = Literal["sgd", "adam", "adamw", "rmsprop", "adafactor", "muon"]
 Schedule = Literal["constant", "linear", "cosine", "exponential", "one_cycle", "warmup_stable_decay", "plateau"]
@@ -30,17 +35,36 @@ Normalization = Literal["none", "batch", "layer", "rms"]
 DECAY = 0.01  # what strength 1 of the L2 penalty is: AdamW's usual weight decay
 SHRINK = 1e-5  # what strength 1 of the L1 penalty is, on the mean loss of a row
 LEAST_ROWS = 16  # a step on fewer is mostly noise
+FEW_ROWS = 20_000  # below this threads wait for one another longer than they work
+FEW_PICTURES = 2000  # the same where there are pictures or words, which are more work a row
 
 
-def have_torch() -> bool:
-    """Whether networks can be used here; looks for the package and loads nothing."""
-    return find_spec("torch") is not None
+@dataclass
+class Where:
+    """Where trainings keep their checkpoints and tell of themselves; the trainings of one fit are numbered in order,
+    so that a fit that is begun again finds each of them."""
+
+    folder: Path | None = None
+    progress: Progress = silent
+    count: int = 0
+
+    def next_folder(self) -> Path | None:
+        self.count += 1
+        return None if self.folder is None else self.folder / f"network-{self.count}"
 
 
-def need_torch(name: str) -> None:
-    """One sentence with the command that installs what networks need, where it is missing."""
-    if not have_torch():
-        raise MissingExtra(f"model.{name}", "networks")
+PLACE: ContextVar[Where] = ContextVar("place of trainings", default=Where())  # noqa: B039  # without a folder a count means nothing
+
+
+@contextmanager
+def trained_in(folder: Path | None, progress: Progress = silent) -> Iterator[None]:
+    """Networks fitted inside keep checkpoints in `folder` and go on from those they find there; trials on other
+    threads keep none."""
+    token = PLACE.set(Where(folder, progress))
+    try:
+        yield
+    finally:
+        PLACE.reset(token)
 
 
 class NetworkModel(Model):
@@ -165,12 +189,53 @@ class NetworkModel(Model):
         present, codes = np.unique(labels, return_inverse=True)
         if len(present) < 2 or (matrix.features == 0 and not matrix.parts):
             return Constant.fitted(labels, weights, classes)
-        need_torch(self.name)
-        from melior.networks.fitting import fitted
+        need_torch(f"model.{self.name}")
+        from melior.networks.fitting import counting, fitted, put_aside
 
+        rows, valid = put_aside(counting(matrix, codes, weights), self.stop_share, seed)
         plan = self.plan(matrix, len(present))
-        state = fitted(self, plan, matrix, codes, weights, seed=seed, threads=threads)
+        few = len(rows) < (FEW_PICTURES if matrix.parts else FEW_ROWS)
+        settings = self.training(len(rows), seed=seed, threads=1 if few else threads, stops=valid is not None)
+        where = PLACE.get()
+        state = fitted(
+            self.module,
+            plan,
+            self.begun(matrix, plan),
+            rows,
+            settings,
+            valid=valid,
+            folder=where.next_folder(),
+            progress=where.progress,
+        )
         return NetworkScorer(self.module, plan, state, present, classes, exact=self.exact)
+
+    def training(self, rows: int, *, seed: int, threads: int, stops: bool) -> "Training":
+        """The engine's settings for so many rows; stops: there are rows put aside that say when to stop."""
+        from melior.engine.settings import Training
+
+        return Training(
+            epochs=self.epochs or self.usual_epochs(rows),
+            batch_rows=min(self.batch_rows or self.usual_batch(rows), rows),
+            micro_batch=self.micro_batch,
+            learning_rate=self.learning_rate or self.usual_rate,
+            optimizer=self.optimizer,
+            schedule=self.schedule,
+            warmup=self.warmup,
+            weight_decay=self.weight_decay,
+            l1=self.l1,
+            clip_norm=self.clip_norm or None,
+            clip_value=self.clip_value or None,
+            precision=self.precision,
+            by_length=self.by_length,
+            average=self.average,
+            patience=self.patience if stops else 0,
+            non_finite=self.non_finite,
+            compile=self.compile,
+            activation_checkpointing=self.checkpointing,
+            seed=seed,
+            device=self.device,
+            threads=threads,
+        )
 
 
 class NetworkScorer(MatrixScorer):
@@ -196,10 +261,11 @@ class NetworkScorer(MatrixScorer):
     def scores(self, matrix: Matrix) -> Floats:
         if not matrix.rows:
             return np.zeros((0, self.classes))
-        need_torch("network")
+        need_torch("a network")
         from melior.networks.scoring import probabilities
 
-        return spread(probabilities(self, matrix), self.present, self.classes)
+        found = probabilities(self.network(), matrix, exact=self.exact)
+        return spread(found, self.present, self.classes)
 
     def network(self) -> Any:
         """The torch module with its weights, in evaluation mode; built once, never written to disk."""
@@ -207,11 +273,5 @@ class NetworkScorer(MatrixScorer):
         if built is None:
             from melior.networks.scoring import rebuilt
 
-            built = self._network = rebuilt(self)
+            built = self._network = rebuilt(self.module, self.plan, self.state, exact=self.exact)
         return built
-
-
-def refused_without_torch(choice: Choice, family: type[Model]) -> None:
-    """A sentence where a recipe names a network and there is no torch."""
-    if family.is_network:
-        need_torch(choice.name)

@@ -52,6 +52,23 @@ def gguf_model(path: Path, name: str | Path) -> Any:
     return model.eval()
 
 
+def without_added(tokenizer: Any, rows: int) -> None:
+    """Takes out a mark that the library adds to every tokenizer of this kind where the file has none: its number lies
+    beyond the model's `rows` token vectors, and a text that holds it would stop the model."""
+    import json
+
+    from tokenizers import Tokenizer
+
+    own = json.loads(tokenizer.backend_tokenizer.to_str())
+    beyond = [token for token in own["added_tokens"] if token["id"] >= rows]
+    if not beyond or {token["content"] for token in beyond} - {"<|endoftext|>"}:
+        return
+    own["added_tokens"] = [token for token in own["added_tokens"] if token["id"] < rows]
+    for token in beyond:
+        own["model"]["vocab"].pop(token["content"], None)
+    tokenizer._tokenizer = Tokenizer.from_str(json.dumps(own, ensure_ascii=False))
+
+
 def _tied(model: Any) -> set[str]:
     """Names of weights that are another weight's: the output layer that is the table of token vectors."""
     if not getattr(model.config.get_text_config(), "tie_word_embeddings", False):

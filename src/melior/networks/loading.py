@@ -267,6 +267,10 @@ def _model(path: Path, name: str | Path, config: Any, auto: Any, optional: tuple
 def _loaded(model: Any, path: Path, name: str | Path) -> Loaded:
     tokenizer, notes = load_tokenizer(path, name)
     rows = model.get_input_embeddings().weight.shape[0]
+    if path.is_file():
+        from melior.networks.gguf import without_added
+
+        without_added(tokenizer, rows)
     if len(tokenizer) > rows:
         raise UserError(
             f"{name}: its tokenizer knows {len(tokenizer):,} tokens and its model {rows:,}; use the tokenizer that "

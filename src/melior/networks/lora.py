@@ -31,7 +31,7 @@ class LoraLayer(nn.Module):
     def __init__(self, base: nn.Module, rank: int, alpha: float, dropout: float = 0.0, root: bool = False) -> None:
         super().__init__()
         self.base: Any = base.requires_grad_(False)
-        weight: Tensor = self.base.weight
+        weight: Any = base.weight
         self.transposed = not isinstance(base, nn.Linear)
         outputs, inputs = reversed(weight.shape) if self.transposed else weight.shape
         self.rank, self.alpha, self.dropout, self.root = rank, alpha, dropout, root

@@ -35,6 +35,13 @@ class MatrixRows:
     def __len__(self) -> int:
         return self.matrix.rows
 
+    def take(self, which: NDArray[Any]) -> "MatrixRows":
+        return MatrixRows(
+            self.matrix.take(which),
+            None if self.labels is None else self.labels[which],
+            None if self.weights is None else self.weights[which],
+        )
+
     def batch(self, rows: NDArray[np.int64]) -> Batch:
         values = np.asarray(self.matrix.take(rows).dense() if self.matrix.sparse else self.matrix.values[rows])
         inputs: dict[str, Tensor] = {"values": torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))}

@@ -72,6 +72,13 @@ def embedding(kind: str, numbers: int, width: int, bins: int) -> nn.Module | Non
     return Periodic(numbers, width) if kind == "periodic" else Piecewise(numbers, width, bins)
 
 
+def lookup(codes: int, width: int) -> nn.Embedding:
+    """A vector of length about 1 for every code, and one for what is no code (0)."""
+    table = nn.Embedding(codes + 1, width)
+    nn.init.normal_(table.weight, std=width**-0.5)
+    return table
+
+
 class TableVector(nn.Module):
     """(rows, features) to (rows, width): numbers, embedded or not, and the embeddings of categories, side by side."""
 
@@ -80,9 +87,7 @@ class TableVector(nn.Module):
         numbers, categories = plan["numbers"], plan["categories"]
         self.columns = Columns(numbers, categories)
         self.embedding = embedding(plan["embedding"], len(numbers), plan["embedding_width"], plan["bins"])
-        self.categories = nn.ModuleList(nn.Embedding(size + 1, width) for _, size, width in categories)
-        for table in self.categories:
-            nn.init.normal_(table.weight, std=1 / table.weight.shape[1] ** 0.5)
+        self.categories = nn.ModuleList(lookup(size, width) for _, size, width in categories)
         each = 1 if self.embedding is None else plan["embedding_width"]
         self.width = each * len(numbers) + sum(width for _, _, width in categories)
 
@@ -104,9 +109,7 @@ class TableTokens(nn.Module):
         each = 1 if self.embedding is None else plan["embedding_width"]
         self.weight = nn.Parameter(torch.empty(len(numbers), each, width).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(len(numbers) + len(categories), width).uniform_(-bound, bound))
-        self.categories = nn.ModuleList(nn.Embedding(size + 1, width) for _, size, _ in categories)
-        for table in self.categories:
-            nn.init.uniform_(table.weight, -bound, bound)
+        self.categories = nn.ModuleList(lookup(size, width) for _, size, _ in categories)
 
     def forward(self, values: Tensor) -> Tensor:
         numbers, codes = self.columns(values)

@@ -25,4 +25,5 @@ class WordsVector(nn.Module):
         seen = self.embedding(known)  # (rows, time, width)
         said = self.attention(seen).squeeze(2).masked_fill(~real, -1e4)
         shares = torch.softmax(said, dim=1) * real
-        return (shares[:, :, None] * seen).sum(dim=1)
+        found: Tensor = (shares[:, :, None] * seen).sum(dim=1)
+        return found
