@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib.util import find_spec
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from melior.data.table import Floats, Labels, Table
-from melior.errors import UserError
+from melior.errors import MissingExtra, UserError
 from melior.features._base import Encoder, Matrix, MatrixStep, TableStep
 from melior.predictor import Scorer
 from melior.recipe import Choice
@@ -36,7 +37,9 @@ class Model(BaseModel, ABC):
 
     name: ClassVar[str]
     kinds: ClassVar[frozenset[str]]  # column kinds that it reads
-    can: ClassVar[frozenset[str]] = frozenset()  # row_weights, l1_penalty, l2_penalty, early_stopping
+    can: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # row_weights, l1_penalty, l2_penalty, early_stopping, transfer_learning
     is_network: ClassVar[bool] = False
     cost: ClassVar[int] = 1  # for ordering only: cheap families first
 
@@ -216,7 +219,21 @@ def resolve(choice: Choice) -> Model:
     known = families()
     if choice.name not in known:
         raise UserError(f"model: there is no family {choice.name!r}; there are {', '.join(known)} and auto.")
+    family = known[choice.name]
+    if family.is_network:
+        need_torch(f"model.{choice.name}")
     try:
-        return known[choice.name](**choice.settings)
+        return family(**choice.settings)
     except ValidationError as error:
         raise UserError(sentence(error, f"model.{choice.name}")) from None
+
+
+def have_torch() -> bool:
+    """Whether networks can be used here; looks for the package and loads nothing."""
+    return find_spec("torch") is not None
+
+
+def need_torch(what: str) -> None:
+    """One sentence with the command that installs what networks need, where it is missing."""
+    if not have_torch():
+        raise MissingExtra(what, "networks")
