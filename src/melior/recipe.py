@@ -113,11 +113,13 @@ class Choice(Part):
 class Recipe(Part):
     """What to do: data, split, metric, model, methods, seed; and which findings are muted.
 
+    task: classify answers with a class, generate with text (rows: see `melior.data.language`).
+
     >>> Recipe(data={"path": "a.csv", "target": "y"}, methods=["class_weights"]).methods[0].name
     'class_weights'
     """
 
-    task: Literal["classify"] = "classify"
+    task: Literal["classify", "generate"] = "classify"
     data: Data = Data()
     split: Split = Split()
     metric: str = "auto"

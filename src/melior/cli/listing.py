@@ -69,6 +69,7 @@ def register(app: typer.Typer) -> None:
         """Every family of models and its settings."""
         from melior.cli import show
         from melior.models._base import families
+        from melior.models._generator import generators
 
         table = show.Table(title="The models", title_justify="left", title_style="bold")
         for heading in ("family", "reads", "settings", "what it is"):
@@ -76,6 +77,9 @@ def register(app: typer.Typer) -> None:
         for name, family in families().items():
             settings = ", ".join(f"{key}={field.default}" for key, field in family.model_fields.items())
             table.add_row(name, ", ".join(sorted(family.kinds)), settings, first_line(family))
+        for name, generator in generators().items():
+            settings = ", ".join(f"{key}={field.default}" for key, field in generator.model_fields.items())
+            table.add_row(name, "texts, prompts, chats", settings, first_line(generator))
         show.out.print(table)
 
     @app.command()

@@ -98,3 +98,30 @@ def foreseen(model: Any, tokenizer: Any, texts: Sequence[str], *, limit: int, ce
         np.asarray([len(ids) for ids in made], dtype=np.int64),
         np.asarray([len(text.encode("utf-8", "surrogatepass")) for text in texts], dtype=np.int64),
     )
+
+
+@torch.no_grad()
+def foreseen_answers(model: Any, tokenizer: Any, rows: Sequence[Any], *, limit: int) -> Foreseen:
+    """The same of the answers in prompts with answers and in chats: only what counts in `conversation` is scored."""
+    from melior.networks.conversation import language
+    from melior.networks.losses import CausalNetwork
+    from melior.networks.packing import LanguageRows
+
+    network = CausalNetwork(model).eval()
+    device = next(model.parameters()).device
+    nats, counted, size = np.zeros(len(rows)), np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+    for number, row in enumerate(rows):
+        one = language(tokenizer, [row], limit)
+        made = LanguageRows(one, tokenizer.pad_token_id).batch(np.arange(len(one.tokens))).to(device)
+        loss = network(**made.inputs)
+        nats[number], counted[number] = float(loss.total), int(loss.counted)
+        size[number] = len(_said(row).encode("utf-8", "surrogatepass"))
+    return Foreseen(nats, counted, size)
+
+
+def _said(row: Any) -> str:
+    """What counts of a row: the answer, or what the assistant says."""
+    messages = row.get("messages") if isinstance(row, dict) else row
+    if messages:
+        return "".join(message["content"] for message in messages if message["role"] == "assistant")
+    return str(row["answer"])
