@@ -94,13 +94,13 @@ def test_a_model_is_taught_further(run, tmp_path):
     """From the run's own model: LoRA is kept as an adapter, and the weights below stay as they were."""
     folder, trained = run
     base = str(folder / "run" / "model")
-    other = [{"prompt": row["prompt"], "answer": " orange"} for row in questions(4)]
+    other = [{"prompt": row["prompt"], "answer": " white"} for row in questions(4)]
     asked = recipe(base=base, tuning="lora", rank=8, steps=100, learning_rate=1e-2)
     taught = melior.train(asked.with_data(path=str(_written(tmp_path, other))), run=tmp_path / "run")
-    assert taught.before["token_f1"].value < 0.2 < 0.8 < taught.evaluation["token_f1"].value
+    assert taught.before["token_f1"].value < 0.6 < 0.8 < taught.evaluation["token_f1"].value
     assert (tmp_path / "run" / "model" / "adapter_model.safetensors").is_file()
     writer, _ = load_writer(tmp_path / "run")
-    assert writer.answers([{"prompt": "colour of coal, asked 3?"}]) == [" orange"]
+    assert writer.answers([{"prompt": "colour of coal, asked 3?"}]) == [" white"]
     first, _ = load_writer(folder / "run")
     assert first.answers([{"prompt": "colour of coal, asked 3?"}]) == trained.writer.answers(
         [{"prompt": "colour of coal, asked 3?"}]
