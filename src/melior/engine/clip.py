@@ -5,28 +5,36 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from melior.engine.mesh import Mesh
 
 
-@torch.no_grad()
-def squared_norms(gradients: Sequence[Tensor]) -> list[Tensor]:
-    """The sum of squares of each kind of gradient: device, type, and how it is dealt out over ranks.
+def by_kind(gradients: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Gradients of one device, one type, and one way to be dealt out over ranks, together.
 
-    Plain tensors and DTensors, and DTensors of different meshes, cannot be stacked; their sums can be added once each
-    is a plain number. So they are grouped first.
+    Plain tensors and DTensors, and DTensors of different meshes, can neither be stacked nor go through one kernel.
     """
     kinds: dict[tuple[object, ...], list[Tensor]] = defaultdict(list)
     for gradient in gradients:
-        dealt = (getattr(gradient, "device_mesh", None), str(getattr(gradient, "placements", "")))
-        kinds[(gradient.device, gradient.dtype, *dealt)].append(gradient)
-    return [_squared_norm(alike) for alike in kinds.values()]
+        if isinstance(gradient, DTensor):
+            key: tuple[object, ...] = (gradient.device_mesh, str(gradient.placements))
+        else:
+            key = ()
+        kinds[(gradient.device, gradient.dtype, *key)].append(gradient)
+    return list(kinds.values())
+
+
+@torch.no_grad()
+def squared_norms(gradients: Sequence[Tensor]) -> list[Tensor]:
+    """The sum of squares of each kind of gradient, plain scalars; over all ranks where a kind is dealt out."""
+    return [_squared_norm(alike) for alike in by_kind(gradients)]
 
 
 def _squared_norm(alike: Sequence[Tensor]) -> Tensor:
     norms = torch.stack([norm.float() for norm in torch._foreach_norm(list(alike))])
     squared = norms.square().sum()
-    return squared.full_tensor() if hasattr(squared, "full_tensor") else squared
+    return squared.full_tensor() if isinstance(squared, DTensor) else squared
 
 
 def total_norm(gradients: Sequence[Tensor], mesh: Mesh) -> Tensor:
@@ -39,14 +47,16 @@ def total_norm(gradients: Sequence[Tensor], mesh: Mesh) -> Tensor:
 def scale(gradients: Sequence[Tensor], factor: float) -> None:
     """Multiplies all gradients; 1 costs nothing."""
     if factor != 1.0:
-        torch._foreach_mul_(list(gradients), factor)
+        for alike in by_kind(gradients):
+            torch._foreach_mul_(alike, factor)
 
 
 @torch.no_grad()
 def clip_value(gradients: Sequence[Tensor], largest: float) -> None:
     """Cuts each entry to -largest..largest."""
-    torch._foreach_clamp_min_(list(gradients), -largest)
-    torch._foreach_clamp_max_(list(gradients), largest)
+    for alike in by_kind(gradients):
+        torch._foreach_clamp_min_(alike, -largest)
+        torch._foreach_clamp_max_(alike, largest)
 
 
 def shrink_to(norm: float, largest: float | None) -> float:

@@ -162,7 +162,7 @@ class Loop:
     def steps(self) -> None:
         """Step after step, until training ends or the batches have to be cut anew."""
         numbers = iter(range(self.place.step, self.total))
-        with Prefetch(numbers, self._batches) as prepared:
+        with Prefetch(numbers, self.prepared) as prepared:
             for batches in prepared:
                 self.window.waited, prepared.waited = self.window.waited + prepared.waited, 0.0
                 if not self.step(batches):
@@ -192,8 +192,8 @@ class Loop:
         layers = None
         if sampled(place.step, self.total):
             layers = Layers(self.module, activations=self.forward is self.module)
-        seed_step(self.settings.seed, place.step, self.mesh.rank)
-        found = self._gradients(batches, len(rows))
+        seed_step(self.settings.seed, place.step, self.device.device, self.mesh.rank)
+        found = self.gradients(batches, len(rows))
         if layers:
             layers.seen()
         if found is None:
@@ -230,6 +230,7 @@ class Loop:
         self.average.update(place.step)
         self.precision.went_well()
         place.step += 1
+        place.lost(total / count)
         self.window.add(total, count, raw * share, batches)
         if layers:
             self.history.add({"kind": "layers", "step": place.step, **layers.after()})
@@ -237,7 +238,7 @@ class Loop:
             self.log(rate)
         return True
 
-    def _gradients(self, batches: list[Batch], rows: int) -> tuple[list[Tensor], list[Tensor]] | None:
+    def gradients(self, batches: list[Batch], rows: int) -> tuple[list[Tensor], list[Tensor]] | None:
         """Gradients of the scaled sum of losses over the rows of the step; sums and counts of each micro-batch. None
         where memory ran out."""
         self.optimizers.zero_grad()
@@ -262,9 +263,9 @@ class Loop:
             return None
         self.forward = self.module
         self.event(f"torch.compile failed ({said}); the network runs as it is")
-        return self._gradients(batches, rows)
+        return self.gradients(batches, rows)
 
-    def _batches(self, step: int) -> list[Batch]:
+    def prepared(self, step: int) -> list[Batch]:
         """The micro-batches of a step, collated (on the prefetching thread)."""
         if step in self.place.skipped:
             return []
@@ -301,21 +302,29 @@ class Loop:
                 place.skipped.append(place.step)
                 self.event(f"{found}; the step was left out")
             case "back":
-                self.back(str(found), place.step)
+                self.back(str(found), place.step, found.rows)
             case "stop":
                 self.remember(last=True)
                 raise UserError(f"{found}. Look at these rows, or lower the learning rate.")
         return False
 
-    def back(self, why: str, step: int) -> None:
-        """To the last good state, and on from there at half the rate."""
-        skipped, rate, lowered = self.place.skipped, self.place.rate / 2, self.place.lowered + 1
-        found = self.good or (self.checkpoints.latest() if self.checkpoints else None)
+    def back(self, why: str, step: int, rows: Rows) -> None:
+        """To the last good state. Rows that break there too are at fault, and their step is left out; else it was the
+        weights, and training goes on from there at half the rate."""
+        was = self.place
+        found = self.good
+        if found is None and self.checkpoints is not None:
+            found = self.checkpoints.latest(calm=True) or self.checkpoints.latest()
         assert found is not None, "a good state is remembered before the first step"
         self.restore(*found)
         place = self.place
-        place.skipped, place.rate, place.lowered, place.lowered_at = skipped, rate, lowered, step
-        self.event(f"{why}; back to step {place.step}, at {rate:g} times the rate")
+        place.skipped, place.rate, place.lowered, place.lowered_at = was.skipped, was.rate, was.lowered, was.lowered_at
+        if len(guard.faulty_rows(self.module, self.source, self.loss, rows, self.device)):
+            place.skipped.append(step)
+            self.event(f"{why}; back to step {place.step}, and that step will be left out")
+            return
+        place.rate, place.lowered, place.lowered_at = place.rate / 2, place.lowered + 1, step
+        self.event(f"{why}; back to step {place.step}, at {place.rate:g} times the rate")
 
     def restore(self, tensors: Tensors, place: Place) -> None:
         self.state.restore(tensors)
@@ -382,7 +391,8 @@ class Loop:
         """Keeps the state as the one to go back to: on disk where there is a folder, else in memory."""
         if not self.state.finite():  # a step with a finite gradient can still overflow
             if self.settings.non_finite == "lower" and not last and self.place.lowered < guard.LOWERED_MOST:
-                return self.back(f"after step {self.place.step - 1} a weight is not finite", self.place.step - 1)
+                step = self.place.step - 1
+                return self.back(f"after step {step} a weight is not finite", step, self.order.step(step))
             raise UserError(f"after step {self.place.step - 1} a weight is not finite; lower the learning rate.")
         place = self.place
         place.scale, place.good = self.precision.scale, self.precision.good
@@ -390,13 +400,13 @@ class Loop:
         if self.checkpoints is not None and to_disk:
             try:
                 self.checkpoints.write(self.state.tensors(), place)
-                self.good = None
+                self.good = None if place.calm else self.good
             except OSError as error:
                 sentence = f"a checkpoint could not be written ({error.strerror or error})"
                 if last:
                     raise UserError(f"{sentence}: make room and train again; it goes on from the one before.") from None
                 self.event(f"{sentence}; the one before is kept")
-        elif self.settings.non_finite == "lower":
+        elif self.settings.non_finite == "lower" and place.calm:
             self.good = self.state.snapshot(), place.copy()
         self.saved_at = perf_counter()
 

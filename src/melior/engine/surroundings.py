@@ -65,7 +65,11 @@ def surroundings(settings: Training, device: Device) -> Iterator[Interrupt]:
             filler.fill_uninitialized_memory = filled
 
 
-def seed_step(seed: int, step: int, rank: int = 0) -> None:
+def seed_step(seed: int, step: int, device: torch.device, rank: int = 0) -> None:
     """Dropout and whatever else a step draws is a function of seed, step and rank: a step that is done again, or after
     going on from a checkpoint, draws the same, and there is no random state to keep."""
-    torch.manual_seed(int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1))
+    drawn = int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
+    # not torch.manual_seed: without a GPU each call of it notes a traceback, for when there will be one
+    torch.default_generator.manual_seed(drawn)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(drawn)
