@@ -160,6 +160,16 @@ def test_diverging_training_is_saved_by_lower():
         train(torch.nn.Linear(6, 3), Numbers(), steep, chosen.model_copy(update={"non_finite": "stop"}))
 
 
+@pytest.mark.parametrize("non_finite", ["lower", "skip"])
+def test_weights_that_overflow_are_not_kept(non_finite, tmp_path):
+    """The gradient is finite, the step is not."""
+    steep = {"learning_rate": 1e30, "optimizer": "sgd", "clip_norm": None, "schedule": "constant"}
+    chosen = PLAIN.model_copy(update={**steep, "checkpoint_every": 1, "non_finite": non_finite})
+    with pytest.raises(UserError, match="a weight is not finite"):
+        train(net(), Numbers(), lambda out, batch: (out.sum() * 1e15, torch.tensor(8.0)), chosen, folder=tmp_path)
+    assert not Checkpoints(tmp_path / "checkpoints", "").there()
+
+
 # ---- memory
 
 

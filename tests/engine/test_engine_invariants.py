@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from engine_toys import Numbers, Reader, Texts, losses, net, weights
+from engine_toys import Numbers, Reader, Texts, lines, losses, net, weights
 from torch.nn.functional import cross_entropy
 
 from melior.engine.loop import train
@@ -124,6 +124,19 @@ def test_resumed_at_any_step(tmp_path, dropout, optimizer):
         assert any("went on from step" in note for note in trained.notes)
         np.testing.assert_array_equal(losses(trained), losses(expected))
         torch.testing.assert_close(weights(other), weights(whole), rtol=0, atol=0)
+
+
+def test_lines_that_sum_over_several_steps_go_on_exactly(tmp_path):
+    settings = PLAIN.model_copy(update={"checkpoint_every": 3, "log_every": 5})
+    expected = train(net(), Numbers(), class_loss, settings)
+    with pytest.raises(Stopped):
+        train(net(), StopsAt(Numbers(), 8), class_loss, settings, folder=tmp_path)
+    trained = train(net(), Numbers(), class_loss, settings, folder=tmp_path)
+    for one, other in zip(lines(trained, "step"), lines(expected, "step"), strict=True):
+        assert {name: one[name] for name in EXACT} == {name: other[name] for name in EXACT}
+
+
+EXACT = ("step", "loss", "norm", "rate", "padding")
 
 
 class Stopped(Exception):

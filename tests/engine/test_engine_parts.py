@@ -275,13 +275,14 @@ def test_by_length_pads_less_and_still_mixes():
     assert not first & second
 
 
-def test_prefetching_keeps_order_passes_errors_on_and_ends():
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_prefetching_keeps_order_passes_errors_on_and_ends(ahead):
     threads = threading.active_count()
-    with Prefetch(range(20), lambda number: number**2) as found:
+    with Prefetch(range(20), lambda number: number**2, ahead) as found:
         assert list(found) == [number**2 for number in range(20)]
-    with Prefetch(range(20), lambda number: 1 // (3 - number)) as found, pytest.raises(ZeroDivisionError):
+    with Prefetch(range(20), lambda number: 1 // (3 - number), ahead) as found, pytest.raises(ZeroDivisionError):
         list(found)
-    with Prefetch(iter(range(10**9)), lambda number: number) as found:
+    with Prefetch(iter(range(10**9)), lambda number: number, ahead) as found:
         for number in found:
             if number == 5:
                 break

@@ -1,4 +1,4 @@
-"""The norm of all gradients, and clipping by norm and by value."""
+"""From the gradients of a sum of losses to those of a step: divided by what counts, clipped by value and by norm."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from melior.engine.mesh import Mesh
+from melior.engine.optimizers import Optimizers
+from melior.engine.settings import Training
 
 
 def by_kind(gradients: Sequence[Tensor]) -> list[list[Tensor]]:
@@ -57,6 +59,21 @@ def clip_value(gradients: Sequence[Tensor], largest: float) -> None:
     for alike in by_kind(gradients):
         torch._foreach_clamp_min_(alike, -largest)
         torch._foreach_clamp_max_(alike, largest)
+
+
+def finish(
+    gradients: Sequence[Tensor], share: float, raw: float, settings: Training, optimizers: Optimizers, mesh: Mesh
+) -> float:
+    """Gradients of the sum of losses, whose norm is `raw`, become those of a step: times `share`, with the l1 penalty,
+    cut by value, then by norm. Returns their norm before the last."""
+    if settings.l1 or settings.clip_value:
+        scale(gradients, share)
+        optimizers.add_l1()
+        if settings.clip_value:
+            clip_value(gradients, settings.clip_value)
+        share, raw = 1.0, float(total_norm(gradients, mesh)) if gradients else 0.0
+    scale(gradients, share * shrink_to(raw * share, settings.clip_norm))
+    return raw * share
 
 
 def shrink_to(norm: float, largest: float | None) -> float:

@@ -31,6 +31,7 @@ class Place:
     best: dict[str, Any] | None = None  # the line of the best validation
     waiting: int = 0  # validations since then
     lines: int = 0  # of the history
+    window: dict[str, Any] = field(default_factory=dict)  # what is summed for the next line of it
     seconds: float = 0.0  # spent training
     stopped: str = ""  # why it ended: finished, patience, interrupted; empty while it goes on
 
