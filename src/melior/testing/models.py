@@ -216,7 +216,9 @@ class ModelSuite:
 
     def _read(self, *made: Callable[[], Table], images_of: int = 150) -> Table:
         model = self.model(**self.settings)
-        found = [*made, *([lambda: images.image_table(images_of)] if images.HAVE_PILLOW else [])]
+        found: list[Callable[[], Table]] = list(made)
+        if images.HAVE_PILLOW:
+            found.append(lambda: images.image_table(images_of))
         for make in found:
             table = make()
             if model.unsuitable(table) is None:
