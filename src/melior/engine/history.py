@@ -3,9 +3,13 @@
 import json
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol
+from time import monotonic
+from typing import Any, Protocol, TextIO
 
 from melior.errors import UserError
+from melior.storage import write_atomic
+
+FLUSH = 1.0  # seconds after which lines are written through
 
 Line = dict[str, Any]
 
@@ -32,6 +36,8 @@ class History:
         self.path = folder / "history.jsonl" if folder is not None else None
         self.lines: list[Line] = []
         self.sinks = sinks
+        self._file: TextIO | None = None
+        self._flushed = monotonic()
         if self.path is not None and self.path.exists():
             self.lines = read(self.path)
 
@@ -39,10 +45,19 @@ class History:
         plain: Line = _plain(line)
         self.lines.append(plain)
         if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(plain) + "\n")
+            if self._file is None:
+                self._file = self.path.open("a", encoding="utf-8")
+            self._file.write(json.dumps(plain) + "\n")
+            if monotonic() - self._flushed > FLUSH:
+                self.flush()
         for sink in self.sinks:
             sink.write(plain)
+
+    def flush(self) -> None:
+        """Lets other processes see every line."""
+        self._flushed = monotonic()
+        if self._file is not None:
+            self._file.flush()
 
     def back_to(self, lines: int) -> None:
         """Drops every line after the first `lines`."""
@@ -50,11 +65,16 @@ class History:
             return
         self.lines = self.lines[:lines]
         if self.path is not None:
-            from melior.storage import write_atomic
-
+            self._let_go()
             write_atomic(self.path, "".join(json.dumps(line) + "\n" for line in self.lines))
 
+    def _let_go(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def close(self) -> None:
+        self._let_go()
         for sink in self.sinks:
             sink.close()
 

@@ -64,6 +64,8 @@ def candidates(
         wanted = treats or method.always or name in attempt
         if not wanted or name in never or name in standing:
             continue
+        if method.networks and not model.is_network and name not in attempt:
+            continue  # of no interest to whoever has no network
         for settings in method.candidates:
             tried: Method = method(**settings)
             reason = tried.unsuitable(recipe, table, model)

@@ -73,7 +73,7 @@ class NetworkModel(Model):
     epochs         times that all rows are seen, 1..100,000; auto (none): enough steps for such a table
     batch_rows     rows of a step, 1..1,000,000; auto (none): by the number of rows
     micro_batch    rows computed at once, auto (none): as many as fit; the step is the same
-    learning_rate  the largest, > 0; auto (none): the family's
+    learning_rate  the largest, > 0; auto (none): the family's; found: by a range test on the training rows
     optimizer      sgd, adam, adamw, rmsprop, adafactor or muon
     schedule       constant, linear, cosine, exponential, one_cycle, warmup_stable_decay or plateau
     warmup         share of the steps over which the rate rises, 0..0.9
@@ -102,7 +102,7 @@ class NetworkModel(Model):
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     micro_batch: Annotated[int, Field(ge=1)] | None = None
-    learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=100)] | Literal["found"] | None = None
     optimizer: Optimizer = "adamw"
     schedule: Schedule = "cosine"
     warmup: Annotated[float, Field(ge=0, le=0.9)] = 0.1
@@ -162,6 +162,10 @@ class NetworkModel(Model):
         or all layers are `trained`. Only families with the ability "transfer_learning" have it."""
         raise NotImplementedError
 
+    def pretrained_source(self) -> str:
+        """The folder of the pretrained model that its settings name; empty where it begins from scratch."""
+        return ""
+
     # ---- what it needs
 
     def unsuitable(self, table: Table) -> str | None:
@@ -204,6 +208,7 @@ class NetworkModel(Model):
             rows,
             settings,
             valid=valid,
+            find_rate=self.learning_rate == "found",
             folder=where.next_folder(),
             progress=where.progress,
         )
@@ -217,7 +222,7 @@ class NetworkModel(Model):
             epochs=self.epochs or self.usual_epochs(rows),
             batch_rows=min(self.batch_rows or self.usual_batch(rows), rows),
             micro_batch=self.micro_batch,
-            learning_rate=self.learning_rate or self.usual_rate,
+            learning_rate=self.learning_rate if isinstance(self.learning_rate, float) else self.usual_rate,
             optimizer=self.optimizer,
             schedule=self.schedule,
             warmup=self.warmup,

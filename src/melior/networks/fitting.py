@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from melior.data.table import Floats
 from melior.engine.loop import train
 from melior.engine.losses import class_loss
+from melior.engine.rate_range import rate_range
 from melior.engine.settings import Training
 from melior.features._base import Matrix
 from melior.networks.build import build
@@ -21,6 +22,7 @@ from melior.progress import Progress, silent
 
 # torch's random state belongs to the process: two networks trained at once would draw from each other's
 ONE_AT_A_TIME = threading.Lock()
+RANGE_STEPS = 60  # of a learning-rate range test
 
 
 def fitted(
@@ -31,16 +33,25 @@ def fitted(
     settings: Training,
     *,
     valid: MatrixRows | None = None,
+    find_rate: bool = False,
     folder: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, NDArray[Any]]:
-    """The state of the trained module; the same plan, rows and settings give the same. kind and plan: see `build`;
-    begun: arrays put into the module first, by name; folder: continues an unfinished training there."""
+    """The state of the trained module; the same plan, rows and settings give the same.
+
+    kind, plan  see `build`
+    begun       arrays put into the module first, by their name in its state
+    find_rate   the learning rate is what a range test on the rows suggests
+    folder      an unfinished training there is gone on with
+    """
     with ONE_AT_A_TIME:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             module = build(kind, plan)
         put_state(module, begun, partly=True)
+        if find_rate:
+            found = rate_range(module, rows, class_loss, settings, steps=RANGE_STEPS)
+            settings = settings.model_copy(update={"learning_rate": found.suggested})
         trained = train(module, rows, class_loss, settings, valid=valid, folder=folder, progress=progress)
     if trained.stopped == "interrupted" and folder is None:
         raise KeyboardInterrupt  # nothing is on disk to go on from
