@@ -1,6 +1,7 @@
 """What happened, line by line: kept in memory, in `history.jsonl`, and in TensorBoard or MLflow where asked for."""
 
 import json
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from time import monotonic
@@ -37,6 +38,7 @@ class History:
         self.lines: list[Line] = []
         self.sinks = sinks
         self._file: TextIO | None = None
+        self._behind = False
         self._flushed = monotonic()
         if self.path is not None and self.path.exists():
             self.lines = read(self.path)
@@ -44,37 +46,53 @@ class History:
     def add(self, line: Line) -> None:
         plain: Line = _plain(line)
         self.lines.append(plain)
-        if self.path is not None:
-            if self._file is None:
-                self._file = self.path.open("a", encoding="utf-8")
-            self._file.write(json.dumps(plain) + "\n")
-            if monotonic() - self._flushed > FLUSH:
-                self.flush()
+        if self.path is not None and not self._behind:
+            try:
+                if self._file is None:
+                    self._file = self.path.open("a", encoding="utf-8")
+                self._file.write(json.dumps(plain) + "\n")
+            except OSError:
+                self._let_go(behind=True)
+        if monotonic() - self._flushed > FLUSH:
+            self.flush()
         for sink in self.sinks:
             sink.write(plain)
 
     def flush(self) -> None:
-        """Lets other processes see every line."""
+        """Lets other processes see every line. A full disk ends no training: the file is written whole later on."""
         self._flushed = monotonic()
-        if self._file is not None:
-            self._file.flush()
+        try:
+            if self._behind:
+                self._whole()
+            elif self._file is not None:
+                self._file.flush()
+        except OSError:
+            self._let_go(behind=True)
 
     def back_to(self, lines: int) -> None:
         """Drops every line after the first `lines`."""
-        if len(self.lines) <= lines and (self.path is None or self.path.exists()):
+        if len(self.lines) <= lines:
             return
         self.lines = self.lines[:lines]
-        if self.path is not None:
-            self._let_go()
-            write_atomic(self.path, "".join(json.dumps(line) + "\n" for line in self.lines))
+        self._let_go(behind=True)
+        self.flush()
 
-    def _let_go(self) -> None:
+    def _whole(self) -> None:
+        assert self.path is not None
+        write_atomic(self.path, "".join(json.dumps(line) + "\n" for line in self.lines))
+        self._behind = False
+
+    def _let_go(self, *, behind: bool) -> None:
+        """Closes the file; behind: what it holds is no longer what it should hold."""
+        self._behind = self.path is not None and (behind or self._behind)
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what could not be written before can still not be
+                self._file.close()
             self._file = None
 
     def close(self) -> None:
-        self._let_go()
+        self.flush()
+        self._let_go(behind=False)
         for sink in self.sinks:
             sink.close()
 

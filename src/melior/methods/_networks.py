@@ -1,6 +1,6 @@
 """What the methods that set how a network is built or trained share."""
 
-from melior.models._base import Model, have_torch
+from melior.models._base import Model
 
 
 def lacking(model: Model, setting: str, instead: str) -> str | None:
@@ -10,12 +10,3 @@ def lacking(model: Model, setting: str, instead: str) -> str | None:
     if setting not in type(model).model_fields:
         return f"{model.name} has no setting {setting}: its layers are given; {instead}"
     return None
-
-
-def have_gpu() -> bool:
-    """Whether torch sees a GPU here."""
-    if not have_torch():
-        return False
-    import torch
-
-    return torch.cuda.is_available()

@@ -4,8 +4,8 @@ from typing import Any, ClassVar, Literal
 
 from melior.data.table import Table
 from melior.methods._base import Method
-from melior.methods._networks import have_gpu, lacking
-from melior.models._base import Model
+from melior.methods._networks import lacking
+from melior.models._base import Model, have_gpu
 from melior.recipe import Recipe
 
 

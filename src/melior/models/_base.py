@@ -1,9 +1,12 @@
 """What a family of models is, what a learner is, and what fitting may ask of its surroundings."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
@@ -20,6 +23,7 @@ from melior.registry import discover, snake
 from melior.storage import Fitted
 
 T = TypeVar("T")
+GPU_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, Windows' own Linux
 
 
 class MatrixScorer(Fitted, ABC):
@@ -28,6 +32,14 @@ class MatrixScorer(Fitted, ABC):
     @abstractmethod
     def scores(self, matrix: Matrix) -> Floats:
         """(rows, classes), each row sums to 1; columns in the order of the table's classes."""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What there is to compute on: processors that may be used, and whether torch sees a GPU."""
+
+    cores: int
+    gpu: bool
 
 
 class Model(BaseModel, ABC):
@@ -52,6 +64,10 @@ class Model(BaseModel, ABC):
         """Why this family cannot learn from such a table, or None."""
         if not any(kind in self.kinds for kind in (table.schema.kinds[c] for c in table.features())):
             return f"{self.name} reads {', '.join(sorted(self.kinds))} columns and the table has none"
+        return None
+
+    def untried(self, table: Table, hardware: "Hardware") -> str | None:
+        """Why `model: auto` leaves this family out on such a table and hardware, or None; it can always be named."""
         return None
 
     def token_limit(self, table: Table) -> int | None:
@@ -237,3 +253,13 @@ def need_torch(what: str) -> None:
     """One sentence with the command that installs what networks need, where it is missing."""
     if not have_torch():
         raise MissingExtra(what, "networks")
+
+
+@cache
+def have_gpu() -> bool:
+    """Whether torch sees a GPU. Torch takes seconds to load, so it is asked only where there is a GPU's device file."""
+    if not have_torch() or (os.name == "posix" and not any(Path(name).exists() for name in GPU_FILES)):
+        return False
+    import torch
+
+    return torch.cuda.is_available()

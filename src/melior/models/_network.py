@@ -18,7 +18,7 @@ from pydantic import Field
 
 from melior.data.table import Floats, Labels, Table
 from melior.features._base import Matrix
-from melior.models._base import MatrixScorer, Model, have_torch, need_torch
+from melior.models._base import Hardware, MatrixScorer, Model, have_torch, need_torch
 from melior.models.linear import Constant, spread
 from melior.progress import Progress, silent
 
@@ -36,6 +36,10 @@ DECAY = 0.01  # what strength 1 of the L2 penalty is: AdamW's usual weight decay
 SHRINK = 1e-5  # what strength 1 of the L1 penalty is, on the mean loss of a row
 LEAST_ROWS = 16  # a step on fewer is mostly noise
 FEW_ROWS = 20_000  # below this threads wait for one another longer than they work
+STEP_SECONDS = 0.003  # what a step costs beside its rows
+WORTH_ROWS = 1000
+MANY_CORES = 8
+SHORT, LONG = 10.0, 120.0  # seconds of a fit that `model: auto` takes on few and on many cores
 FEW_PICTURES = 2000  # the same where there are pictures or words, which are more work a row
 
 
@@ -173,6 +177,28 @@ class NetworkModel(Model):
         if reason is None and not have_torch():
             reason = "networks need the extra 'networks': pip install 'melior[networks]'"
         return reason
+
+    def untried(self, table: Table, hardware: Hardware) -> str | None:
+        if hardware.gpu:
+            return None
+        if table.rows < WORTH_ROWS and not table.of_kind("image", "text"):
+            return f"below {WORTH_ROWS:,} rows of numbers and categories networks seldom win"
+        many = hardware.cores >= MANY_CORES
+        seconds, most = self.seconds(table), (LONG if many else SHORT)
+        if seconds <= most:
+            return None
+        how_long = f"{seconds / 60:,.0f} minutes" if seconds > 90 else f"{seconds:,.0f} seconds"
+        return f"one fit takes some {how_long} on {hardware.cores} cores without a GPU"
+
+    def seconds(self, table: Table) -> float:
+        """About how long a fit with these settings takes on one core, from the steps and the work of a row."""
+        rows = max(table.rows, 1)
+        epochs, batch = self.epochs or self.usual_epochs(rows), self.batch_rows or self.usual_batch(rows)
+        return epochs * rows * (self.row_seconds(table) + STEP_SECONDS / batch)
+
+    def row_seconds(self, table: Table) -> float:
+        """Seconds of one core to train on one row once."""
+        return 5e-5
 
     def reads_lengths(self, table: Table) -> bool:
         """Whether rows of such a table have lengths, so that batches by length save work."""

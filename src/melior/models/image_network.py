@@ -67,3 +67,7 @@ class ImageNetwork(FusionModel):
 
     def usual_batch(self, rows: int) -> int:
         return 64 if rows > 1000 else 16
+
+    def row_seconds(self, table: Table) -> float:
+        # 2.5 ms where 32 channels begin at stride 2, as measured; products grow with the square of both
+        return 2.5e-3 * self.image_depth * (self.image_channels / 32) ** 2 * (2 / self.image_stride) ** 2

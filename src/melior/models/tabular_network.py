@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from melior.data.table import Table
 from melior.features._base import Matrix
 from melior.models._fusion import FusionModel
 
@@ -30,6 +31,12 @@ class TabularNetwork(FusionModel):
     cost: ClassVar[int] = 5
 
     attention: bool = False
+
+    def row_seconds(self, table: Table) -> float:
+        if not self.attention:
+            return super().row_seconds(table)
+        tokens = len(table.features()) + self.text_dimensions * len(table.of_kind("text"))
+        return 1e-5 * self.depth * max(tokens, 10)
 
     def plan(self, matrix: Matrix, classes: int) -> dict[str, Any]:
         plan = super().plan(matrix, classes)

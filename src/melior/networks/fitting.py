@@ -23,6 +23,7 @@ from melior.progress import Progress, silent
 # torch's random state belongs to the process: two networks trained at once would draw from each other's
 ONE_AT_A_TIME = threading.Lock()
 RANGE_STEPS = 60  # of a learning-rate range test
+TRUSTED = 30.0  # times the usual rate, or a part of it, that a range test may say
 
 
 def fitted(
@@ -51,7 +52,9 @@ def fitted(
         put_state(module, begun, partly=True)
         if find_rate:
             found = rate_range(module, rows, class_loss, settings, steps=RANGE_STEPS)
-            settings = settings.model_copy(update={"learning_rate": found.suggested})
+            usual = settings.learning_rate  # a test of so few steps may be far off on few rows
+            rate = min(max(found.suggested, usual / TRUSTED), usual * TRUSTED)
+            settings = settings.model_copy(update={"learning_rate": rate})
         trained = train(module, rows, class_loss, settings, valid=valid, folder=folder, progress=progress)
     if trained.stopped == "interrupted" and folder is None:
         raise KeyboardInterrupt  # nothing is on disk to go on from

@@ -216,14 +216,11 @@ class ModelSuite:
 
     def _read(self, *made: Callable[[], Table], images_of: int = 150) -> Table:
         model = self.model(**self.settings)
-        found: list[Callable[[], Table]] = list(made)
-        if images.HAVE_PILLOW:
-            found.append(lambda: images.image_table(images_of))
-        for make in found:
-            table = make()
-            if model.unsuitable(table) is None:
+        for make in made:
+            if model.unsuitable(table := make()) is None:
                 return table
-        raise AssertionError(f"{model.name} reads none of the suite's tables: {model.unsuitable(table)}")
+        holds(images.HAVE_PILLOW, f"{model.name} reads none of the suite's tables but images, which need Pillow")
+        return images.image_table(images_of)
 
     def _fit(self, table: Table, model: Model | None = None, threads: int = 1) -> Predictor:
         """Through the real surroundings; the family need not be one that a recipe can name."""
