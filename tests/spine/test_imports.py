@@ -13,7 +13,7 @@ SOURCE = Path(melior.__file__).parent
 ORDER = (
     "errors", "_version", "progress", "questions", "samples",
     "registry", "storage", "findings", "evidence", "recipe",
-    "metrics", "texts", "images", "privacy", "data", "features", "predictor",
+    "metrics", "texts", "images", "privacy", "engine", "data", "features", "predictor",
     "checks", "models", "methods",
     "runs", "trials", "improvement", "report", "verbs", "cli", "testing",
 )  # fmt: skip

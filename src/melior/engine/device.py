@@ -1,0 +1,89 @@
+"""Device and precision: what the hardware does fast is chosen, and said in one sentence."""
+
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from melior.engine.settings import Training
+from melior.errors import UserError
+
+MATRIX_UNITS = ("amx_bf16", "avx512_bf16")  # names of processor flags; without one bf16 is done through float32
+PAYS = 1.2  # bfloat16 has to be this much faster in a product of matrices: casts cost, and digits are lost
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where and in what to compute. said: one sentence why."""
+
+    device: torch.device
+    dtype: torch.dtype  # of products under autocast; weights and optimiser stay in float32
+    said: str
+
+    @property
+    def is_gpu(self) -> bool:
+        return self.device.type == "cuda"
+
+
+def choose(settings: Training) -> Device:
+    """The device and precision of these settings, or a UserError where there is no such device."""
+    if settings.device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(f"device: {settings.device} was asked for and torch sees no GPU here; use device: cpu or auto.")
+    asked_cpu = settings.device == "cpu" or not torch.cuda.is_available()
+    device = torch.device("cpu" if asked_cpu else "cuda" if settings.device == "auto" else settings.device)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"device: there is no {settings.device}, torch sees {torch.cuda.device_count()} GPU(s).")
+    name = "the CPU" if device.type == "cpu" else torch.cuda.get_device_name(device)
+    if settings.precision != "auto":
+        if settings.precision == "float16" and device.type == "cpu":
+            raise UserError("precision: float16 is for GPUs; on a CPU use auto, bfloat16 or float32.")
+        return Device(device, getattr(torch, settings.precision), f"{settings.precision} on {name}, as asked for")
+    dtype, why = _on_cpu() if device.type == "cpu" else _on_gpu(device)
+    return Device(device, dtype, f"{str(dtype).removeprefix('torch.')} on {name}: {why}")
+
+
+def _on_gpu(device: torch.device) -> tuple[torch.dtype, str]:
+    major, minor = torch.cuda.get_device_capability(device)
+    if major >= 8:
+        return torch.bfloat16, "it has matrix units for bfloat16"
+    if major >= 7:
+        return torch.float16, "it has matrix units for float16 only, so losses are scaled"
+    return torch.float32, f"it has no matrix units (compute capability {major}.{minor})"
+
+
+def _on_cpu() -> tuple[torch.dtype, str]:
+    units = [flag for flag in MATRIX_UNITS if flag in processor_flags()]
+    if not units:
+        return torch.float32, "the processor has no matrix units for bfloat16, which would be slower"
+    ratio = float32_over_bfloat16()
+    if ratio < PAYS:
+        return torch.float32, f"bfloat16 is only {ratio:.1f} times as fast in a product of matrices"
+    return torch.bfloat16, f"with {units[0]} it is {ratio:.1f} times as fast as float32 in a product of matrices"
+
+
+@cache
+def processor_flags() -> frozenset[str]:
+    """The flags of the processor, as Linux tells them; none elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), []))
+
+
+@cache
+def float32_over_bfloat16(size: int = 512, repeats: int = 5) -> float:
+    """How many times as long a product of two (size, size) matrices takes in float32; the best of a few, once."""
+
+    def seconds(dtype: torch.dtype) -> float:
+        matrix = torch.ones(size, size, dtype=dtype)
+        best = float("inf")
+        for _ in range(repeats + 1):  # the first warms up
+            started = time.perf_counter()
+            matrix @ matrix
+            best = min(best, time.perf_counter() - started)
+        return best
+
+    return seconds(torch.float32) / seconds(torch.bfloat16)

@@ -1,0 +1,91 @@
+"""What each layer does over time: norms of gradients, size of updates, dead and saturated units."""
+
+from collections.abc import Callable
+from math import sqrt
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+SATURATED = 0.99  # of the way to the end of a sigmoid or tanh: its slope there is under 4 % of the steepest
+SILENT = 1e-3  # an output of gelu or silu this small says nothing
+
+
+def sampled(step: int, total: int) -> bool:
+    """Whether layers are looked at in this step: often at the start, later at some 50 steps, never one in under 100."""
+    return step in (0, 1, 3, 10, 30) or step % max(100, total // 50) == 0
+
+
+class Layers:
+    """Looks at one step: made before its forward pass, then `seen`, `before`, `after`."""
+
+    def __init__(self, module: nn.Module, *, activations: bool = True) -> None:
+        self.parameters = [(name, one) for name, one in module.named_parameters() if one.requires_grad]
+        self.units: dict[str, dict[str, float]] = {}
+        self.norms: dict[str, float] = {}
+        self._hooks = []
+        if activations:
+            for name, one in module.named_modules():
+                measure = measured(type(one).__name__)
+                if measure is not None:
+                    self._hooks.append(one.register_forward_hook(self._hook(name, *measure)))
+
+    def _hook(self, name: str, what: str, share: Callable[[Tensor], Tensor]) -> Callable[..., None]:
+        def look(module: nn.Module, given: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and output.ndim >= 2:
+                self.units[name] = {what: float(share(output.detach()))}
+
+        return look
+
+    def seen(self) -> None:
+        """After the backward pass: activations are not looked at any longer."""
+        for hook in self._hooks:
+            hook.remove()
+
+    @torch.no_grad()
+    def before(self) -> None:
+        """Before the step: norms of the gradients as they are used, and a copy of the weights."""
+        self.norms = {name: _norm(one.grad) for name, one in self.parameters if one.grad is not None}
+        self.old = {name: one.detach().clone() for name, one in self.parameters if one.grad is not None}
+
+    @torch.no_grad()
+    def after(self) -> dict[str, Any]:
+        """layers: per weight its gradient's norm, root mean square and the ratio of update to weight (norms);
+        units: per activation its share of dead or saturated units."""
+        layers = {}
+        for name, one in self.parameters:
+            if name in self.old:
+                weight = _norm(self.old[name])
+                layers[name] = {
+                    "gradient": self.norms[name],
+                    "rms": self.norms[name] / sqrt(max(one.numel(), 1)),
+                    "update": _norm(one - self.old[name]) / weight if weight else None,
+                }
+        return {"layers": layers, "units": self.units}
+
+
+def measured(activation: str) -> tuple[str, Callable[[Tensor], Tensor]] | None:
+    """What is measured behind an activation of this class: the share of units that are `dead` (silent for every row
+    and place of the batch) or of outputs that are `saturated`."""
+    name = activation.lower()
+    if "sigmoid" in name and "log" not in name:
+        return "saturated", lambda out: ((out - 0.5).abs() > SATURATED / 2).float().mean()
+    if name == "tanh":
+        return "saturated", lambda out: (out.abs() > SATURATED).float().mean()
+    if "gelu" in name or "silu" in name:
+        return "dead", lambda out: _per_unit(out.abs() < SILENT)
+    if name.startswith("relu"):
+        return "dead", lambda out: _per_unit(out <= 0)
+    return None
+
+
+def _per_unit(silent: Tensor) -> Tensor:
+    """Share of units that are silent everywhere: units are the last axis, or the second of images (rows, C, H, W)."""
+    if silent.ndim == 4:
+        silent = silent.movedim(1, -1)
+    return silent.flatten(0, -2).all(0).float().mean()
+
+
+def _norm(tensor: Tensor) -> float:
+    norm = torch.linalg.vector_norm(tensor.float())
+    return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)

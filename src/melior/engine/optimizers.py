@@ -1,0 +1,118 @@
+"""Optimisers of torch.optim, with the usual groups: weight decay for matrices and kernels, not for biases and norms."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from melior.engine.settings import Training
+from melior.errors import UserError
+
+
+class Optimizers:
+    """One optimiser, or two for muon, that step together at a common rate.
+
+    muon is for the matrices inside (Jordan et al., 2024); embeddings, the last linear layer, biases and norms go to
+    adamw at the same rate, since updates are scaled to the size of AdamW's (Liu et al., Muon is scalable, 2025).
+    """
+
+    def __init__(self, module: nn.Module, settings: Training) -> None:
+        trained = ((name, one) for name, one in module.named_parameters() if one.requires_grad)
+        self.names: dict[Tensor, str] = {one: name for name, one in trained}
+        if not self.names:
+            raise UserError("there is nothing to train: every weight of the network is frozen; let some be trained.")
+        self.rate = settings.learning_rate
+        self.l1 = settings.l1
+        self.penalized = [one for one in self.names if one.ndim >= 2]
+        if settings.optimizer != "muon":
+            self.all = [_made(settings, settings.optimizer, list(self.names))]
+            return
+        inside = inner_matrices(module)
+        rest = [one for one in self.names if one not in inside]
+        self.all = [_made(settings, "muon", [one for one in self.names if one in inside])] if inside else []
+        self.all += [_made(settings, "adamw", rest)] if rest else []
+
+    def step(self, factor: float) -> None:
+        """One step at `factor` times the rate of the settings."""
+        for optimizer in self.all:
+            for group in optimizer.param_groups:
+                group["lr"] = self.rate * factor
+            optimizer.step()
+
+    def zero_grad(self) -> None:
+        for optimizer in self.all:
+            optimizer.zero_grad(set_to_none=True)
+
+    def gradients(self) -> list[Tensor]:
+        return [one.grad for one in self.names if one.grad is not None]
+
+    def add_l1(self, share: float) -> None:
+        """Adds the gradient of share * l1 * sum |w|, which is share * l1 * sign(w)."""
+        if not self.l1:
+            return
+        with torch.no_grad():
+            for one in self.penalized:
+                if one.grad is not None:
+                    one.grad.add_(one.sign(), alpha=share * self.l1)
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """The state, named NUMBER.KEY.PARAMETER."""
+        for number, optimizer in enumerate(self.all):
+            for parameter, state in optimizer.state.items():
+                for key, value in state.items():
+                    if isinstance(value, Tensor):
+                        yield f"{number}.{key}.{self.names[parameter]}", value
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """The state that `tensors` gave; an empty one is the state of an optimiser that has not stepped."""
+        parameters = {name: parameter for parameter, name in self.names.items()}
+        for optimizer in self.all:
+            optimizer.state.clear()
+        for name, value in tensors.items():
+            number, key, parameter_name = name.split(".", 2)
+            parameter = parameters[parameter_name]
+            # the count of steps stays where the optimiser put it, all else is beside its parameter
+            device = parameter.device if value.ndim or self.fused(int(number)) else torch.device("cpu")
+            self.all[int(number)].state[parameter][key] = value.clone().to(device)
+
+    def fused(self, number: int) -> bool:
+        return bool(self.all[number].defaults.get("fused"))
+
+
+def inner_matrices(module: nn.Module) -> set[Tensor]:
+    """Trained weights with two dimensions, but for those of embeddings and of the last linear layer."""
+    linears = [one for one in module.modules() if isinstance(one, nn.Linear)]
+    outer = {one.weight for one in module.modules() if isinstance(one, nn.Embedding)}
+    outer |= {linears[-1].weight} if linears else set()
+    return {one for one in module.parameters() if one.requires_grad and one.ndim == 2 and one not in outer}
+
+
+def _made(settings: Training, name: str, parameters: list[Tensor]) -> torch.optim.Optimizer:
+    decayed = [one for one in parameters if one.ndim >= 2]
+    plain = [one for one in parameters if one.ndim < 2]
+    groups = [
+        {"params": group, "weight_decay": decay}
+        for group, decay in ((decayed, settings.weight_decay), (plain, 0.0))
+        if group
+    ]
+    rate, betas = settings.learning_rate, (settings.momentum, settings.second_moment)
+    # one kernel for all weights, where it can: also on a CPU, where the others loop in Python
+    fused: dict[str, Any] = {"fused": True} if all(_can_fuse(one) for one in parameters) else {}
+    match name:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, **fused)
+        case "adam":
+            return torch.optim.Adam(groups, lr=rate, betas=betas, **fused)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=rate, betas=betas, **fused)
+        case "rmsprop":
+            return torch.optim.RMSprop(groups, lr=rate)
+        case "adafactor":
+            return torch.optim.Adafactor(groups, lr=rate)
+    assert name == "muon"
+    return torch.optim.Muon(groups, lr=rate, momentum=settings.momentum, adjust_lr_fn="match_rms_adamw")
+
+
+def _can_fuse(parameter: Tensor) -> bool:
+    return parameter.device.type in ("cpu", "cuda") and parameter.is_floating_point()

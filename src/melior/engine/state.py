@@ -1,0 +1,115 @@
+"""Where a training stands: its place (numbers and words), and its tensors by name."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from melior.engine.average import Average
+from melior.engine.optimizers import Optimizers
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass
+class Place:
+    """Everything but tensors. Order, schedule and random states are functions of `step` and the settings."""
+
+    step: int = 0  # the next step to do
+    micro_batch: int = 0  # rows at once
+    scale: float = 1.0  # of the loss, for float16
+    good: int = 0  # steps since the scale last overflowed
+    rate: float = 1.0  # what lowering has left of the rate
+    lowered: int = 0  # times that it was lowered
+    lowered_at: int = -1  # the step that made it so the last time
+    skipped: list[int] = field(default_factory=list)  # steps left out
+    watched: list[float] = field(default_factory=list)  # what each validation gave, lower is better
+    best: dict[str, Any] | None = None  # the line of the best validation
+    waiting: int = 0  # validations since then
+    lines: int = 0  # of the history
+    seconds: float = 0.0  # spent training
+    stopped: str = ""  # why it ended: finished, patience, interrupted; empty while it goes on
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, kept: dict[str, Any]) -> "Place":
+        return cls(**kept)
+
+    def copy(self) -> "Place":
+        return replace(self, skipped=list(self.skipped), watched=list(self.watched))
+
+
+class State:
+    """The tensors of a training: trained weights and buffers, optimiser, average, the best weights so far.
+
+    Frozen weights are not among them: whoever continues a training makes the network as before. `frozen` tells
+    whether that was done.
+    """
+
+    def __init__(self, module: nn.Module, optimizers: Optimizers, average: Average) -> None:
+        self.module = module
+        self.optimizers = optimizers
+        self.average = average
+        self.best: Tensors = {}
+
+    def weights(self) -> Tensors:
+        """Trained weights and buffers, the live tensors."""
+        trained = {name: one for name, one in self.module.named_parameters() if one.requires_grad}
+        return {**trained, **dict(self.module.named_buffers())}
+
+    def tensors(self) -> Tensors:
+        """Every tensor under a name that says whose it is; live, not copied."""
+        return dict(self._named())
+
+    def _named(self) -> Iterator[tuple[str, Tensor]]:
+        parts: dict[str, Tensors] = {
+            "module": self.weights(),
+            "optimizer": dict(self.optimizers.tensors()),
+            "average": self.average.weights,
+            "best": self.best,
+        }
+        for part, tensors in parts.items():
+            for name, tensor in tensors.items():
+                yield f"{part}.{name}", tensor.detach()
+
+    def snapshot(self) -> Tensors:
+        """A copy on the CPU."""
+        return {name: tensor.to("cpu", copy=True) for name, tensor in self._named()}
+
+    @torch.no_grad()
+    def restore(self, tensors: Tensors) -> None:
+        """Takes over what `tensors` or `snapshot` gave."""
+        parts: dict[str, Tensors] = {"module": {}, "optimizer": {}, "average": {}, "best": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = tensor
+        self.put(parts["module"])
+        self.optimizers.restore(parts["optimizer"])
+        for name, tensor in self.average.weights.items():
+            tensor.copy_(parts["average"][name])
+        self.best = parts["best"]
+
+    @torch.no_grad()
+    def put(self, weights: Tensors) -> None:
+        """Puts these weights and buffers into the module."""
+        for name, tensor in self.weights().items():
+            tensor.copy_(weights[name])
+
+    def keep_best(self) -> None:
+        self.best = {name: one.detach().to("cpu", copy=True) for name, one in self.weights().items()}
+
+    def finite(self) -> bool:
+        """Whether every trained weight is a number."""
+        return all(bool(one.isfinite().all()) for one in self.weights().values() if one.is_floating_point())
+
+    def shapes(self) -> dict[str, list[int]]:
+        return {name: list(one.shape) for name, one in self.weights().items()}
+
+    def frozen(self) -> dict[str, list[float]]:
+        """A few sums of each frozen weight, by which another one is told apart."""
+        kept = ((name, one) for name, one in self.module.named_parameters() if not one.requires_grad)
+        return {name: [float(one.double().sum()), float(one.double().abs().sum())] for name, one in kept}

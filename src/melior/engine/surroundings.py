@@ -1,0 +1,71 @@
+"""What a training changes around itself and puts back: seeds, threads, determinism, ctrl-C."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils import deterministic
+
+from melior.engine.device import Device
+from melior.engine.settings import Training
+
+
+class Interrupt:
+    """Ctrl-C, or a request to end, is noted and acted on at the end of the step; a second one ends at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    @contextmanager
+    def watching(self) -> Iterator["Interrupt"]:
+        if threading.current_thread() is not threading.main_thread():
+            yield self  # signals reach the main thread only
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self) for number in numbers}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def surroundings(settings: Training, device: Device) -> Iterator[Interrupt]:
+    """Threads, random states and determinism for one training; all as before afterwards."""
+    threads = torch.get_num_threads()
+    exact = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    filler: Any = deterministic
+    filled = filler.fill_uninitialized_memory
+    if device.is_gpu:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it products are not repeatable
+    with ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(devices=[device.device] if device.is_gpu else []))
+        interrupt = stack.enter_context(Interrupt().watching())
+        try:
+            if settings.threads:
+                torch.set_num_threads(settings.threads)
+            torch.use_deterministic_algorithms(True, warn_only=True)
+            filler.fill_uninitialized_memory = False  # costs time, and nothing here reads it
+            yield interrupt
+        finally:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(exact[0], warn_only=exact[1])
+            filler.fill_uninitialized_memory = filled
+
+
+def seed_step(seed: int, step: int, rank: int = 0) -> None:
+    """Dropout and whatever else a step draws is a function of seed, step and rank: a step that is done again, or after
+    going on from a checkpoint, draws the same, and there is no random state to keep."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1))
