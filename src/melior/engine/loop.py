@@ -32,6 +32,7 @@ from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch, Loss, Rows, Source
 from melior.engine.schedules import factor
 from melior.engine.settings import Training
+from melior.engine.start import start
 from melior.engine.state import Place, State, Tensors
 from melior.engine.surroundings import Interrupt, seed_step, surroundings
 from melior.engine.window import Window
@@ -152,7 +153,18 @@ class Loop:
             asked = self.settings.micro_batch
             self.place.micro_batch = min(asked, most) if asked else self._fitting(most)
             self.remember(to_disk=False)
-            self.history.add(self._start())
+            at_once, device = self.place.micro_batch, self.device
+            self.history.add(
+                start(
+                    module=self.module,
+                    source=self.source,
+                    order=self.order,
+                    total=self.total,
+                    settings=self.settings,
+                    device=device,
+                    micro_batch=at_once,
+                )
+            )
         if self.place.stopped:
             return
         if self.settings.compile is True or (self.settings.compile == "auto" and self._compiling_pays()):
@@ -261,7 +273,7 @@ class Loop:
         if not could_not_compile:
             return None
         self.forward = self.module
-        self.event(f"torch.compile failed ({said}); the network runs as it is")
+        self.event(f"torch.compile failed ({said}); the network runs as it is", "compile")
         return self._gradients(batches, rows)
 
     def _batches(self, step: int) -> list[Batch]:
@@ -282,13 +294,15 @@ class Loop:
         """Memory ran out: half as many rows at once from here on."""
         if self.device.is_gpu:
             torch.cuda.empty_cache()
-        if self.place.micro_batch == 1:
+        before = self.place.micro_batch
+        if before == 1:
+            self.event("out of memory with a single row at a time", "out_of_memory", before=1, micro_batch=0)
             raise UserError(
                 "out of memory with a single row at a time: give shorter rows, a smaller model, or "
                 "activation_checkpointing: true."
             )
-        self.place.micro_batch = -(-self.place.micro_batch // 2)
-        self.event(f"out of memory: {self.place.micro_batch} rows at once from here on")
+        half = self.place.micro_batch = -(-before // 2)
+        self.event(f"out of memory: {half} rows at once from here on", "out_of_memory", before=before, micro_batch=half)
         return False
 
     def trouble(self, rows: Rows, losses: list[float]) -> bool:
@@ -299,15 +313,18 @@ class Loop:
         match guard.decide(found, self.settings, place):
             case "skip":
                 place.skipped.append(place.step)
-                self.event(f"{found}; the step was left out")
+                self.event(
+                    f"{found}; the step was left out", "non_finite", data=found.data, rows=found.rows[:100].tolist()
+                )
             case "back":
                 self.back(str(found), place.step)
             case "stop":
+                self.event(f"{found}; training stopped", "non_finite", data=found.data, rows=found.rows[:100].tolist())
                 self.remember(last=True)
                 raise UserError(f"{found}. Look at these rows, or lower the learning rate.")
         return False
 
-    def back(self, why: str, step: int) -> None:
+    def back(self, why: str, step: int, name: str = "non_finite") -> None:
         """To the last good state, and on from there at half the rate."""
         skipped, rate, lowered = self.place.skipped, self.place.rate / 2, self.place.lowered + 1
         found = self.good or (self.checkpoints.latest() if self.checkpoints else None)
@@ -315,7 +332,8 @@ class Loop:
         self.restore(*found)
         place = self.place
         place.skipped, place.rate, place.lowered, place.lowered_at = skipped, rate, lowered, step
-        self.event(f"{why}; back to step {place.step}, at {rate:g} times the rate")
+        sentence = f"{why}; back to step {place.step}, at {rate:g} times the rate"
+        self.event(sentence, name, data=False, rate=rate, at=step)
 
     def restore(self, tensors: Tensors, place: Place) -> None:
         self.state.restore(tensors)
@@ -382,7 +400,8 @@ class Loop:
         """Keeps the state as the one to go back to: on disk where there is a folder, else in memory."""
         if not self.state.finite():  # a step with a finite gradient can still overflow
             if self.settings.non_finite == "lower" and not last and self.place.lowered < guard.LOWERED_MOST:
-                return self.back(f"after step {self.place.step - 1} a weight is not finite", self.place.step - 1)
+                why = f"after step {self.place.step - 1} a weight is not finite"
+                return self.back(why, self.place.step - 1, "weights")
             raise UserError(f"after step {self.place.step - 1} a weight is not finite; lower the learning rate.")
         place = self.place
         place.scale, place.good = self.precision.scale, self.precision.good
@@ -395,7 +414,7 @@ class Loop:
                 sentence = f"a checkpoint could not be written ({error.strerror or error})"
                 if last:
                     raise UserError(f"{sentence}: make room and train again; it goes on from the one before.") from None
-                self.event(f"{sentence}; the one before is kept")
+                self.event(f"{sentence}; the one before is kept", "checkpoint")
         elif self.settings.non_finite == "lower":
             self.good = self.state.snapshot(), place.copy()
         self.saved_at = perf_counter()
@@ -415,9 +434,9 @@ class Loop:
         note = f"loss {line['loss']:.4g}, {line['rows_per_second']:,.0f} rows/s, padding {line['padding']:.0%}"
         self.progress("training", place.step, self.total, note)
 
-    def event(self, sentence: str) -> None:
+    def event(self, sentence: str, name: str, **more: Any) -> None:
         self.notes.append(sentence)
-        self.history.add({"kind": "event", "step": self.place.step, "what": sentence})
+        self.history.add({"kind": "event", "step": self.place.step, "name": name, "what": sentence, **more})
 
     # ---- what was chosen
 
@@ -427,21 +446,6 @@ class Loop:
 
     def _compiling_pays(self) -> bool:
         return self.device.is_gpu and self.total >= 2000
-
-    def _start(self) -> Line:
-        """The first line of a history: what it is about."""
-        return {
-            "kind": "start",
-            "step": 0,
-            "steps": self.total,
-            "steps_per_epoch": self.order.steps_per_epoch,
-            "rows": len(self.source),
-            "micro_batch": self.place.micro_batch,
-            "device": str(self.device.device),
-            "precision": str(self.device.dtype).removeprefix("torch."),
-            "said": self.device.said,
-            "settings": self.settings.model_dump(mode="json"),
-        }
 
     def _same(self) -> str:
         """What must be the same to go on with a training."""
