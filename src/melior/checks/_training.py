@@ -1,14 +1,14 @@
 """What a check of a training is, and the record of a training that it looks at."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from melior.data.table import Floats
 from melior.engine.history import read
@@ -34,7 +34,6 @@ class Record:
     family: str = ""
     suggested: float | None = None
     highest: float | None = None
-    about: str = field(default="the training", repr=False)
 
     @classmethod
     def load(cls, folder: Path, family: str = "") -> "Record":
@@ -45,7 +44,7 @@ class Record:
         lines = [line for line in read(path) if isinstance(line, dict) and "kind" in line and "step" in line]
         if not lines:
             raise UserError(f"{path} holds no line of a history: it is damaged, or the training did not begin.")
-        return cls(lines, family, **_rates(folder / RANGE))
+        return cls(lines, family, *_rates(folder / RANGE))
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [line for line in self.lines if line["kind"] == kind]
@@ -148,18 +147,12 @@ def over_time(record: Record, name: str) -> float:
     return float(np.average(values[known], weights=lasted[known])) if known.any() else float("nan")
 
 
-def _rates(path: Path) -> dict[str, float]:
-    """What a range test left; nothing where there was none, since a record does not fail for that."""
-    import json
-
+def _rates(path: Path) -> tuple[float | None, float | None]:
+    """The rates suggested and highest of a range test; None where there was none: a record does not fail for that."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(kept, dict):
-        return {}
-    found = {name: kept.get(name) for name in ("suggested", "highest")}
-    return {name: float(value) for name, value in found.items() if isinstance(value, int | float) and value > 0}
-
-
-Order = NDArray[np.int64]
+        given = [kept.get(name) for name in ("suggested", "highest")]
+    except (OSError, ValueError, AttributeError):
+        return None, None
+    suggested, highest = (float(one) if isinstance(one, int | float) and one > 0 else None for one in given)
+    return suggested, highest

@@ -8,7 +8,7 @@ import typer
 from melior.errors import UserError
 
 INTERRUPTED = 130
-COMMANDS = ("init", "audit", "improve", "train", "evaluate", "predict", "report", "demo", "listing")
+COMMANDS = ("init", "audit", "improve", "train", "evaluate", "diagnose", "predict", "report", "demo", "listing")
 
 app = typer.Typer(
     name="melior",
