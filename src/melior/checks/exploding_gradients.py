@@ -9,7 +9,7 @@ from melior.checks._depth import course, grouped, matrices
 from melior.checks._training import FEWEST_LINES, Record, TrainingCheck, noise
 from melior.findings import Finding
 
-ALLOWED = 5.0  # times the factor of chance; the most in 300 healthy trainings was 6
+ALLOWED = 5.0  # times the factor of chance; the most in 228 healthy trainings was 0.6
 IN_A_ROW = 3  # steps
 JUMP = 10.0  # times the median of the norms before
 BEFORE = 20  # lines whose norms are the measure, and AFTER lines whose loss tells whether harm was done
@@ -27,7 +27,7 @@ class ExplodingGradients(TrainingCheck):
     Signals that grow with depth, before the first step: the root mean square of what layers give, from the first to
     the last, and the norm of the gradient by it, from the last to the first. Initialisation that preserves variance
     keeps both alike (He et al. 2015). A finding is made where one grows by more than 5 times what random weights of
-    these widths do by chance (Hanin and Nica 2019, one in 2,000). Severity is the factor in decades over 8, at most 1.
+    these widths do by chance (Hanin and Nica 2019, about one in 300). Severity is the factor in decades over 8, at most 1.
 
     Jumps: the norm of a step's gradient is 10 times the median of the 20 lines before or more, and the mean loss of the
     5 lines after it is above that of the 20 lines before by 5 standard errors and by a tenth of all that had been
@@ -75,7 +75,7 @@ class ExplodingGradients(TrainingCheck):
             message=f"{way}, before the first step: the weights begin too large.",
             measured=worst,
             threshold=ALLOWED * worst["chance"],
-            threshold_from="5 times what random weights of these widths do by chance (one in 2,000)",
+            threshold_from="5 times what random weights of these widths do by chance (about one in 300)",
         )
 
     def jumped(self, record: Record) -> Finding | None:

@@ -31,9 +31,6 @@ def diagnose(run: str | Path) -> Diagnosis:
 
 
 def family_of(run: Run) -> str:
-    """The family of the run's model: of its predictor, else what the recipe asks for."""
-    if run.has("predictor/predictor.json"):
-        kept = run.read("predictor/predictor.json")
-        if isinstance(kept, dict) and isinstance(kept.get("family"), str):
-            return str(kept["family"])
-    return run.recipe().model.name
+    """The family of the run's model: what the recipe asks for, or where it leaves that open, what was made."""
+    asked = run.recipe().model.name
+    return run.predictor().family if asked == "auto" and (run.folder / "predictor").is_dir() else asked
