@@ -154,7 +154,7 @@ HEALTHY = {
     "transformer": (Transformer, Texts, {"learning_rate": 2e-3, "warmup": 0.1}),
 }
 MORE_HEALTHY = {
-    "relu 20": (lambda s: mlp(s, 20, 64), Numbers, {"learning_rate": 1e-3}),
+    "relu 20": (lambda s: mlp(s, 20, 64), Numbers, {"learning_rate": 1e-3, "epochs": 9}),
     "relu sgd": (lambda s: mlp(s, 4), Numbers, {"optimizer": "sgd", "learning_rate": 0.05}),
     "relu as torch has it": (lambda s: mlp(s, 3, init="none"), Numbers, {}),
     "gelu": (lambda s: mlp(s, 5, 32, nn.GELU), Numbers, {"schedule": "cosine"}),

@@ -35,7 +35,8 @@ class Untuned(TrainingCheck):
 
     Too high: the mean of five lines of the training loss rose to twice that of the untrained network, by more than
     noise: steps were so large that they led away (a rate below two over the curvature only leads down). In 228
-    healthy trainings of 19 kinds it was 1.23 times at most. Or loss or gradient broke and the rate had to be lowered. Severity 0.8.
+    healthy trainings of 19 kinds it was 1.23 times at most. Or loss or gradient broke and the rate had to be lowered.
+    Severity 0.8.
 
     Too low: the matrices could not change the network by more than a tenth of itself, which is the bound
     prod(1 + d) - 1 of Bernstein et al. (On the distance between two neural networks and the stability of learning,

@@ -21,8 +21,8 @@ class VanishingGradients(TrainingCheck):
     initialisation that preserves variance keeps alike at every depth (He et al. 2015), in layers that differ in depth
     only, as the median over the steps that were looked at. A finding is made where it falls from the last layer to the
     first by more than 5 times what random weights of these widths do by chance (Hanin and Nica 2019, about one in 300);
-    in 228 healthy trainings of 19 kinds it was 0.7 times at most. Severity is the factor in decades over 8, at most 1: at 8
-    decades a float32 that holds the sum of both has lost the smaller one.
+    in 228 healthy trainings of 19 kinds it was 0.7 times at most. Severity is the factor in decades over 8, at most 1:
+    at 8 decades a float32 that holds the sum of both has lost the smaller one.
 
     Units that are stuck: 80 % or more of a layer's units are silent for every row (ReLU and its kind), or of its
     outputs are where a sigmoid or tanh is flat, in the second half of the steps that were looked at. Severity is that
