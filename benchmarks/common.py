@@ -26,7 +26,18 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-LIBRARIES = ("melior", "numpy", "scipy", "scikit-learn", "lightgbm", "polars", "pydantic", "safetensors")
+LIBRARIES = (
+    "melior",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "lightgbm",
+    "polars",
+    "pydantic",
+    "safetensors",
+    "torch",
+    "transformers",
+)
 
 
 # ---- where and with what
@@ -107,7 +118,9 @@ class Results:
     def __init__(self, name: str, about: str, options: argparse.Namespace, settings: dict[str, Any]) -> None:
         self.name = name
         self.quick = options.quick
-        folder = Path(tempfile.mkdtemp(prefix=f"melior-{name}-")) if options.quick else HERE / "results"
+        folder = (
+            Path(tempfile.mkdtemp(prefix=f"melior-{name.replace('/', '-')}-")) if options.quick else HERE / "results"
+        )
         self.path = folder / f"{name}.json"
         self.document = (folder if options.quick else ROOT / "docs" / "benchmarks") / f"{name}.md"
         self.kept: dict[str, Any] = {

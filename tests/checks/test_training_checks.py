@@ -185,9 +185,7 @@ def broke(steps, data):
 
 def test_rows_at_fault_are_no_explosion():
     assert not found_by(ExplodingGradients, broke([7, 60, 110], data=True))
-    assert not found_by(ExplodingGradients, broke(range(10), data=True))  # from the first step on
     assert found_by(ExplodingGradients, broke([7], data=False))
-    assert found_by(ExplodingGradients, broke(range(50, 60), data=True))  # went well, and then not at all
 
 
 # ---- time and memory

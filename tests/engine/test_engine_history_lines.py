@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from melior.engine.history import read  # noqa: E402
 from melior.engine.loop import train  # noqa: E402
 from melior.engine.losses import class_loss  # noqa: E402
 from melior.engine.norms import Layers, kinds  # noqa: E402
@@ -14,6 +15,7 @@ from melior.engine.order import Order  # noqa: E402
 from melior.engine.problem import Batch  # noqa: E402
 from melior.engine.settings import Training  # noqa: E402
 from melior.engine.start import padded  # noqa: E402
+from melior.errors import UserError  # noqa: E402
 
 
 class Rows:
@@ -129,3 +131,14 @@ def test_long_trainings_time_twice_the_rows(monkeypatch):
     assert start["twice"] > 0
     (start,) = of(trained(net(), Rows(), steps=3), "start")
     assert "twice" not in start
+
+
+def test_going_back_keeps_the_first_line(tmp_path):
+    """Weights that run away: training goes back to its first state, and its history still says what it is about."""
+    plain = {"batch_rows": 8, "checkpoint_every": 0, "threads": 1, "clip_norm": None, "optimizer": "sgd"}
+    with pytest.raises(UserError, match="lower the learning rate"):
+        train(net(), Rows(), class_loss, Training(**plain, learning_rate=1e30), folder=tmp_path)
+    history = read(tmp_path / "history.jsonl")
+    assert any(line.get("rate", 1) < 1 for line in of(history, "event"))
+    assert [line["kind"] for line in history].count("start") == 1
+    assert history[0]["kind"] == "start"

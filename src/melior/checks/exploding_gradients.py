@@ -10,7 +10,6 @@ from melior.checks._training import FEWEST_LINES, Record, TrainingCheck, noise
 from melior.findings import Finding
 
 ALLOWED = 5.0  # times the factor of chance; the most in 228 healthy trainings was 0.6
-IN_A_ROW = 3  # steps
 JUMP = 10.0  # times the median of the norms before
 BEFORE = 20  # lines whose norms are the measure, and AFTER lines whose loss tells whether harm was done
 AFTER = 5
@@ -41,7 +40,7 @@ class ExplodingGradients(TrainingCheck):
         return [found for found in (self.broke(record), self.grew(record), self.jumped(record)) if found]
 
     def broke(self, record: Record) -> Finding | None:
-        events = broken(record)
+        events = [one for one in record.events("non_finite") if not one.get("data")]
         if not events:
             return None
         steps = sorted({int(one.get("at", one["step"])) for one in events})
@@ -96,22 +95,6 @@ class ExplodingGradients(TrainingCheck):
             threshold=JUMP,
             threshold_from="times the median of the 20 lines before, with a loss 5 standard errors above theirs",
         )
-
-
-def broken(record: Record) -> list[dict[str, Any]]:
-    """Events of steps that broke through no fault of the rows.
-
-    Where some rows of a batch break and others do not, the rows are under suspicion; but rows that are at fault break
-    from the first steps on, and steps that break one after the other after steps that went well are the weights'.
-    """
-    events = record.events("non_finite", "weights")
-    steps = [int(one.get("at", one["step"])) for one in events]
-    sudden = False
-    for place in range(len(steps) - IN_A_ROW + 1):
-        in_a_row = steps[place + IN_A_ROW - 1] - steps[place] == IN_A_ROW - 1
-        well_before = steps[place] - (steps[place - 1] if place else -1) > IN_A_ROW
-        sudden = sudden or (in_a_row and well_before)
-    return [one for one in events if sudden or not one.get("data")]
 
 
 def growth(record: Record) -> dict[str, Any] | None:

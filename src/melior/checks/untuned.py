@@ -62,7 +62,7 @@ class Untuned(TrainingCheck):
 
     def too_high(self, record: Record, known: Course | None) -> Finding | None:
         rate = rate_of(record)
-        lowered = [float(one["rate"]) for one in record.events("non_finite", "weights") if one.get("rate")]
+        lowered = [float(one["rate"]) for one in record.events("non_finite") if one.get("rate")]
         if lowered:
             said = f"training broke and the rate was lowered to {min(lowered):g} times of it"
             measured: dict[str, Any] = {"rate": rate, "rate_left": min(lowered)}

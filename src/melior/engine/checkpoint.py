@@ -2,7 +2,7 @@
 
 A checkpoint is a folder with shards in safetensors (one a rank; no pickle, which DCP's own format would bring) and
 `state.json`: where the training stands, and size and SHA-256 of every file. The newest two are kept, so that there is
-one to fall back on.
+one to fall back on, and the newest of before the loss ran away, where it did.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ class Checkpoints:
             _save(tensors, aside)
             self._verify(tensors, aside)
             files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in aside.iterdir()}
-            state = {"training": self.training, "place": place.to_dict(), "files": files}
+            state = {"training": self.training, "calm": place.calm, "place": place.to_dict(), "files": files}
             write_atomic(aside / "state.json", json.dumps(state, indent=1))
             _flush(aside)
             aside.rename(self.folder / name)
@@ -56,8 +56,11 @@ class Checkpoints:
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
-        for path in self.there()[:-KEPT]:
-            shutil.rmtree(path)
+        there = self.there()
+        calm = [path for path in there if self._calm(path)]
+        for path in there[:-KEPT]:
+            if path not in calm[-1:]:
+                shutil.rmtree(path)
         return self.folder / name
 
     def _verify(self, tensors: Tensors, folder: Path) -> None:
@@ -73,9 +76,12 @@ class Checkpoints:
             for path in self.folder.glob(".*.aside"):
                 shutil.rmtree(path, ignore_errors=True)
 
-    def latest(self) -> tuple[Tensors, Place] | None:
-        """The newest that is whole, or None. Those that are not are told in `damaged`, and removed by nobody."""
+    def latest(self, *, calm: bool = False) -> tuple[Tensors, Place] | None:
+        """The newest that is whole, or None; calm: of those that are good to go back to (see Place.calm). Those that
+        are damaged are told in `damaged`, and removed by nobody."""
         for path in reversed(self.there()):
+            if calm and not self._calm(path):
+                continue
             fault = self._fault(path)
             if fault is None:
                 state = json.loads((path / "state.json").read_bytes())
@@ -89,6 +95,12 @@ class Checkpoints:
             if sentence not in self.damaged:
                 self.damaged.append(sentence)
         return None
+
+    def _calm(self, path: Path) -> bool:
+        try:
+            return bool(json.loads((path / "state.json").read_bytes())["calm"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def _fault(self, path: Path) -> str | None:
         """What is wrong with a checkpoint, or None."""

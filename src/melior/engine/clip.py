@@ -1,32 +1,42 @@
-"""The norm of all gradients, and clipping by norm and by value."""
+"""From the gradients of a sum of losses to those of a step: divided by what counts, clipped by value and by norm."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from melior.engine.mesh import Mesh
+from melior.engine.optimizers import Optimizers
+from melior.engine.settings import Training
+
+
+def by_kind(gradients: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Gradients of one device, one type, and one way to be dealt out over ranks, together.
+
+    Plain tensors and DTensors, and DTensors of different meshes, can neither be stacked nor go through one kernel.
+    """
+    kinds: dict[tuple[object, ...], list[Tensor]] = defaultdict(list)
+    for gradient in gradients:
+        if isinstance(gradient, DTensor):
+            key: tuple[object, ...] = (gradient.device_mesh, str(gradient.placements))
+        else:
+            key = ()
+        kinds[(gradient.device, gradient.dtype, *key)].append(gradient)
+    return list(kinds.values())
 
 
 @torch.no_grad()
 def squared_norms(gradients: Sequence[Tensor]) -> list[Tensor]:
-    """The sum of squares of each kind of gradient: device, type, and how it is dealt out over ranks.
-
-    Plain tensors and DTensors, and DTensors of different meshes, cannot be stacked; their sums can be added once each
-    is a plain number. So they are grouped first.
-    """
-    kinds: dict[tuple[object, ...], list[Tensor]] = defaultdict(list)
-    for gradient in gradients:
-        dealt = (getattr(gradient, "device_mesh", None), str(getattr(gradient, "placements", "")))
-        kinds[(gradient.device, gradient.dtype, *dealt)].append(gradient)
-    return [_squared_norm(alike) for alike in kinds.values()]
+    """The sum of squares of each kind of gradient, plain scalars; over all ranks where a kind is dealt out."""
+    return [_squared_norm(alike) for alike in by_kind(gradients)]
 
 
 def _squared_norm(alike: Sequence[Tensor]) -> Tensor:
     norms = torch.stack([norm.float() for norm in torch._foreach_norm(list(alike))])
     squared = norms.square().sum()
-    return squared.full_tensor() if hasattr(squared, "full_tensor") else squared
+    return squared.full_tensor() if isinstance(squared, DTensor) else squared
 
 
 def total_norm(gradients: Sequence[Tensor], mesh: Mesh) -> Tensor:
@@ -39,14 +49,31 @@ def total_norm(gradients: Sequence[Tensor], mesh: Mesh) -> Tensor:
 def scale(gradients: Sequence[Tensor], factor: float) -> None:
     """Multiplies all gradients; 1 costs nothing."""
     if factor != 1.0:
-        torch._foreach_mul_(list(gradients), factor)
+        for alike in by_kind(gradients):
+            torch._foreach_mul_(alike, factor)
 
 
 @torch.no_grad()
 def clip_value(gradients: Sequence[Tensor], largest: float) -> None:
     """Cuts each entry to -largest..largest."""
-    torch._foreach_clamp_min_(list(gradients), -largest)
-    torch._foreach_clamp_max_(list(gradients), largest)
+    for alike in by_kind(gradients):
+        torch._foreach_clamp_min_(alike, -largest)
+        torch._foreach_clamp_max_(alike, largest)
+
+
+def finish(
+    gradients: Sequence[Tensor], share: float, raw: float, settings: Training, optimizers: Optimizers, mesh: Mesh
+) -> float:
+    """Gradients of the sum of losses, whose norm is `raw`, become those of a step: times `share`, with the l1 penalty,
+    cut by value, then by norm. Returns their norm before the last."""
+    if settings.l1 or settings.clip_value:
+        scale(gradients, share)
+        optimizers.add_l1()
+        if settings.clip_value:
+            clip_value(gradients, settings.clip_value)
+        share, raw = 1.0, float(total_norm(gradients, mesh)) if gradients else 0.0
+    scale(gradients, share * shrink_to(raw * share, settings.clip_norm))
+    return raw * share
 
 
 def shrink_to(norm: float, largest: float | None) -> float:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import nn
 
 from melior.engine.device import Device
-from melior.engine.problem import Loss, Rows, Source
+from melior.engine.problem import Batch, Loss, Rows, Source
 from melior.engine.settings import Training
 from melior.engine.state import Place
 
@@ -21,8 +21,8 @@ Act = Literal["skip", "back", "stop"]
 
 @dataclass(frozen=True)
 class Broken:
-    """A step that must not be taken. rows: those at fault, as far as they can be told; data: the rows are at fault
-    and not the weights, since other rows of the step give a number."""
+    """A step that must not be taken. rows: those whose loss is no number by themselves, or all of the step where none
+    is; data: what was read for some of them is no number, so that no weights and no rate would mend it."""
 
     step: int
     what: str  # loss or gradient
@@ -35,34 +35,53 @@ class Broken:
         only = "row" if len(self.rows) == 1 else "rows"
         return f"step {self.step}: the {self.what} is not finite for {only} {said}{more}"
 
+    def told(self) -> dict[str, Any]:
+        """What a line of the history says of it."""
+        return {"data": self.data, "rows": self.rows[:100].tolist()}
+
 
 def broken(
     module: nn.Module, source: Source, loss: Loss, rows: Rows, device: Device, step: int, losses: Sequence[float]
 ) -> Broken:
     """Looks at the rows of the step one by one. losses: of its micro-batches, as the step gave them."""
     what = "gradient" if all(isfinite(one) for one in losses) else "loss"
-    faulty = np.array([row for row in rows if not _finite(module, source, loss, row, device)], dtype=np.int64)
-    if len(faulty) == 0:
-        return Broken(step, what, np.sort(rows), data=False)
-    return Broken(step, what, np.sort(faulty), data=len(faulty) < len(rows))
+    unread = [row for row in rows if not _read(source.batch(_alone(row)))]
+    if 0 < len(unread) < len(rows):
+        return Broken(step, what, np.sort(unread), data=True)
+    faulty = faulty_rows(module, source, loss, rows, device)
+    return Broken(step, what, np.sort(faulty if len(faulty) else rows), data=False)
 
 
 @torch.no_grad()
-def _finite(module: nn.Module, source: Source, loss: Loss, row: int, device: Device) -> bool:
-    batch = source.batch(np.array([row], dtype=np.int64)).to(device.device)
-    was = module.training
+def faulty_rows(module: nn.Module, source: Source, loss: Loss, rows: Rows, device: Device) -> Rows:
+    """The rows whose loss is no number by itself, with the weights as they are."""
+    was, found = module.training, []
     module.eval()
     try:
-        total, _ = loss(module(**batch.inputs), batch)
+        for row in rows:
+            batch = source.batch(_alone(row)).to(device.device)
+            if not bool(torch.isfinite(loss(module(**batch.inputs), batch)[0])):
+                found.append(row)
     finally:
         module.train(was)
-    return bool(torch.isfinite(total))
+    return np.array(found, dtype=np.int64)
+
+
+def _read(batch: Batch) -> bool:
+    """Whether everything that was read is a number."""
+    held = [*batch.inputs.values(), batch.labels, *([] if batch.weights is None else [batch.weights])]
+    return all(bool(one.isfinite().all()) for one in held if one.is_floating_point())
+
+
+def _alone(row: int) -> Rows:
+    return np.array([row], dtype=np.int64)
 
 
 def decide(found: Broken, settings: Training, place: Place) -> Act:
     """skip: leave the step out. back: to the last good state, at half the rate. stop: with a sentence.
 
-    `lower` leaves out a step whose rows are at fault, since no rate would mend them, and goes back otherwise.
+    `lower` leaves out a step whose rows hold what is no number, and one that half the rate did not mend; otherwise it
+    goes back. With weights that run away some rows overflow before others, so that alone does not put blame on them.
     """
     if settings.non_finite == "stop":
         return "stop"

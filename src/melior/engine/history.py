@@ -1,11 +1,16 @@
 """What happened, line by line: kept in memory, in `history.jsonl`, and in TensorBoard or MLflow where asked for."""
 
 import json
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol
+from time import monotonic
+from typing import Any, Protocol, TextIO
 
 from melior.errors import UserError
+from melior.storage import write_atomic
+
+FLUSH = 1.0  # seconds after which lines are written through
 
 Line = dict[str, Any]
 
@@ -24,9 +29,9 @@ class History:
             the time that batches were waited for), memory_mib (peak), seconds (since the beginning)
     valid   loss, and what `measure` gave
     layers  layers, units and signals (see norms.Layers.after)
-    event   name: non_finite, out_of_memory, weights (not finite after a step), compile, checkpoint; what: a sentence;
-            more by name: micro_batch (rows at once from here on) and before; data (whether rows are at fault), rows,
-            and rate (the factor of the rate from here on)
+    event   name: non_finite, out_of_memory, compile, checkpoint; what: a sentence; more by name: micro_batch (rows at
+            once from here on; 0: not even one) and before; data (whether rows are at fault), rows, at (the step that
+            broke, where training went back) and rate (the factor of the rate from here on)
 
     Going back to a checkpoint drops the lines after it: those steps are done again.
     """
@@ -35,29 +40,62 @@ class History:
         self.path = folder / "history.jsonl" if folder is not None else None
         self.lines: list[Line] = []
         self.sinks = sinks
+        self._file: TextIO | None = None
+        self._behind = False
+        self._flushed = monotonic()
         if self.path is not None and self.path.exists():
             self.lines = read(self.path)
 
     def add(self, line: Line) -> None:
         plain: Line = _plain(line)
         self.lines.append(plain)
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(plain) + "\n")
+        if self.path is not None and not self._behind:
+            try:
+                if self._file is None:
+                    self._file = self.path.open("a", encoding="utf-8")
+                self._file.write(json.dumps(plain) + "\n")
+            except OSError:
+                self._let_go(behind=True)
+        if monotonic() - self._flushed > FLUSH:
+            self.flush()
         for sink in self.sinks:
             sink.write(plain)
 
+    def flush(self) -> None:
+        """Lets other processes see every line. A full disk ends no training: the file is written whole later on."""
+        self._flushed = monotonic()
+        try:
+            if self._behind:
+                self._whole()
+            elif self._file is not None:
+                self._file.flush()
+        except OSError:
+            self._let_go(behind=True)
+
     def back_to(self, lines: int) -> None:
         """Drops every line after the first `lines`."""
-        if len(self.lines) <= lines and (self.path is None or self.path.exists()):
+        if len(self.lines) <= lines:
             return
         self.lines = self.lines[:lines]
-        if self.path is not None:
-            from melior.storage import write_atomic
+        self._let_go(behind=True)
+        self.flush()
 
-            write_atomic(self.path, "".join(json.dumps(line) + "\n" for line in self.lines))
+    def _whole(self) -> None:
+        assert self.path is not None
+        write_atomic(self.path, "".join(json.dumps(line) + "\n" for line in self.lines))
+        self._behind = False
+
+    def _let_go(self, *, behind: bool) -> None:
+        """Closes the file; behind: what it holds is no longer what it should hold."""
+        self._behind = self.path is not None and (behind or self._behind)
+        if self._file is not None:
+            with suppress(OSError):  # what could not be written before can still not be
+                self._file.close()
+            self._file = None
 
     def close(self) -> None:
+        self.flush()
+        self._let_go(behind=False)
         for sink in self.sinks:
             sink.close()
 

@@ -8,7 +8,7 @@ ranks) changes nothing.
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import isfinite
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -21,12 +21,13 @@ from melior.engine.average import Average
 from melior.engine.blocks import recomputed
 from melior.engine.checkpoint import Checkpoints, digest
 from melior.engine.device import Device, choose
-from melior.engine.history import History, Line, sinks
+from melior.engine.diary import Diary
+from melior.engine.history import Line
 from melior.engine.mesh import Mesh
 from melior.engine.norms import Layers, sampled
 from melior.engine.optimizers import Optimizers
 from melior.engine.order import Order, parts
-from melior.engine.outputs import outputs, passes, scores
+from melior.engine.outputs import outputs, scores
 from melior.engine.precision import Precision
 from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch, Loss, Rows, Source
@@ -35,13 +36,14 @@ from melior.engine.settings import Training
 from melior.engine.start import start
 from melior.engine.state import Place, State, Tensors
 from melior.engine.surroundings import Interrupt, seed_step, surroundings
-from melior.engine.window import Window
+from melior.engine.validation import Measure, validation, watched
 from melior.errors import UserError
 from melior.progress import Progress, silent
 
 __all__ = ["Trained", "outputs", "scores", "train"]
 
-Measure = Callable[[nn.Module], dict[str, float]]
+AHEAD = 2  # steps whose batches are collated before they are asked for
+TRIED, STARVED = 8, 0.05  # on a CPU that is so from this step on, where collating took more than this share of the time
 NOT_NUMERICS = {"device", "threads", "checkpoint_every", "log_every", "log_to", "compile", "micro_batch", "precision"}
 
 
@@ -90,7 +92,7 @@ def train(
             stack.enter_context(recomputed(module))
         module.to(device.device)
         loop = Loop(module, source, loss, settings, device, valid, measure, folder, progress, interrupt)
-        stack.callback(loop.history.close)
+        stack.callback(loop.diary.history.close)
         trained = loop.run()
     module.to(came_from).eval()
     return trained
@@ -111,7 +113,7 @@ class Loop:
         interrupt: Interrupt,
     ) -> None:
         self.module, self.source, self.loss, self.settings, self.device = module, source, loss, settings, device
-        self.valid, self.measure, self.progress, self.interrupt = valid, measure, progress, interrupt
+        self.valid, self.measure, self.interrupt = valid, measure, interrupt
         self.mesh = Mesh()
         self.lengths = source.lengths if settings.by_length else None
         self.order = Order(len(source), settings.batch_rows, settings.seed, self.lengths, settings.same_rows)
@@ -123,10 +125,9 @@ class Loop:
         self.place = Place()
         self.good: tuple[Tensors, Place] | None = None  # the last good state, where it is not on disk
         self.checkpoints = None if folder is None else Checkpoints(folder / "checkpoints", self._same())
-        self.history = History(folder, sinks(settings.log_to, folder))
+        self.diary = Diary(folder, settings, device, progress, self.total)
         self.forward: Callable[..., Any] = module
-        self.window = Window()
-        self.notes = [device.said]
+        self.prefetches = device.is_gpu
         self.saved_at = perf_counter()
 
     # ---- from beginning to end
@@ -141,30 +142,21 @@ class Loop:
         """From the newest whole checkpoint, or from the first step."""
         found = self.checkpoints.latest() if self.checkpoints else None
         for sentence in self.checkpoints.damaged if self.checkpoints else ():
-            self.notes.append(sentence)
+            self.diary.notes.append(sentence)
         if found is not None:
             self.restore(*found)
             if self.place.stopped == "interrupted":
                 self.place.stopped = ""
-            self.notes.append(f"went on from step {self.place.step} of {self.total}")
+            self.diary.notes.append(f"went on from step {self.place.step} of {self.total}")
         else:
-            self.history.back_to(0)
+            self.diary.back_to(self.place)
             most = min(-(-self.settings.batch_rows // self.mesh.ranks), len(self.source))
             asked = self.settings.micro_batch
             self.place.micro_batch = min(asked, most) if asked else self._fitting(most)
+            at_once = self.place.micro_batch
+            line = start(self.module, self.source, self.order, self.total, self.settings, self.device, at_once)
+            self.diary.history.add(line)
             self.remember(to_disk=False)
-            at_once, device = self.place.micro_batch, self.device
-            self.history.add(
-                start(
-                    module=self.module,
-                    source=self.source,
-                    order=self.order,
-                    total=self.total,
-                    settings=self.settings,
-                    device=device,
-                    micro_batch=at_once,
-                )
-            )
         if self.place.stopped:
             return
         if self.settings.compile is True or (self.settings.compile == "auto" and self._compiling_pays()):
@@ -172,16 +164,21 @@ class Loop:
         self.module.train()
 
     def steps(self) -> None:
-        """Step after step, until training ends or the batches have to be cut anew."""
-        numbers = iter(range(self.place.step, self.total))
-        with Prefetch(numbers, self._batches) as prepared:
-            for batches in prepared:
-                self.window.waited, prepared.waited = self.window.waited + prepared.waited, 0.0
-                if not self.step(batches):
-                    return
-                self.after_step()
-                if self.place.stopped:
-                    return
+        """Step after step, until training ends or the batches have to be cut or collated anew."""
+        numbers = range(self.place.step, self.total)
+        with Prefetch(numbers, self.prepared, AHEAD if self.prefetches else 0) as prepared:
+            begun, waited = perf_counter(), 0.0
+            for number, batches in zip(numbers, prepared, strict=True):
+                self.diary.window.waited, waited = self.diary.window.waited + prepared.waited - waited, prepared.waited
+                self.step(batches)
+                if self.place.step == number + 1:
+                    self.after_step()
+                if self.place.stopped or self.place.step != number + 1:
+                    return  # the end, or fewer rows at once, or back at an earlier step
+                if not self.prefetches and number == numbers[0] + TRIED:
+                    self.prefetches = waited > STARVED * (perf_counter() - begun)
+                    if self.prefetches:
+                        return
         self.place.stopped = "finished"
 
     def end(self) -> Trained:
@@ -190,51 +187,46 @@ class Loop:
             self.state.put(self.state.best)
         else:
             self.average.swap()
-        return Trained(self.history.lines, self.place.stopped, self.place.step, self.place.best, self.notes)
+        diary, place = self.diary, self.place
+        return Trained(diary.history.lines, place.stopped, place.step, place.best, diary.notes)
 
     # ---- one step
 
-    def step(self, batches: list[Batch]) -> bool:
-        """Does one step with these micro-batches. False where it could not be done so: memory ran out, or a loss or
-        gradient is not a number."""
+    def step(self, batches: list[Batch]) -> None:
+        """Does one step with these micro-batches, and `place.step` moves on; it does not where memory ran out, or a
+        loss or gradient is not a number."""
         place, rows = self.place, self.order.step(self.place.step)
         if place.step in place.skipped:
             place.step += 1
-            return True
+            return None
         layers = None
         if sampled(place.step, self.total):
             layers = Layers(self.module, activations=self.forward is self.module)
-        seed_step(self.settings.seed, place.step, self.mesh.rank)
-        found = self._gradients(batches, len(rows))
+        seed_step(self.settings.seed, place.step, self.device.device, self.mesh.rank)
+        found = self.gradients(batches, len(rows))
         if layers:
             layers.seen()
         if found is None:
             return self.halve()
         losses, counts = found
         gradients = self.optimizers.gradients()
-        # loss, count, and norm of the gradients as they are: the one moment at which the CPU waits for a GPU
-        sums = self.mesh.sums(torch.stack([torch.stack(losses).sum(), torch.stack(counts).sum()]).double())  # (2,)
-        norm = clip.total_norm(gradients, self.mesh) if gradients else sums.new_zeros(())
-        total, count, raw = torch.cat([sums, norm.reshape(1).to(sums)]).tolist()
+        # losses, counts, and the norm of the gradients as they are: the one moment at which the CPU waits for a GPU
+        raw = clip.total_norm(gradients, self.mesh) if gradients else losses[0].new_zeros(())
+        *each, raw = torch.stack([one.float() for one in (*losses, *counts, raw)]).tolist()
+        total, count = self.mesh.sums([sum(each[: len(losses)]), sum(each[len(losses) :])])
 
         if count == 0 and total == 0:  # nothing in these rows counts
             place.step += 1
-            return True
+            return None
         if not (isfinite(total) and isfinite(raw) and count > 0):
             if isfinite(total) and self.precision.overflowed():
                 return self.step(batches)  # float16: again, with a smaller scale
-            return self.trouble(rows, [float(one) for one in losses])
+            return self.trouble(rows, each[: len(losses)])
 
-        share = len(rows) / (count * self.precision.scale)  # so far the loss was divided by the rows of the step
-        if self.settings.l1:
-            clip.scale(gradients, share)
-            self.optimizers.add_l1(1.0)
-            share, raw = 1.0, float(clip.total_norm(gradients, self.mesh))
-        if self.settings.clip_value:
-            clip.scale(gradients, share)
-            clip.clip_value(gradients, self.settings.clip_value)
-            share, raw = 1.0, float(clip.total_norm(gradients, self.mesh))
-        clip.scale(gradients, share * clip.shrink_to(raw * share, self.settings.clip_norm))
+        # so far the sum of losses was divided by the rows of the step; it is to be divided by what counts
+        norm = clip.finish(
+            gradients, len(rows) / (count * self.precision.scale), raw, self.settings, self.optimizers, self.mesh
+        )
         if layers:
             layers.before()
         rate = place.rate * factor(self.settings, place.step, self.total, place.watched)
@@ -242,14 +234,12 @@ class Loop:
         self.average.update(place.step)
         self.precision.went_well()
         place.step += 1
-        self.window.add(total, count, raw * share, batches)
+        place.lost(total / count)
         if layers:
-            self.history.add({"kind": "layers", "step": place.step, **layers.after()})
-        if self._logs():
-            self.log(rate)
-        return True
+            self.diary.history.add({"kind": "layers", "step": place.step, **layers.after()})
+        self.diary.step(place, rate * self.settings.learning_rate, total, count, norm, batches)
 
-    def _gradients(self, batches: list[Batch], rows: int) -> tuple[list[Tensor], list[Tensor]] | None:
+    def gradients(self, batches: list[Batch], rows: int) -> tuple[list[Tensor], list[Tensor]] | None:
         """Gradients of the scaled sum of losses over the rows of the step; sums and counts of each micro-batch. None
         where memory ran out."""
         self.optimizers.zero_grad()
@@ -273,10 +263,10 @@ class Loop:
         if not could_not_compile:
             return None
         self.forward = self.module
-        self.event(f"torch.compile failed ({said}); the network runs as it is", "compile")
-        return self._gradients(batches, rows)
+        self.diary.event(self.place, "compile", f"torch.compile failed ({said}); the network runs as it is")
+        return self.gradients(batches, rows)
 
-    def _batches(self, step: int) -> list[Batch]:
+    def prepared(self, step: int) -> list[Batch]:
         """The micro-batches of a step, collated (on the prefetching thread)."""
         if step in self.place.skipped:
             return []
@@ -290,22 +280,22 @@ class Loop:
 
     # ---- what may go wrong
 
-    def halve(self) -> bool:
+    def halve(self) -> None:
         """Memory ran out: half as many rows at once from here on."""
         if self.device.is_gpu:
             torch.cuda.empty_cache()
         before = self.place.micro_batch
-        if before == 1:
-            self.event("out of memory with a single row at a time", "out_of_memory", before=1, micro_batch=0)
+        half = -(-before // 2) if before > 1 else 0
+        said = f"out of memory: {half} rows at once from here on" if half else "out of memory with a single row"
+        self.diary.event(self.place, "out_of_memory", said, before=before, micro_batch=half)
+        if not half:
             raise UserError(
                 "out of memory with a single row at a time: give shorter rows, a smaller model, or "
                 "activation_checkpointing: true."
             )
-        half = self.place.micro_batch = -(-before // 2)
-        self.event(f"out of memory: {half} rows at once from here on", "out_of_memory", before=before, micro_batch=half)
-        return False
+        self.place.micro_batch = half
 
-    def trouble(self, rows: Rows, losses: list[float]) -> bool:
+    def trouble(self, rows: Rows, losses: list[float]) -> None:
         """A loss or gradient is not a number: nothing was changed yet, and nothing will be by this step."""
         self.optimizers.zero_grad()
         place = self.place
@@ -313,35 +303,40 @@ class Loop:
         match guard.decide(found, self.settings, place):
             case "skip":
                 place.skipped.append(place.step)
-                self.event(
-                    f"{found}; the step was left out", "non_finite", data=found.data, rows=found.rows[:100].tolist()
-                )
+                self.diary.event(self.place, "non_finite", f"{found}; the step was left out", **found.told())
             case "back":
-                self.back(str(found), place.step)
+                self.back(str(found), place.step, found.rows)
             case "stop":
-                self.event(f"{found}; training stopped", "non_finite", data=found.data, rows=found.rows[:100].tolist())
+                self.diary.event(self.place, "non_finite", f"{found}; training stopped", **found.told())
                 self.remember(last=True)
                 raise UserError(f"{found}. Look at these rows, or lower the learning rate.")
-        return False
 
-    def back(self, why: str, step: int, name: str = "non_finite") -> None:
-        """To the last good state, and on from there at half the rate."""
-        skipped, rate, lowered = self.place.skipped, self.place.rate / 2, self.place.lowered + 1
-        found = self.good or (self.checkpoints.latest() if self.checkpoints else None)
+    def back(self, why: str, step: int, rows: Rows) -> None:
+        """To the last good state. Rows that break there too are at fault, and their step is left out; else it was the
+        weights, and training goes on from there at half the rate."""
+        was = self.place
+        found = self.good
+        if found is None and self.checkpoints is not None:
+            found = self.checkpoints.latest(calm=True) or self.checkpoints.latest()
         assert found is not None, "a good state is remembered before the first step"
         self.restore(*found)
         place = self.place
-        place.skipped, place.rate, place.lowered, place.lowered_at = skipped, rate, lowered, step
-        sentence = f"{why}; back to step {place.step}, at {rate:g} times the rate"
-        self.event(sentence, name, data=False, rate=rate, at=step)
+        place.skipped, place.rate, place.lowered, place.lowered_at = was.skipped, was.rate, was.lowered, was.lowered_at
+        if len(guard.faulty_rows(self.module, self.source, self.loss, rows, self.device)):
+            place.skipped.append(step)
+            said = f"{why}; back to step {place.step}, and that step will be left out"
+            self.diary.event(self.place, "non_finite", said, data=True, at=step)
+            return
+        place.rate, place.lowered, place.lowered_at = place.rate / 2, place.lowered + 1, step
+        said = f"{why}; back to step {place.step}, at {place.rate:g} times the rate"
+        self.diary.event(self.place, "non_finite", said, data=False, at=step, rate=place.rate)
 
     def restore(self, tensors: Tensors, place: Place) -> None:
         self.state.restore(tensors)
         self.place = place.copy()
         if self.precision.scales and place.scale > 1:
             self.precision.scale, self.precision.good = place.scale, place.good
-        self.history.back_to(place.lines)
-        self.window = Window()
+        self.diary.back_to(self.place)
 
     # ---- between steps
 
@@ -359,84 +354,39 @@ class Loop:
             self.remember(last=bool(place.stopped))
 
     def validate(self) -> None:
-        """The loss on the rows put aside and what `measure` says, with the averaged weights where there are some."""
-        place, line = self.place, {"kind": "valid", "step": self.place.step}
-        with self.average.swapped():
-            if self.valid is not None:
-                line["loss"] = self._valid_loss(self.valid)
-            if self.measure is not None:
-                self.module.eval()
-                line |= self.measure(self.module)
-            self.module.train()
-            if self.settings.watch in line:
-                self._watch(line)
-            elif self.settings.watch != "loss":
-                raise UserError(f"watch: a validation gives {', '.join(sorted(line))} and no {self.settings.watch}.")
-        self.history.add(line)
-        if self.settings.patience and place.waiting >= self.settings.patience:
-            place.stopped = "patience"
-
-    def _watch(self, line: Line) -> None:
-        """Whether this validation is the best so far; then its weights are kept where that is wanted."""
+        """With the averaged weights where there are some; the best are kept where that is wanted."""
         place = self.place
-        value = float(line[self.settings.watch]) * (1 if self.settings.watch == "loss" else -1)
-        better = value < min((one for one in place.watched if isfinite(one)), default=inf)
-        place.watched.append(value)
-        place.waiting = 0 if better else place.waiting + 1
-        if better:
-            place.best = line
-            if self.settings.keeps_best:
+        with self.average.swapped():
+            found = validation(
+                self.module, self.valid, self.loss, self.measure, place.micro_batch, self.device, self.mesh
+            )
+            line = {"kind": "valid", "step": place.step, **found}
+            if watched(line, self.settings, place) and self.settings.keeps_best:
                 self.state.keep_best()
-
-    def _valid_loss(self, valid: Source) -> float:
-        total, count = 0.0, 0.0
-        for batch, _, out in passes(self.module, valid, self.place.micro_batch, self.device):
-            one, counted = self.loss(out, batch)
-            total, count = total + float(one), count + float(counted)
-        total, count = self.mesh.sums(torch.tensor([total, count], dtype=torch.float64)).tolist()
-        return total / count if count else 0.0
+        self.diary.history.add(line)
 
     def remember(self, *, to_disk: bool = True, last: bool = False) -> None:
         """Keeps the state as the one to go back to: on disk where there is a folder, else in memory."""
         if not self.state.finite():  # a step with a finite gradient can still overflow
-            if self.settings.non_finite == "lower" and not last and self.place.lowered < guard.LOWERED_MOST:
-                why = f"after step {self.place.step - 1} a weight is not finite"
-                return self.back(why, self.place.step - 1, "weights")
+            if self.settings.non_finite == "lower" and self.place.lowered < guard.LOWERED_MOST:
+                step = self.place.step - 1
+                return self.back(f"after step {step} a weight is not finite", step, self.order.step(step))
             raise UserError(f"after step {self.place.step - 1} a weight is not finite; lower the learning rate.")
         place = self.place
         place.scale, place.good = self.precision.scale, self.precision.good
-        place.seconds, place.lines = place.seconds + self.window.lap(), len(self.history.lines)
+        self.diary.note_place(place)
         if self.checkpoints is not None and to_disk:
             try:
                 self.checkpoints.write(self.state.tensors(), place)
-                self.good = None
+                self.good = None if place.calm else self.good
             except OSError as error:
                 sentence = f"a checkpoint could not be written ({error.strerror or error})"
                 if last:
                     raise UserError(f"{sentence}: make room and train again; it goes on from the one before.") from None
-                self.event(f"{sentence}; the one before is kept", "checkpoint")
-        elif self.settings.non_finite == "lower":
+                self.diary.event(self.place, "checkpoint", f"{sentence}; the one before is kept")
+        elif self.settings.non_finite == "lower" and place.calm:
             self.good = self.state.snapshot(), place.copy()
         self.saved_at = perf_counter()
-
-    # ---- what is told
-
-    def _logs(self) -> bool:
-        every = self.settings.log_every or max(1, self.total // 1000)
-        return self.place.step % every == 0 or self.place.step == self.total
-
-    def log(self, rate: float) -> None:
-        place = self.place
-        line = self.window.line()
-        place.seconds += line.pop("passed")
-        line |= {"rate": rate * self.settings.learning_rate, "memory_mib": memory.used_mib(self.device.device)}
-        self.history.add({"kind": "step", "step": place.step, **line, "seconds": place.seconds})
-        note = f"loss {line['loss']:.4g}, {line['rows_per_second']:,.0f} rows/s, padding {line['padding']:.0%}"
-        self.progress("training", place.step, self.total, note)
-
-    def event(self, sentence: str, name: str, **more: Any) -> None:
-        self.notes.append(sentence)
-        self.history.add({"kind": "event", "step": self.place.step, "name": name, "what": sentence, **more})
 
     # ---- what was chosen
 

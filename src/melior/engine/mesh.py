@@ -19,8 +19,8 @@ class Mesh:
         """Whether this rank writes what is written once: history, progress, the checkpoint's own state."""
         return self.rank == 0
 
-    def sums(self, values: Tensor) -> Tensor:
-        """The sum over all ranks of a small tensor: losses, counts of rows and of target tokens."""
+    def sums(self, values: Sequence[float]) -> Sequence[float]:
+        """The sums over all ranks of a few numbers: losses, counts of rows and of target tokens."""
         assert self.ranks == 1
         return values
 

@@ -47,14 +47,14 @@ class Optimizers:
     def gradients(self) -> list[Tensor]:
         return [one.grad for one in self.names if one.grad is not None]
 
-    def add_l1(self, share: float) -> None:
-        """Adds the gradient of share * l1 * sum |w|, which is share * l1 * sign(w)."""
+    def add_l1(self) -> None:
+        """Adds the gradient of l1 * sum |w|, which is l1 * sign(w)."""
         if not self.l1:
             return
         with torch.no_grad():
             for one in self.penalized:
                 if one.grad is not None:
-                    one.grad.add_(one.sign(), alpha=share * self.l1)
+                    one.grad.add_(one.sign(), alpha=self.l1)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """The state, named NUMBER.KEY.PARAMETER."""
@@ -91,11 +91,8 @@ def inner_matrices(module: nn.Module) -> set[Tensor]:
 def _made(settings: Training, name: str, parameters: list[Tensor]) -> torch.optim.Optimizer:
     decayed = [one for one in parameters if one.ndim >= 2]
     plain = [one for one in parameters if one.ndim < 2]
-    groups = [
-        {"params": group, "weight_decay": decay}
-        for group, decay in ((decayed, settings.weight_decay), (plain, 0.0))
-        if group
-    ]
+    split = ((decayed, settings.weight_decay), (plain, 0.0)) if settings.weight_decay else ((parameters, 0.0),)
+    groups = [{"params": group, "weight_decay": decay} for group, decay in split if group]
     rate, betas = settings.learning_rate, (settings.momentum, settings.second_moment)
     # one kernel for all weights, where it can: also on a CPU, where the others loop in Python
     fused: dict[str, Any] = {"fused": True} if all(_can_fuse(one) for one in parameters) else {}

@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from time import perf_counter
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -13,11 +14,16 @@ class Prefetch(Generic[S, T]):
     """Iterates over make(item) for each item, made up to `ahead` before they are asked for, in order.
 
     What `make` raises is raised where the batch would have come. `waited` is the seconds spent waiting for it: the
-    device starved. Close it, or use it in a `with`, so that its thread ends.
+    device starved. Close it, or use it in a `with`, so that its thread ends. With `ahead` 0 there is no thread, and
+    making is waiting.
     """
 
     def __init__(self, items: Iterable[S], make: Callable[[S], T], ahead: int = 2) -> None:
         self.waited = 0.0
+        self.ahead = ahead
+        self._plain = ((item, make) for item in items) if ahead == 0 else iter(())
+        if ahead == 0:
+            return
         self._ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(maxsize=ahead)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, args=(iter(items), make), daemon=True, name="prefetch")
@@ -42,9 +48,12 @@ class Prefetch(Generic[S, T]):
         return False
 
     def __iter__(self) -> Iterator[T]:
-        from time import perf_counter
-
-        while True:
+        for item, make in self._plain:
+            started = perf_counter()
+            made_now = make(item)
+            self.waited += perf_counter() - started
+            yield made_now
+        while self.ahead:
             started = perf_counter()
             made, error = self._ready.get()
             self.waited += perf_counter() - started
@@ -55,8 +64,9 @@ class Prefetch(Generic[S, T]):
             yield made  # type: ignore[misc]
 
     def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
+        if self.ahead:
+            self._stop.set()
+            self._thread.join()
 
     def __enter__(self) -> "Prefetch[S, T]":
         return self

@@ -49,7 +49,7 @@ class Training(BaseModel):
                       (that step is left out), stop
     compile           torch.compile; auto: on a GPU where there are steps enough to earn it back
     activation_checkpointing  blocks are computed again in the backward pass: less memory, about a third more time
-    log_every         steps of one line of the history; None: some 1,000 lines in all
+    log_every         steps of one line of the history; None: some 400 lines in all
     log_to            "tensorboard", "mlflow": besides the history
     seed              of order, dropout and everything drawn
     device            auto: a GPU where there is one

@@ -21,7 +21,7 @@ REPEATS = 3  # the best of
 
 
 def start(
-    *, module: nn.Module, source: Source, order: Order, total: int, settings: Training, device: Device, micro_batch: int
+    module: nn.Module, source: Source, order: Order, total: int, settings: Training, device: Device, micro_batch: int
 ) -> dict[str, Any]:
     """kind start, step 0, and:
 

@@ -24,11 +24,14 @@ class Place:
     rate: float = 1.0  # what lowering has left of the rate
     lowered: int = 0  # times that it was lowered
     lowered_at: int = -1  # the step that made it so the last time
+    first: float | None = None  # loss of the first step
+    recent: float | None = None  # running mean of the losses of the last ten steps or so
     skipped: list[int] = field(default_factory=list)  # steps left out
     watched: list[float] = field(default_factory=list)  # what each validation gave, lower is better
     best: dict[str, Any] | None = None  # the line of the best validation
     waiting: int = 0  # validations since then
     lines: int = 0  # of the history
+    window: dict[str, Any] = field(default_factory=dict)  # what is summed for the next line of it
     seconds: float = 0.0  # spent training
     stopped: str = ""  # why it ended: finished, patience, interrupted; empty while it goes on
 
@@ -38,6 +41,18 @@ class Place:
     @classmethod
     def from_dict(cls, kept: dict[str, Any]) -> "Place":
         return cls(**kept)
+
+    def lost(self, loss: float) -> None:
+        """Takes note of the mean loss of a step."""
+        self.first = loss if self.first is None else self.first
+        self.recent = loss if self.recent is None else 0.9 * self.recent + 0.1 * loss
+
+    @property
+    def calm(self) -> bool:
+        """Whether this is a state to go back to: not one that is already much worse than where training began."""
+        if self.first is None or self.recent is None or self.first <= 0:
+            return True
+        return self.recent <= 2 * self.first
 
     def copy(self) -> "Place":
         return replace(self, skipped=list(self.skipped), watched=list(self.watched))

@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils import deterministic
 
@@ -65,7 +64,19 @@ def surroundings(settings: Training, device: Device) -> Iterator[Interrupt]:
             filler.fill_uninitialized_memory = filled
 
 
-def seed_step(seed: int, step: int, rank: int = 0) -> None:
+def seed_step(seed: int, step: int, device: torch.device, rank: int = 0) -> None:
     """Dropout and whatever else a step draws is a function of seed, step and rank: a step that is done again, or after
     going on from a checkpoint, draws the same, and there is no random state to keep."""
-    torch.manual_seed(int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1))
+    drawn = mixed(mixed(mixed(seed) + step) + rank) >> 1
+    # not torch.manual_seed: without a GPU each call of it notes a traceback, for when there will be one
+    torch.default_generator.manual_seed(drawn)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(drawn)
+
+
+def mixed(number: int) -> int:
+    """64 bits in which every bit of the number has its part (SplitMix64; Steele et al., OOPSLA 2014)."""
+    number = (number + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+    number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    return number ^ (number >> 31)

@@ -1,0 +1,502 @@
+"""The parts of the engine against torch's own, formulas, and properties."""
+
+import os
+import subprocess
+import sys
+import threading
+from math import cos, pi, sqrt
+
+import numpy as np
+import pytest
+import torch
+from engine_toys import Numbers, Reader, Texts, lines, net, weights
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from melior.engine import clip, device
+from melior.engine.average import Average
+from melior.engine.loop import train
+from melior.engine.losses import class_loss, multi_label_loss, token_loss
+from melior.engine.memory import saved_bytes
+from melior.engine.mesh import Mesh
+from melior.engine.norms import Layers, measured
+from melior.engine.optimizers import Optimizers, inner_matrices
+from melior.engine.order import Order, parts
+from melior.engine.outputs import outputs, scores
+from melior.engine.precision import Precision
+from melior.engine.prefetch import Prefetch
+from melior.engine.problem import Batch
+from melior.engine.rate_range import rate_range, suggestion
+from melior.engine.schedules import factor, plateau
+from melior.engine.settings import Training
+from melior.errors import UserError
+
+# ---- schedules
+
+
+def torch_rates(make, total, rate=0.5):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=rate)
+    schedule = make(optimizer)
+    found = []
+    for _ in range(total):
+        found.append(optimizer.param_groups[0]["lr"] / rate)
+        optimizer.step()
+        schedule.step()
+    return found
+
+
+def ours(total, **changes):
+    chosen = Training(**changes)
+    return [factor(chosen, step, total) for step in range(total)]
+
+
+def test_schedules_are_those_of_torch():
+    rates = torch.optim.lr_scheduler
+    total = 40
+    cases = {
+        "constant": lambda o: rates.ConstantLR(o, 1.0, 1),
+        "cosine": lambda o: rates.CosineAnnealingLR(o, total, eta_min=0.1 * 0.5),
+        "linear": lambda o: rates.LinearLR(o, 1.0, 0.1, total),
+        "exponential": lambda o: rates.ExponentialLR(o, 0.1 ** (1 / total)),
+        "one_cycle": lambda o: rates.OneCycleLR(o, 0.5, total + 1),
+    }
+    for name, make in cases.items():
+        steps = total + 1 if name == "one_cycle" else total
+        expected = torch_rates(make, total)
+        found = ours(steps, schedule=name, final_rate=0.1)[:total]
+        np.testing.assert_allclose(found, expected, atol=1e-12, err_msg=name)
+
+
+def test_warmup_and_decay_by_formula():
+    found = ours(100, schedule="warmup_stable_decay", warmup=0.1, decay=0.2, final_rate=0.05)
+    np.testing.assert_allclose(found[:10], [(step + 1) / 10 for step in range(10)])
+    np.testing.assert_allclose(found[10:81], 1)
+    np.testing.assert_allclose(found[81:], [0.05 + 0.95 * (1 - sqrt((step - 80) / 20)) for step in range(81, 100)])
+    cosine = ours(100, schedule="cosine", warmup=20)
+    np.testing.assert_allclose(cosine[20:], [(1 + cos(pi * step / 80)) / 2 for step in range(80)])
+    assert ours(10, schedule="constant", warmup=4)[:5] == [0.25, 0.5, 0.75, 1, 1]
+
+
+@given(st.lists(st.integers(0, 6).map(float), max_size=30), st.integers(0, 4))
+@settings(max_examples=60, deadline=None)
+def test_plateau_is_that_of_torch(losses, patience):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=0.5, patience=patience, threshold=0.0, threshold_mode="abs"
+    )
+    for number, loss in enumerate(losses):
+        schedule.step(loss)
+        assert plateau(losses[: number + 1], patience, 0.5) == optimizer.param_groups[0]["lr"]
+
+
+@given(st.sampled_from(["constant", "linear", "cosine", "exponential", "one_cycle", "warmup_stable_decay"]),
+       st.integers(1, 60), st.floats(0, 0.9), st.floats(0, 1))  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_factors_are_shares(name, total, warmup, final):
+    found = ours(total, schedule=name, warmup=warmup, final_rate=final)
+    assert all(0 <= one <= 1 + 1e-12 for one in found)
+
+
+# ---- optimisers
+
+
+REFERENCE = {
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.8, foreach=False),
+    "adam": lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.8, 0.95), foreach=False),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, betas=(0.8, 0.95), foreach=False),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01, foreach=False),
+    "adafactor": lambda p: torch.optim.Adafactor(p, lr=0.01, foreach=False),
+}
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_optimisers_are_those_of_torch(name):
+    module, other = net(), net()
+    made = Optimizers(module, Training(optimizer=name, learning_rate=0.02, momentum=0.8, second_moment=0.95,
+                                       weight_decay=0.1))  # fmt: skip
+    groups = [
+        {"params": [p for p in other.parameters() if p.ndim >= 2], "weight_decay": 0.1},
+        {"params": [p for p in other.parameters() if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    reference = REFERENCE[name](groups)
+    source = Numbers()
+    for step in range(8):
+        for one in (module, other):
+            one.zero_grad()
+            batch = source.batch(np.arange(step * 8, step * 8 + 8))
+            class_loss(one(**batch.inputs), batch)[0].backward()
+        made.step(0.5)  # half of 0.02
+        reference.step()
+    torch.testing.assert_close(weights(module), weights(other), rtol=0, atol=1e-6)
+
+
+def test_muon_has_the_matrices_inside_and_adamw_the_rest():
+    module, other = Reader(), Reader()
+    inside = inner_matrices(other)
+    assert inside == {other.query.weight, other.key.weight, other.value.weight}
+    made = Optimizers(module, Training(optimizer="muon", learning_rate=0.1, weight_decay=0.0))
+    rest = [one for one in other.parameters() if one not in inside]
+    named = [one for one in other.parameters() if one in inside]
+    muon = torch.optim.Muon(named, lr=0.1, momentum=0.9, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    adamw = torch.optim.AdamW(rest, lr=0.1, weight_decay=0.0, foreach=False)
+    for step in range(3):
+        for one in (module, other):
+            one.zero_grad()
+            batch = Texts().batch(np.arange(step * 16, step * 16 + 16))
+            class_loss(one(**batch.inputs), batch)[0].backward()
+        made.step(1.0)
+        muon.step()
+        adamw.step()
+    torch.testing.assert_close(weights(module), weights(other), rtol=0, atol=1e-6)
+
+
+def test_nothing_to_train_is_said():
+    module = net()
+    module.requires_grad_(False)
+    with pytest.raises(UserError, match="frozen"):
+        train(module, Numbers(), class_loss, Training())
+
+
+def test_l1_is_that_of_the_loss():
+    module, other = net(), net()
+    chosen = Training(l1=0.01, batch_rows=64, micro_batch=16, steps=5, optimizer="sgd", momentum=0, clip_norm=0.05,
+                      schedule="constant", learning_rate=0.1, checkpoint_every=0)  # fmt: skip
+    train(module, Numbers(), class_loss, chosen)
+    batch = Numbers().batch(np.arange(64))
+    for _ in range(5):
+        other.zero_grad()
+        penalty = sum(one.abs().sum() for one in other.parameters() if one.ndim >= 2)
+        (nn.functional.cross_entropy(other(**batch.inputs), batch.labels) + 0.01 * penalty).backward()
+        nn.utils.clip_grad_norm_(other.parameters(), 0.05)
+        with torch.no_grad():
+            for one in other.parameters():
+                one -= 0.1 * one.grad
+    torch.testing.assert_close(weights(module), weights(other), rtol=0, atol=1e-6)
+
+
+# ---- clipping
+
+
+@given(st.floats(1e-3, 1e3), st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_clipping_is_that_of_torch(largest, seed):
+    drawn = torch.Generator().manual_seed(seed)
+    some = [torch.randn(size, generator=drawn) for size in ((3, 4), (7,), (2, 2, 2))]
+    parameters = [nn.Parameter(torch.zeros_like(one)) for one in some]
+    for parameter, gradient in zip(parameters, some, strict=True):
+        parameter.grad = gradient.clone()
+    expected = nn.utils.clip_grad_norm_(parameters, largest)
+    norm = clip.total_norm(some, Mesh())
+    clip.scale(some, clip.shrink_to(float(norm), largest))
+    torch.testing.assert_close(norm, expected)
+    for parameter, gradient in zip(parameters, some, strict=True):
+        torch.testing.assert_close(gradient, parameter.grad)
+    nn.utils.clip_grad_value_(parameters, 0.1)
+    clip.clip_value(some, 0.1)
+    torch.testing.assert_close(some[0], parameters[0].grad)
+
+
+def test_norm_of_mixed_types():
+    some = [torch.ones(4), torch.full((9,), 2.0, dtype=torch.bfloat16), torch.ones(2, 2, dtype=torch.float64)]
+    assert float(clip.total_norm(some, Mesh())) == pytest.approx(sqrt(4 + 36 + 4))
+
+
+MIXED = """
+import os, torch
+import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Shard, Replicate, distribute_tensor
+from melior.engine import clip
+from melior.engine.mesh import Mesh
+dist.init_process_group("gloo", init_method="file://" + os.environ["STORE"], rank=0, world_size=1)
+one = init_device_mesh("cpu", (1,), mesh_dim_names=("a",))
+other = init_device_mesh("cpu", (1, 1), mesh_dim_names=("b", "c"))
+some = [torch.ones(4), distribute_tensor(torch.full((3, 3), 2.0), one, [Shard(0)]),
+        distribute_tensor(torch.ones(5), other, [Replicate(), Shard(0)])]
+norm = clip.total_norm(some, Mesh())
+assert abs(float(norm) - 45 ** 0.5) < 1e-6, norm
+clip.scale(some, 0.5)
+assert float(some[1].full_tensor()[0, 0]) == 1
+dist.destroy_process_group()
+"""
+
+
+def test_norm_of_plain_and_dealt_out_gradients_of_several_meshes(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", MIXED], env={**os.environ, "STORE": str(tmp_path / "store")},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+# ---- order and prefetching
+
+
+@given(st.integers(1, 300), st.integers(1, 40), st.booleans(), st.booleans(), st.integers(0, 5))
+@settings(max_examples=100, deadline=None)
+def test_an_epoch_holds_every_row_once(rows, batch_rows, by_length, same_rows, seed):
+    lengths = np.random.default_rng(seed).integers(1, 50, rows) if by_length else None
+    order = Order(rows, batch_rows, seed, lengths, same_rows)
+    again = Order(rows, batch_rows, seed, lengths, same_rows)
+    for epoch in (0, 1):
+        steps = [order.step(epoch * order.steps_per_epoch + place) for place in range(order.steps_per_epoch)]
+        assert sorted(np.concatenate(steps)) == list(range(rows))
+        assert max(map(len, steps)) <= batch_rows
+        assert max(map(len, steps)) - min(map(len, steps)) <= 1
+    last = again.step(2 * order.steps_per_epoch - 1)  # asked for alone, as after a restart
+    np.testing.assert_array_equal(last, steps[-1])
+    if same_rows:
+        np.testing.assert_array_equal(last, Order(rows, batch_rows, seed).step(2 * order.steps_per_epoch - 1))
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 4), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_parts_of_all_ranks_are_the_step(rows, micro_batch, ranks, by_length):
+    numbers = np.random.default_rng(0).permutation(100)[:rows]
+    lengths = np.arange(100) % 7 if by_length else None
+    cut = [parts(numbers, lengths, micro_batch, rank, ranks) for rank in range(ranks)]
+    assert len({len(one) for one in cut}) == 1  # as many micro-batches on each rank
+    assert sorted(np.concatenate([piece for one in cut for piece in one])) == sorted(numbers)
+    assert max(len(piece) for one in cut for piece in one) <= micro_batch
+
+
+def test_by_length_pads_less_and_still_mixes():
+    source = Texts(rows=400)
+    pads = {}
+    for by_length in (False, True):
+        order = Order(400, 16, 0, source.lengths if by_length else None)
+        pads[by_length] = sum(source.batch(order.step(step)).padding for step in range(order.steps_per_epoch))
+    assert pads[True] < 0.25 * pads[False]
+    order = Order(400, 16, 0, source.lengths)
+    mean = [source.lengths[order.step(step)].mean() for step in range(25)]
+    assert np.abs(np.corrcoef(np.arange(25), mean)[0, 1]) < 0.6  # long and short steps in no order
+    first, second = ({tuple(sorted(order.step(e * 25 + place))) for place in range(25)} for e in (0, 1))
+    assert not first & second
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_prefetching_keeps_order_passes_errors_on_and_ends(ahead):
+    threads = threading.active_count()
+    with Prefetch(range(20), lambda number: number**2, ahead) as found:
+        assert list(found) == [number**2 for number in range(20)]
+    with Prefetch(range(20), lambda number: 1 // (3 - number), ahead) as found, pytest.raises(ZeroDivisionError):
+        list(found)
+    with Prefetch(iter(range(10**9)), lambda number: number, ahead) as found:
+        for number in found:
+            if number == 5:
+                break
+    assert threading.active_count() == threads
+
+
+# ---- losses, average, precision, memory
+
+
+def test_losses_are_sums_with_counts():
+    torch.manual_seed(0)
+    logits, labels, weights_ = torch.randn(5, 3), torch.tensor([0, 2, 1, 1, 0]), torch.rand(5)
+    batch = Batch({}, labels, weights_, 5, 5)
+    total, count = class_loss(logits, batch)
+    expected = -(torch.log_softmax(logits, 1)[torch.arange(5), labels] * weights_).sum()
+    torch.testing.assert_close(total, expected)
+    torch.testing.assert_close(count, weights_.sum())
+    soft = Batch({}, torch.softmax(torch.randn(5, 3), 1), None, 5, 5)
+    total, count = class_loss(logits, soft)
+    torch.testing.assert_close(total, -(torch.log_softmax(logits, 1) * soft.labels).sum())
+    assert count == 5
+    many = Batch({}, (torch.randn(5, 3) > 0).long(), None, 5, 5)
+    chance = torch.sigmoid(logits)
+    right = torch.where(many.labels == 1, chance, 1 - chance)
+    torch.testing.assert_close(multi_label_loss(logits, many)[0], -right.log().sum())
+
+
+def test_token_loss_predicts_the_next():
+    torch.manual_seed(0)
+    logits = torch.randn(2, 4, 5)
+    labels = torch.tensor([[1, 2, 3, -100], [-100, -100, 4, 0]])
+    total, count = token_loss(logits, Batch({}, labels, None, 2, 7))
+    chance = torch.log_softmax(logits, -1)
+    expected = -(chance[0, 0, 2] + chance[0, 1, 3] + chance[1, 1, 4] + chance[1, 2, 0])
+    torch.testing.assert_close(total, expected)
+    assert count == 4
+
+
+def test_average_by_formula():
+    module = nn.Linear(2, 1)
+    average = Average(module, 0.6)
+    expected = module.weight.detach().clone()
+    live = expected
+    for step in range(12):
+        with torch.no_grad():
+            module.weight += 1
+        live = module.weight.detach().clone()
+        kept = min(0.6, (1 + step) / (10 + step))
+        expected = kept * expected + (1 - kept) * live
+        average.update(step)
+    torch.testing.assert_close(average.weights["weight"], expected)
+    with average.swapped():
+        torch.testing.assert_close(module.weight.detach(), expected)
+    torch.testing.assert_close(module.weight.detach(), live)
+
+
+def test_precision_is_chosen_by_what_the_processor_has(monkeypatch):
+    chosen = Training(device="cpu")
+    monkeypatch.setattr(device, "processor_flags", lambda: frozenset({"avx2"}))
+    found = device.choose(chosen)
+    assert found.dtype == torch.float32
+    assert "no matrix units" in found.said
+    monkeypatch.setattr(device, "processor_flags", lambda: frozenset({"amx_bf16"}))
+    for ratio, dtype in ((3.0, torch.bfloat16), (1.05, torch.float32)):
+        monkeypatch.setattr(device, "float32_over_bfloat16", lambda ratio=ratio: ratio)
+        found = device.choose(chosen)
+        assert found.dtype == dtype
+        assert f"{ratio:.1f} times" in found.said
+    assert device.choose(Training(device="cpu", precision="bfloat16")).dtype == torch.bfloat16
+    with pytest.raises(UserError, match="float16 is for GPUs"):
+        device.choose(Training(device="cpu", precision="float16"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="no GPU"):
+        device.choose(Training(device="cuda"))
+
+
+def test_bfloat16_learns_too():
+    trained = train(net(), Numbers(), class_loss, Training(epochs=30, batch_rows=16, learning_rate=0.01, log_every=1,
+                                                           precision="bfloat16", checkpoint_every=0))  # fmt: skip
+    found = [line["loss"] for line in lines(trained, "step")]
+    assert found[-1] < 0.5 * found[0]
+
+
+def test_scale_of_float16():
+    half = Precision.of(device.Device(torch.device("cpu"), torch.float16, ""))
+    assert half.scale == 2**16
+    assert half.overflowed()
+    assert half.scale == 2**15
+    for _ in range(2000):
+        half.went_well()
+    assert half.scale == 2**16
+    half.scale = 1.0
+    assert not half.overflowed()
+    whole = Precision.of(device.Device(torch.device("cpu"), torch.float32, ""))
+    assert whole.scale == 1
+    assert not whole.overflowed()
+
+
+def test_what_a_pass_keeps_is_counted():
+    """Two linear layers with a tanh between: the input and the output of the tanh are kept."""
+    module = nn.Sequential(nn.Linear(10, 100), nn.Tanh(), nn.Linear(100, 1))
+    batch = Batch({"input": torch.randn(7, 10)}, torch.zeros(7), None, 7, 7)
+    assert saved_bytes(module, batch) == 4 * 7 * (10 + 100)
+
+
+# ---- what is looked at, and what comes out
+
+
+def test_layers_see_norms_updates_and_dead_units():
+    module = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    with torch.no_grad():
+        module[0].bias[:2] = -1e6  # two of eight can never fire
+    batch = Numbers().batch(np.arange(32))
+    looked = Layers(module)
+    class_loss(module(**batch.inputs), batch)[0].backward()
+    looked.seen()
+    looked.before()
+    with torch.no_grad():
+        module[2].weight *= 1.5
+    found = looked.after()
+    assert found["units"]["1"]["dead"] >= 0.25
+    assert found["layers"]["2.weight"]["update"] == pytest.approx(0.5, rel=1e-5)
+    assert found["layers"]["2.weight"]["gradient"] == pytest.approx(float(module[2].weight.grad.norm()), rel=1e-5)
+    assert found["layers"]["0.bias"]["update"] == 0
+    assert not module[1]._forward_hooks
+    for name, inputs, share in (("Tanh", [9.0, 0.1, -9, 9], 0.75), ("Sigmoid", [9.0, 0, 0, 0], 0.25)):
+        what, measure = measured(name)
+        assert what == "saturated"
+        assert float(measure(getattr(nn, name)()(torch.tensor([inputs])))) == share
+    assert measured("Linear") is None
+
+
+def test_range_test_stays_below_where_it_diverges_and_leaves_no_trace():
+    """Least squares by plain gradient descent diverges from rate 2 / (largest curvature) on."""
+    random = np.random.default_rng(0)
+    x = torch.tensor(random.normal(size=(256, 4)), dtype=torch.float32)
+    y = x @ torch.tensor([1.0, -2, 3, 0.5])
+
+    class Line(Numbers):
+        def __init__(self):
+            self.x, self.y = x, y
+
+        def batch(self, rows):
+            return Batch({"input": x[rows]}, y[rows], None, len(rows), len(rows))
+
+    def squared(out, batch):
+        return (out[:, 0] - batch.labels).square().sum(), torch.tensor(float(batch.rows))
+
+    module = nn.Linear(4, 1, bias=False)
+    before = module.weight.detach().clone()
+    found = rate_range(module, Line(), squared, Training(batch_rows=64, optimizer="sgd", momentum=0, clip_norm=None))
+    limit = 2 / float(torch.linalg.eigvalsh(2 * x.T @ x / len(x)).max())
+    assert limit / 1000 < found.suggested < limit
+    assert found.suggested <= found.highest
+    assert torch.equal(module.weight.detach(), before)
+    assert suggestion([1, 2, 3, 4, 5], [5, 4.9, 2, 1.9, 3])[0] in (2, 3)
+
+
+def test_outputs_hold_each_row_once_and_scores_are_in_order():
+    source, module = Texts(rows=50), Reader().eval()
+    found = np.concatenate([rows for rows, _ in outputs(module, source, Training(batch_rows=7))])
+    assert sorted(found) == list(range(50))
+    with torch.no_grad():
+        expected = torch.cat([module(**source.batch(np.array([row])).inputs) for row in range(50)])
+    np.testing.assert_allclose(scores(module, source, Training(batch_rows=7)), expected, atol=1e-6)
+
+
+def test_early_stopping_keeps_the_best_weights():
+    """Labels that are pure chance: the loss on other rows soon rises."""
+    train_rows, valid = Numbers(40), Numbers(200, seed=1)
+    train_rows.y = torch.tensor(np.random.default_rng(3).integers(0, 3, 40))
+    valid.y = torch.tensor(np.random.default_rng(4).integers(0, 3, 200))
+    module = net()
+    chosen = Training(epochs=200, batch_rows=8, learning_rate=0.02, patience=3, checkpoint_every=0, schedule="constant")
+    trained = train(module, train_rows, class_loss, chosen, valid=valid)
+    found = [line["loss"] for line in lines(trained, "valid")]
+    assert trained.stopped == "patience"
+    assert len(found) == int(np.argmin(found)) + 1 + 3
+    assert trained.best["loss"] == pytest.approx(min(found))
+    batch = valid.batch(np.arange(200))
+    with torch.no_grad():
+        loss, count = class_loss(module(**batch.inputs), batch)
+    assert float(loss / count) == pytest.approx(min(found), rel=1e-5)
+
+
+def test_watching_a_measure_and_what_is_missing():
+    seen = iter([0.1, 0.5, 0.4, 0.3, 0.2, 0.1])
+    chosen = Training(epochs=20, patience=2, watch="skill", checkpoint_every=0)
+    trained = train(net(), Numbers(), class_loss, chosen, valid=Numbers(), measure=lambda module: {"skill": next(seen)})
+    assert trained.best["skill"] == 0.5
+    assert trained.stopped == "patience"
+    with pytest.raises(UserError, match="no nonsense"):
+        train(net(), Numbers(), class_loss, chosen.model_copy(update={"watch": "nonsense"}), valid=Numbers())
+    with pytest.raises(UserError, match="set some aside"):
+        train(net(), Numbers(), class_loss, Training(patience=2))
+
+
+def test_history_adds_up(tmp_path):
+    source = Texts(rows=64)
+    chosen = Training(epochs=2, batch_rows=16, log_every=2, checkpoint_every=0, by_length=False)
+    trained = train(Reader(), source, class_loss, chosen, folder=tmp_path, valid=Texts(seed=4))
+    found = lines(trained, "step")
+    assert [line["step"] for line in found] == [2, 4, 6, 8]
+    order = Order(64, 16, 0)
+    batches = [source.batch(order.step(step)) for step in (0, 1)]
+    share = sum(one.padding for one in batches) / sum(one.padding + one.tokens for one in batches)
+    assert found[0]["padding"] == pytest.approx(share)
+    assert [line["step"] for line in lines(trained, "valid")] == [4, 8]
+    assert trained.history[0]["steps"] == 8
+    text = (tmp_path / "history.jsonl").read_text().splitlines()
+    assert len(text) == len(trained.history)
+
+
+@pytest.mark.parametrize("change", [{"checkpoint_every": "soon"}, {"device": "tpu"}, {"epochs": 0}, {"unknown": 1}])
+def test_settings_are_checked(change):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        Training(**change)
