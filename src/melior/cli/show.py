@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from melior.metrics import Interval
     from melior.progress import Progress
     from melior.trials.audit import Audit, Fixed
+    from melior.trials.diagnosis import Diagnosis
     from melior.verbs.evaluate import Evaluation
     from melior.verbs.language import LanguageScores, LanguageTraining
 
@@ -140,6 +141,15 @@ def audit(found: "Audit") -> None:
     out.print(f"[bold]{found.name}[/]: {found.rows:,} rows; columns: {said}.")
     for note in found.notes:
         out.print(Text(f"note: {note}", style="dim"))
+    findings(found.findings)
+
+
+def diagnosis(found: "Diagnosis") -> None:
+    if found.why_not:
+        out.print(found.why_not)
+        return
+    whose = f"{found.family}, " if found.family else ""
+    out.print(f"[bold]{found.name}[/]: {whose}{found.steps:,} steps in {found.seconds:.1f} s.")
     findings(found.findings)
 
 

@@ -34,7 +34,7 @@ def found(content: Content, limits: Limits) -> dict[str, Any] | None:
     )
     for number in order[: limits.findings]:
         finding = findings[number]
-        entry = _finding(finding, classes)
+        entry = finding_of(finding, classes)
         entry["repairs"] = [repair for repair in repairs if not repair["placed"] and _same(finding, repair)]
         for repair in entry["repairs"]:
             repair["placed"] = True
@@ -50,7 +50,8 @@ def found(content: Content, limits: Limits) -> dict[str, Any] | None:
     }
 
 
-def _finding(finding: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
+def finding_of(finding: Mapping[str, Any], classes: Sequence[str] = ()) -> dict[str, Any]:
+    """A finding, ready to show; its repairs, example rows and pictures are for the caller to add."""
     name = str(finding.get("symptom"))
     title, meaning = words.symptom(name)
     severity = min(max(numbers.known(finding.get("severity")) or 0.0, 0.0), 1.0)
@@ -76,6 +77,9 @@ def _finding(finding: Mapping[str, Any], classes: Sequence[str]) -> dict[str, An
         "certain": finding.get("certain") is not False,
         "muted": shortened(words.sentence(finding.get("muted")), 300) if finding.get("muted") else "",
         "check": str(finding.get("check") or ""),
+        "repairs": [],
+        "example": None,
+        "pictures": None,
     }
 
 
