@@ -119,7 +119,7 @@ def _grid(low: float, high: float, first: float, last: float, across, up, decade
         marks.append(element("text", said(text), x=LEFT - 6, y=y + 4, text_anchor="end", class_="tick"))
     base = HEIGHT - BOTTOM
     marks.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=base, y2=base, class_="axis"))
-    places = [step for step in ticks(first, last, 4) if step == round(step)]
+    places = [step for step in ticks(first, last, 6) if step == round(step)]
     for step in places or [first, last]:
         x = across(step)
         anchor = "end" if x > WIDTH - RIGHT - 12 else "middle"
