@@ -261,7 +261,7 @@ def noise_matrix(audit: Audit) -> Floats | None:
         return None
     found = np.asarray(finding.measured["noise_matrix"], dtype=np.float64)
     wrong = float(finding.measured.get("noise_rate", 1 - np.mean(np.diag(found))))
-    return found if wrong >= NOISE_WORTH_CORRECTING and not finding.measured.get("suspicion") else None
+    return found if wrong >= NOISE_WORTH_CORRECTING else None
 
 
 def trusted_rows(table: Table, recipe: Recipe) -> Rows | None:
