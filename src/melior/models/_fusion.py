@@ -44,14 +44,18 @@ class FusionModel(NetworkModel):
     kinds: ClassVar[frozenset[str]] = frozenset({"number", "category", "language", "text", "image", "time"})
     module: ClassVar[str] = "fusion"
 
+    # defaults chosen on generated tables: smooth, stepped, skewed, categorical, products and linear
+    usual_decay: ClassVar[float] = 1.0
+
+    weight_decay: Annotated[float, Field(ge=0, le=10_000)] = 1.0
     width: Annotated[int, Field(ge=1, le=8192)] = 128
     depth: Annotated[int, Field(ge=0, le=64)] = 2
     activation: Activation = "silu"
     normalization: Normalization = "none"
-    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.1
+    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.4
     residual: bool = False
     initialization: Initialization = "he"
-    embedding: Literal["none", "periodic", "piecewise"] = "periodic"
+    embedding: Literal["none", "periodic", "piecewise"] = "piecewise"
     texts: Literal["dimensions", "words"] = "dimensions"
     text_dimensions: Annotated[int, Field(ge=1, le=512)] = 64
     longest: Annotated[int, Field(ge=1, le=100_000)] = 256

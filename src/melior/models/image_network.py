@@ -37,7 +37,10 @@ class ImageNetwork(FusionModel):
 
     cost: ClassVar[int] = 6
     usual_rate: ClassVar[float] = 3e-3
+    usual_decay: ClassVar[float] = 0.05
 
+    weight_decay: Annotated[float, Field(ge=0, le=10_000)] = 0.05
+    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.1
     width: Annotated[int, Field(ge=1, le=8192)] = 128
     depth: Annotated[int, Field(ge=0, le=64)] = 0
     image_channels: Annotated[int, Field(ge=4, le=512)] = 32
@@ -63,7 +66,7 @@ class ImageNetwork(FusionModel):
         }
 
     def usual_epochs(self, rows: int) -> int:
-        return max(8, min(30, 60_000 // max(rows, 1)))
+        return max(8, min(30, 80_000 // max(rows, 1)))
 
     def usual_batch(self, rows: int) -> int:
         return 64 if rows > 1000 else 16
