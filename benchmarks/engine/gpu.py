@@ -141,6 +141,8 @@ def trained(lever: dict[str, Any], sizes: dict[str, int], seconds: float, steps:
     from melior.engine.losses import token_loss
     from melior.engine.settings import Training
 
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
     mixed = lever.pop("mixed", False)
     source, module = made(sizes, mixed)
     settings = Training(**{
