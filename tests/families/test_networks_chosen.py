@@ -18,6 +18,7 @@ SET = {
     "activation_choice": ({}, {"activation": "gelu"}),
     "batch_normalization": ({"kind": "rms"}, {"normalization": "rms"}),
     "dropout": ({"rate": 0.4}, {"dropout": 0.4}),
+    "feature_attention": ({"width": 16}, {"attention": True, "width": 16}),
     "gradient_clipping": ({"norm": 0.2, "value": 0.1}, {"clip_norm": 0.2, "clip_value": 0.1}),
     "learning_rate_adjustment": ({"factor": 2.0}, {"learning_rate": 2e-3}),
     "learning_rate_schedule": ({"schedule": "plateau"}, {"schedule": "plateau", "stop_share": 0.15}),

@@ -10,7 +10,6 @@ from pydantic import Field
 from melior.data.table import Table
 from melior.features._base import Encoder, Matrix
 from melior.features.blocks import Block, Times
-from melior.features.images import ImageDimensions
 from melior.features.network import (
     Bounded,
     Categories,
@@ -83,7 +82,7 @@ class FusionModel(NetworkModel):
 
     def _image(self, column: str, blocks: list[Block], parts: list[PartBlock]) -> None:
         """Adds what is read of an image column."""
-        blocks.append(ImageDimensions(column, dimensions=100))
+        raise NotImplementedError
 
     def reads_lengths(self, table: Table) -> bool:
         return self.texts == "words" and bool(table.of_kind("text"))

@@ -129,7 +129,7 @@ class NetworkModel(Model):
         super().__init_subclass__(**kwargs)
         shared = (NetworkModel.__doc__ or "").partition("\n\n")[2] if "NetworkModel" in globals() else ""
         if shared and shared not in (cls.__doc__ or ""):  # each family documents all its settings
-            cls.__doc__ = f"{(cls.__doc__ or '').rstrip()}\n\n    How it is trained:\n\n{shared}"
+            cls.__doc__ = f"{(cls.__doc__ or '').rstrip()}\n\n{shared}"
 
     # ---- what a family says
 
