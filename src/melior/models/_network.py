@@ -40,7 +40,7 @@ STEP_SECONDS = 0.003  # what a step costs beside its rows
 WORTH_ROWS = 1000
 MANY_CORES = 8
 SHORT, LONG = 10.0, 120.0  # seconds of a fit that `model: auto` takes on few and on many cores
-FEW_PICTURES = 2000  # the same where there are pictures or words, which are more work a row
+FEW_PICTURES = 10_000  # the same where there are pictures or words, which are more work a row
 
 
 @dataclass
