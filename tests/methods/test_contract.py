@@ -89,11 +89,16 @@ def test_is_frozen_and_checks_its_settings(method):
     for name, field in method.model_fields.items():
         with pytest.raises(ValidationError):
             setattr(made, name, field.default)
-        if field.annotation is not bool and name not in ("second", "families"):
+        if field.annotation is not bool and name not in ("second", "families", "source"):
             with pytest.raises(ValidationError):
                 method(**{name: -(10.0**12)})
             with pytest.raises(ValidationError):
                 method(**{name: "no such thing"})
+
+
+@EVERY
+def test_what_is_for_networks_is_refused_for_others_and_the_rest_is_not(method, table):
+    assert bool(method().unsuitable(Recipe(metric="macro_f1"), table, Toy())) == method.networks
 
 
 def test_candidates_are_valid_and_resolve(case):

@@ -14,7 +14,7 @@ ORDER = (
     "errors", "_version", "progress", "questions", "samples",
     "registry", "storage", "findings", "evidence", "recipe",
     "metrics", "texts", "images", "privacy", "engine", "data", "features", "predictor",
-    "checks", "models", "methods",
+    "networks", "checks", "models", "methods",
     "runs", "trials", "improvement", "report", "verbs", "cli", "testing",
 )  # fmt: skip
 SHOWING = {"rich": {"cli"}, "typer": {"cli"}, "jinja2": {"report"}}
@@ -30,6 +30,8 @@ HEAVY = {
     "yaml",
     "jinja2",
     "rich",
+    "torch",
+    "transformers",
 }
 NETWORK = {"socket", "urllib.request", "http.client", "requests", "httpx", "aiohttp", "ftplib", "smtplib"}
 FILES = sorted(SOURCE.rglob("*.py"))

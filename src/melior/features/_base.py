@@ -1,9 +1,9 @@
 """What a fitted step is: TableStep changes columns, Encoder makes the matrix, MatrixStep changes the matrix."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,15 @@ from scipy.sparse import issparse
 
 from melior.data.table import Floats, Labels, Table
 from melior.storage import Fitted
+
+
+class Part(Protocol):
+    """What networks read beside numbers, one entry a row: tokens of a text, pixels of an image."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, which: NDArray[Any]) -> "Part":
+        """The entries of these rows: numbers of rows, or a mask."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +30,14 @@ class Matrix:
     names        what each feature is called, for people
     sources      the column that each feature comes from
     categorical  numbers of the features that hold category codes (trees read them as such)
+    parts        what networks read beside the values, by name: "text: COLUMN", "image: COLUMN"; most families have none
     """
 
     values: Any  # NDArray or csr_matrix: scipy has no types
     names: Sequence[str]
     sources: Sequence[str]
     categorical: tuple[int, ...] = ()
+    parts: Mapping[str, Part] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -41,7 +52,8 @@ class Matrix:
         return bool(issparse(self.values))
 
     def take(self, which: NDArray[Any]) -> "Matrix":
-        return replace(self, values=self.values[which])
+        parts = {name: part.take(which) for name, part in self.parts.items()}
+        return replace(self, values=self.values[which], parts=parts)
 
     def dense(self) -> NDArray[Any]:
         return np.asarray(self.values.toarray() if issparse(self.values) else self.values)

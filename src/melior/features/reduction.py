@@ -107,4 +107,4 @@ class Projection(MatrixStep):
             names += [matrix.names[code] for code in codes]
             sources += [matrix.sources[code] for code in codes]
         categorical = tuple(range(len(names) - len(codes), len(names)))
-        return Matrix(projected, names, sources, categorical)
+        return Matrix(projected, names, sources, categorical, matrix.parts)

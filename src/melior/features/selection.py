@@ -194,6 +194,7 @@ class L1Features(MatrixStep):
             [matrix.names[number] for number in which],
             [matrix.sources[number] for number in which],
             tuple(place[code] for code in matrix.categorical if code in place),
+            matrix.parts,
         )
 
 

@@ -1,8 +1,12 @@
 """What a family of models is, what a learner is, and what fitting may ask of its surroundings."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
@@ -11,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from melior.data.table import Floats, Labels, Table
-from melior.errors import UserError
+from melior.errors import MissingExtra, UserError
 from melior.features._base import Encoder, Matrix, MatrixStep, TableStep
 from melior.predictor import Scorer
 from melior.recipe import Choice
@@ -19,6 +23,7 @@ from melior.registry import discover, snake
 from melior.storage import Fitted
 
 T = TypeVar("T")
+GPU_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, Windows' own Linux
 
 
 class MatrixScorer(Fitted, ABC):
@@ -29,6 +34,14 @@ class MatrixScorer(Fitted, ABC):
         """(rows, classes), each row sums to 1; columns in the order of the table's classes."""
 
 
+@dataclass(frozen=True)
+class Hardware:
+    """What there is to compute on: processors that may be used, and whether torch sees a GPU."""
+
+    cores: int
+    gpu: bool
+
+
 class Model(BaseModel, ABC):
     """A family with its settings, which are its fields. Frozen; the same settings and seed give the same fit."""
 
@@ -36,7 +49,9 @@ class Model(BaseModel, ABC):
 
     name: ClassVar[str]
     kinds: ClassVar[frozenset[str]]  # column kinds that it reads
-    can: ClassVar[frozenset[str]] = frozenset()  # row_weights, l1_penalty, l2_penalty, early_stopping
+    can: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # row_weights, l1_penalty, l2_penalty, early_stopping, transfer_learning
     is_network: ClassVar[bool] = False
     cost: ClassVar[int] = 1  # for ordering only: cheap families first
 
@@ -49,6 +64,10 @@ class Model(BaseModel, ABC):
         """Why this family cannot learn from such a table, or None."""
         if not any(kind in self.kinds for kind in (table.schema.kinds[c] for c in table.features())):
             return f"{self.name} reads {', '.join(sorted(self.kinds))} columns and the table has none"
+        return None
+
+    def untried(self, table: Table, hardware: "Hardware") -> str | None:
+        """Why `model: auto` leaves this family out on such a table and hardware, or None; it can always be named."""
         return None
 
     def token_limit(self, table: Table) -> int | None:
@@ -216,7 +235,31 @@ def resolve(choice: Choice) -> Model:
     known = families()
     if choice.name not in known:
         raise UserError(f"model: there is no family {choice.name!r}; there are {', '.join(known)} and auto.")
+    family = known[choice.name]
+    if family.is_network:
+        need_torch(f"model.{choice.name}")
     try:
-        return known[choice.name](**choice.settings)
+        return family(**choice.settings)
     except ValidationError as error:
         raise UserError(sentence(error, f"model.{choice.name}")) from None
+
+
+def have_torch() -> bool:
+    """Whether networks can be used here; looks for the package and loads nothing."""
+    return find_spec("torch") is not None
+
+
+def need_torch(what: str) -> None:
+    """One sentence with the command that installs what networks need, where it is missing."""
+    if not have_torch():
+        raise MissingExtra(what, "networks")
+
+
+@cache
+def have_gpu() -> bool:
+    """Whether torch sees a GPU. Torch takes seconds to load, so it is asked only where there is a GPU's device file."""
+    if not have_torch() or (os.name == "posix" and not any(Path(name).exists() for name in GPU_FILES)):
+        return False
+    import torch
+
+    return torch.cuda.is_available()

@@ -32,7 +32,12 @@ from melior.trials.fit import Fitting, Held, Shared
 QUICK: dict[str, dict[str, Any]] = {
     "linear": {"longest": 1, "characters": False, "rounds": 200},
     "trees": {"rounds": 15, "leaves": 7, "text_dimensions": 4},
-}
+    "tabular_network": {
+        "epochs": 15, "batch_rows": 16, "width": 16, "depth": 1, "texts": "words", "embedding": "none",
+        "precision": "float32", "learning_rate": 0.02,
+    },
+    "image_network": {"epochs": 4, "batch_rows": 16, "image_channels": 8, "precision": "float32"},
+}  # fmt: skip
 INSIDE = np.random.default_rng(6).permutation(150)[:110]  # training rows of the mixed table, held-out ones among them
 
 
@@ -186,7 +191,7 @@ class MethodSuite:
 
     def test_other_tables_are_fine(self) -> None:
         """Two or rare classes, a class without rows, Chinese, odd columns, ten rows, images: fitted, or refused."""
-        settings = self._settings()[0]
+        settings = [*self._settings(), *self.method.candidates][0]
         for name in ("binary", "rare", "absent", "chinese", "odd", "tiny", "images"):
             if name not in TABLES:
                 continue
@@ -217,13 +222,14 @@ class MethodSuite:
     # ----
 
     def _settings(self) -> list[dict[str, Any]]:
-        return [*self.method.candidates, *self.settings]
+        """What is fitted: a method that needs something has only the settings that the suite is given."""
+        return [*([] if self.method.needs else self.method.candidates), *self.settings]
 
     def _everywhere(self) -> list[tuple[Method, Table, Model]]:
         made = [table() for table in TABLES.values()]
         return [
             (self.method(**settings), table, family(**QUICK.get(name, {})))
-            for settings in self._settings()
+            for settings in [*self.method.candidates, *self.settings]
             for table in made
             for name, family in families().items()
         ]

@@ -8,11 +8,12 @@ from melior.data.splits import folds
 from melior.data.table import Table
 from melior.metrics import one_hot
 from melior.metrics.registry import metric
-from melior.models._base import families
+from melior.models._base import Hardware, families, have_gpu
 from melior.progress import Progress, numbered, silent
 from melior.recipe import Choice, Recipe
 from melior.trials.judge import Scored, compare
 from melior.trials.run import Trials
+from melior.trials.threads import cores
 
 ROWS = 4000  # enough to tell families apart, quick enough not to be noticed
 FOLDS = 3
@@ -35,10 +36,10 @@ def choose_family(recipe: Recipe, table: Table, *, progress: Progress = silent, 
     """
     if recipe.model.name != "auto":
         return FamilyChoice(recipe, f"{recipe.model.name}, as the recipe says", {})
-    suited = [name for name, family in families().items() if family().unsuitable(table) is None]
+    suited, left_out = suited_families(table)
     if len(suited) == 1:
         only = f"{suited[0]}: the only family that reads these columns"
-        return FamilyChoice(recipe.with_model(suited[0]), only, {})
+        return FamilyChoice(recipe.with_model(suited[0]), with_left_out(only, left_out), {})
     sample = table if table.rows <= ROWS else table.take(some_rows(table, recipe.seed))
     plain = recipe.model_copy(update={"methods": ()})
     split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
@@ -68,7 +69,23 @@ def choose_family(recipe: Recipe, table: Table, *, progress: Progress = silent, 
             break
     said = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
     reason = f"{best}: {recipe.metric} on {sample.rows:,} rows in {FOLDS} folds was {said}"
-    return FamilyChoice(recipe.with_model(Choice(name=best)), reason, scores)
+    return FamilyChoice(recipe.with_model(Choice(name=best)), with_left_out(reason, left_out), scores)
+
+
+def suited_families(table: Table) -> tuple[list[str], dict[str, str]]:
+    """The families that are tried on a table, cheapest first, and why others that could read it are left out."""
+    hardware = Hardware(cores(), have_gpu())
+    able = {name: made for name, family in families().items() if (made := family()).unsuitable(table) is None}
+    left_out = {name: reason for name, made in able.items() if (reason := made.untried(table, hardware))}
+    if len(left_out) == len(able):  # better slow than not at all
+        return list(able), {}
+    return [name for name in able if name not in left_out], left_out
+
+
+def with_left_out(reason: str, left_out: dict[str, str]) -> str:
+    """The reason for a family, and why others were not tried."""
+    said = "; ".join(f"{name} was not tried: {why}" for name, why in left_out.items())
+    return f"{reason}; {said}" if said else reason
 
 
 def some_rows(table: Table, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -1,0 +1,42 @@
+"""Learning rate adjustment: the rate that a range test finds, or a multiple of the usual, with a warm-up."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from melior.data.table import Table
+from melior.methods._base import Method
+from melior.models._base import Model
+from melior.models._network import NetworkModel
+from melior.recipe import Recipe
+
+
+class LearningRateAdjustment(Method):
+    """Sets the largest learning rate.
+
+    factor  the rate is this times the family's, 0.001..1000; auto (default, none): found by a range test on the
+            training rows, in which the rate rises step by step until the loss does
+    warmup  share of the steps over which it rises first, 0..0.9, default 0.1
+    """
+
+    treats: ClassVar[frozenset[str]] = frozenset({"exploding_gradients", "untuned", "vanishing_gradients"})
+    questions: ClassVar[tuple[int, ...]] = (15,)
+    reference: ClassVar[str] = "Smith, Cyclical Learning Rates for Training Neural Networks, WACV 2017"
+    order: ClassVar[int] = 52
+    networks: ClassVar[bool] = True
+    candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"factor": 0.3}, {"factor": 3.0})
+
+    factor: Annotated[float, Field(ge=0.001, le=1000)] | None = None
+    warmup: Annotated[float, Field(ge=0, le=0.9)] = 0.1
+
+    def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
+        if not model.is_network:
+            return f"{model.name} does not train in steps whose rate could be adjusted"
+        return None
+
+    def model(self, model: Model) -> Model:
+        assert isinstance(model, NetworkModel)
+        if self.factor is None:
+            return model.model_copy(update={"learning_rate": "found", "warmup": self.warmup})
+        rate = model.usual_rate if not isinstance(model.learning_rate, float) else model.learning_rate
+        return model.model_copy(update={"learning_rate": rate * self.factor, "warmup": self.warmup})

@@ -1,0 +1,308 @@
+"""What all networks share: the settings of training, penalties and early stopping, and how a fitted one is kept.
+
+A family says which module it is (`module` and its `plan`, both plain values) and how its matrix is encoded; building,
+training on the engine, keeping and scoring are here and in `melior.networks`, which alone imports torch.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from melior.data.table import Floats, Labels, Table
+from melior.features._base import Matrix
+from melior.models._base import Hardware, MatrixScorer, Model, have_torch, need_torch
+from melior.models.linear import Constant, spread
+from melior.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from melior.engine.settings import Training
+
+Optimizer = Literal["sgd", "adam", "adamw", "rmsprop", "adafactor", "muon"]
+Schedule = Literal["constant", "linear", "cosine", "exponential", "one_cycle", "warmup_stable_decay", "plateau"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Initialization = Literal["he", "xavier", "orthogonal"]
+Activation = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
+Normalization = Literal["none", "batch", "layer", "rms"]
+
+DECAY = 0.01  # what strength 1 of the L2 penalty is: AdamW's usual weight decay
+SHRINK = 1e-5  # what strength 1 of the L1 penalty is, on the mean loss of a row
+LEAST_ROWS = 16  # a step on fewer is mostly noise
+FEW_ROWS = 20_000  # below this threads wait for one another longer than they work
+STEP_SECONDS = 0.003  # what a step costs beside its rows
+WORTH_ROWS = 1000
+MANY_CORES = 8
+SHORT, LONG = 10.0, 120.0  # seconds of a fit that `model: auto` takes on few and on many cores
+FEW_PICTURES = 2000  # the same where there are pictures or words, which are more work a row
+
+
+@dataclass
+class Where:
+    """Where trainings keep their checkpoints and tell of themselves; the trainings of one fit are numbered in order,
+    so that a fit that is begun again finds each of them."""
+
+    folder: Path | None = None
+    progress: Progress = silent
+    count: int = 0
+
+    def next_folder(self) -> Path | None:
+        self.count += 1
+        return None if self.folder is None else self.folder / f"network-{self.count}"
+
+
+PLACE: ContextVar[Where] = ContextVar("place of trainings", default=Where())  # noqa: B039  # without a folder a count means nothing
+
+
+@contextmanager
+def trained_in(folder: Path | None, progress: Progress = silent) -> Iterator[None]:
+    """Networks fitted inside keep checkpoints in `folder` and go on from those they find there; trials on other
+    threads keep none."""
+    token = PLACE.set(Where(folder, progress))
+    try:
+        yield
+    finally:
+        PLACE.reset(token)
+
+
+class NetworkModel(Model):
+    """Base of the families that are networks. Its fields are how they are trained, the same for all.
+
+    epochs         times that all rows are seen, 1..100,000; auto (none): enough steps for such a table
+    batch_rows     rows of a step, 1..1,000,000; auto (none): by the number of rows
+    micro_batch    rows computed at once, auto (none): as many as fit; the step is the same
+    learning_rate  the largest, > 0; auto (none): the family's; found: by a range test on the training rows
+    optimizer      sgd, adam, adamw, rmsprop, adafactor or muon
+    schedule       constant, linear, cosine, exponential, one_cycle, warmup_stable_decay or plateau
+    warmup         share of the steps over which the rate rises, 0..0.9
+    weight_decay   decoupled L2 penalty, >= 0
+    l1             penalty on the absolute weights, >= 0
+    clip_norm      gradients longer than this are shortened to it; 0 leaves them
+    clip_value     each gradient is cut to -clip_value..clip_value; 0 leaves them
+    precision      auto (what the hardware does fast), float32, bfloat16 or float16
+    by_length      batches of rows of like length, where rows have lengths
+    average        decay of the moving average of the weights that is kept, 0..0.99999; 0 keeps the last ones
+    stop_share     share of the training rows that says when to stop; 0 trains to the end on all rows
+    patience       epochs without a better loss there until it stops
+    non_finite     what is done with a step whose loss is no number: lower the rate, skip it, or stop
+    checkpointing  computes activations again instead of keeping them: slower, less memory
+    compile        compiles the network first: pays for long trainings
+    device         auto, cpu or cuda
+    """
+
+    is_network: ClassVar[bool] = True
+    can: ClassVar[frozenset[str]] = frozenset({"row_weights", "l1_penalty", "l2_penalty", "early_stopping"})
+    cost: ClassVar[int] = 5
+    module: ClassVar[str]  # which class of melior.networks it builds, see `melior.networks.build`
+    usual_rate: ClassVar[float] = 1e-3
+    exact: ClassVar[bool] = True  # scores are computed in double precision: the same whatever rows stand beside a row
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    micro_batch: Annotated[int, Field(ge=1)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=100)] | Literal["found"] | None = None
+    optimizer: Optimizer = "adamw"
+    schedule: Schedule = "cosine"
+    warmup: Annotated[float, Field(ge=0, le=0.9)] = 0.1
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = DECAY
+    l1: Annotated[float, Field(ge=0, le=10)] = 0.0
+    clip_norm: Annotated[float, Field(ge=0, le=1e6)] = 1.0
+    clip_value: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    precision: Precision = "auto"
+    by_length: bool = True
+    average: Annotated[float, Field(ge=0, le=0.99999)] = 0.0
+    stop_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    patience: Annotated[int, Field(ge=1, le=10_000)] = 20
+    non_finite: Literal["lower", "skip", "stop"] = "lower"
+    checkpointing: bool = False
+    compile: bool = False
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        shared = (NetworkModel.__doc__ or "").partition("\n\n")[2] if "NetworkModel" in globals() else ""
+        if shared and shared not in (cls.__doc__ or ""):  # each family documents all its settings
+            cls.__doc__ = f"{(cls.__doc__ or '').rstrip()}\n\n    How it is trained:\n\n{shared}"
+
+    # ---- what a family says
+
+    @abstractmethod
+    def plan(self, matrix: Matrix, classes: int) -> dict[str, Any]:
+        """Plain values from which the module is built, the same each time: widths, sizes, kinds of layers. It is kept
+        with the weights. matrix: the encoded training rows; classes: how many have rows."""
+
+    def begun(self, matrix: Matrix, plan: dict[str, Any]) -> Mapping[str, NDArray[Any]]:
+        """Arrays put into the new module before training, by their name in its state: what training rows say of means
+        and quantiles, or pretrained weights."""
+        return {}
+
+    def usual_epochs(self, rows: int) -> int:
+        """Epochs where the recipe does not say: some 3,000 steps on small tables, fewer epochs on large ones."""
+        return int(np.clip(3000 * self.usual_batch(rows) / max(rows, 1), 8, 200))
+
+    def usual_batch(self, rows: int) -> int:
+        """Rows of a step where the recipe does not say: a thirtieth of the rows, 16 to 256."""
+        return int(2 ** np.round(np.log2(np.clip(rows / 30, LEAST_ROWS, 256))))
+
+    # ---- what methods change
+
+    def penalized(self, *, l1: float | None = None, l2: float | None = None) -> Self:
+        if l1 is not None:
+            return self.model_copy(update={"l1": self.l1 + SHRINK * l1})
+        assert l2 is not None
+        return self.model_copy(update={"weight_decay": DECAY * l2})
+
+    def early_stopped(self, share: float, patience: int) -> Self:
+        return self.model_copy(update={"stop_share": share, "patience": patience})
+
+    def transferred(self, source: str, trained: str, layers: int) -> Self:
+        """The family that begins with the pretrained model in the folder `source`, of which none, the last `layers`
+        or all layers are `trained`. Only families with the ability "transfer_learning" have it."""
+        raise NotImplementedError
+
+    def pretrained_source(self) -> str:
+        """The folder of the pretrained model that its settings name; empty where it begins from scratch."""
+        return ""
+
+    # ---- what it needs
+
+    def unsuitable(self, table: Table) -> str | None:
+        reason = super().unsuitable(table)
+        if reason is None and not have_torch():
+            reason = "networks need the extra 'networks': pip install 'melior[networks]'"
+        return reason
+
+    def untried(self, table: Table, hardware: Hardware) -> str | None:
+        if hardware.gpu:
+            return None
+        if table.rows < WORTH_ROWS and not table.of_kind("image", "text"):
+            return f"below {WORTH_ROWS:,} rows of numbers and categories networks seldom win"
+        many = hardware.cores >= MANY_CORES
+        seconds, most = self.seconds(table), (LONG if many else SHORT)
+        if seconds <= most:
+            return None
+        how_long = f"{seconds / 60:,.0f} minutes" if seconds > 90 else f"{seconds:,.0f} seconds"
+        return f"one fit takes some {how_long} on {hardware.cores} cores without a GPU"
+
+    def seconds(self, table: Table) -> float:
+        """About how long a fit with these settings takes on one core, from the steps and the work of a row."""
+        rows = max(table.rows, 1)
+        epochs, batch = self.epochs or self.usual_epochs(rows), self.batch_rows or self.usual_batch(rows)
+        return epochs * rows * (self.row_seconds(table) + STEP_SECONDS / batch)
+
+    def row_seconds(self, table: Table) -> float:
+        """Seconds of one core to train on one row once."""
+        return 5e-5
+
+    def reads_lengths(self, table: Table) -> bool:
+        """Whether rows of such a table have lengths, so that batches by length save work."""
+        return False
+
+    # ---- fitting
+
+    def fit(
+        self,
+        matrix: Matrix,
+        labels: Labels,
+        weights: Floats | None,
+        classes: int,
+        *,
+        seed: int,
+        threads: int = 1,
+    ) -> MatrixScorer:
+        present, codes = np.unique(labels, return_inverse=True)
+        if len(present) < 2 or (matrix.features == 0 and not matrix.parts):
+            return Constant.fitted(labels, weights, classes)
+        need_torch(f"model.{self.name}")
+        from melior.networks.fitting import counting, fitted, put_aside
+
+        rows, valid = put_aside(counting(matrix, codes, weights), self.stop_share, seed)
+        plan = self.plan(matrix, len(present))
+        few = len(rows) < (FEW_PICTURES if matrix.parts else FEW_ROWS)
+        settings = self.training(len(rows), seed=seed, threads=1 if few else threads, stops=valid is not None)
+        where = PLACE.get()
+        state = fitted(
+            self.module,
+            plan,
+            self.begun(matrix, plan),
+            rows,
+            settings,
+            valid=valid,
+            find_rate=self.learning_rate == "found",
+            folder=where.next_folder(),
+            progress=where.progress,
+        )
+        return NetworkScorer(self.module, plan, state, present, classes, exact=self.exact)
+
+    def training(self, rows: int, *, seed: int, threads: int, stops: bool) -> "Training":
+        """The engine's settings for so many rows; stops: there are rows put aside that say when to stop."""
+        from melior.engine.settings import Training
+
+        return Training(
+            epochs=self.epochs or self.usual_epochs(rows),
+            batch_rows=min(self.batch_rows or self.usual_batch(rows), rows),
+            micro_batch=self.micro_batch,
+            learning_rate=self.learning_rate if isinstance(self.learning_rate, float) else self.usual_rate,
+            optimizer=self.optimizer,
+            schedule=self.schedule,
+            warmup=self.warmup,
+            weight_decay=self.weight_decay,
+            l1=self.l1,
+            clip_norm=self.clip_norm or None,
+            clip_value=self.clip_value or None,
+            precision=self.precision,
+            by_length=self.by_length,
+            average=self.average,
+            patience=self.patience if stops else 0,
+            non_finite=self.non_finite,
+            compile=self.compile,
+            activation_checkpointing=self.checkpointing,
+            seed=seed,
+            device=self.device,
+            threads=threads,
+        )
+
+
+class NetworkScorer(MatrixScorer):
+    """A trained network: which module, its plan, its weights by name, and the classes seen in training."""
+
+    def __init__(
+        self,
+        module: str,
+        plan: dict[str, Any],
+        state: dict[str, NDArray[Any]],
+        present: NDArray[Any],
+        classes: int,
+        *,
+        exact: bool = True,
+    ) -> None:
+        self.module = module
+        self.plan = plan
+        self.state = state
+        self.present = np.asarray(present, dtype=np.int32)
+        self.classes = classes
+        self.exact = exact
+
+    def scores(self, matrix: Matrix) -> Floats:
+        if not matrix.rows:
+            return np.zeros((0, self.classes))
+        need_torch("a network")
+        from melior.networks.scoring import probabilities
+
+        found = probabilities(self.network(), matrix, exact=self.exact)
+        return spread(found, self.present, self.classes)
+
+    def network(self) -> Any:
+        """The torch module with its weights, in evaluation mode; built once, never written to disk."""
+        built = getattr(self, "_network", None)
+        if built is None:
+            from melior.networks.scoring import rebuilt
+
+            built = self._network = rebuilt(self.module, self.plan, self.state, exact=self.exact)
+        return built

@@ -1,0 +1,20 @@
+"""A module from its name and plan: looked up in a fixed list, so that a file can only name what is built here."""
+
+from importlib import import_module
+from typing import Any
+
+from torch import nn
+
+from melior.errors import UserError
+
+MODULES = {"fusion": "melior.networks.fusion:Fusion", "encoded_text": "melior.networks.encoded:EncodedText"}
+
+
+def build(name: str, plan: dict[str, Any]) -> nn.Module:
+    """The module, its weights drawn from torch's random state; `plan` is what the family's `plan` gave."""
+    if name not in MODULES:
+        raise UserError(f"a network of kind {name!r} is not known to this version of melior: use the one that made it.")
+    module, _, member = MODULES[name].partition(":")
+    made = getattr(import_module(module), member)(plan)
+    assert isinstance(made, nn.Module)
+    return made

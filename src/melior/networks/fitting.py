@@ -1,0 +1,87 @@
+"""A network's weights from encoded training rows: built, begun, trained by the engine."""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from melior.data.table import Floats
+from melior.engine.loop import train
+from melior.engine.losses import class_loss
+from melior.engine.rate_range import rate_range
+from melior.engine.settings import Training
+from melior.features._base import Matrix
+from melior.networks.build import build
+from melior.networks.sources import MatrixRows
+from melior.networks.states import put_state, state_of
+from melior.progress import Progress, silent
+
+# torch's random state belongs to the process: two networks trained at once would draw from each other's
+ONE_AT_A_TIME = threading.Lock()
+RANGE_STEPS = 60  # of a learning-rate range test
+TRUSTED = 30.0  # times the usual rate, or a part of it, that a range test may say
+
+
+def fitted(
+    kind: str,
+    plan: dict[str, Any],
+    begun: Mapping[str, NDArray[Any]],
+    rows: MatrixRows,
+    settings: Training,
+    *,
+    valid: MatrixRows | None = None,
+    find_rate: bool = False,
+    folder: Path | None = None,
+    progress: Progress = silent,
+) -> dict[str, NDArray[Any]]:
+    """The state of the trained module; the same plan, rows and settings give the same.
+
+    kind, plan  see `build`
+    begun       arrays put into the module first, by their name in its state
+    find_rate   the learning rate is what a range test on the rows suggests
+    folder      an unfinished training there is gone on with
+    """
+    with ONE_AT_A_TIME:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            module = build(kind, plan)
+        put_state(module, begun, partly=True)
+        if find_rate:
+            found = rate_range(module, rows, class_loss, settings, steps=RANGE_STEPS)
+            usual = settings.learning_rate  # a test of so few steps may be far off on few rows
+            rate = min(max(found.suggested, usual / TRUSTED), usual * TRUSTED)
+            settings = settings.model_copy(update={"learning_rate": rate})
+        trained = train(module, rows, class_loss, settings, valid=valid, folder=folder, progress=progress)
+    if trained.stopped == "interrupted" and folder is None:
+        raise KeyboardInterrupt  # nothing is on disk to go on from
+    return state_of(module)
+
+
+def counting(matrix: Matrix, labels: NDArray[Any], weights: Floats | None) -> MatrixRows:
+    """The rows that count: those of weight 0 are left out."""
+    if weights is None or weights.all():
+        return MatrixRows(matrix, labels, weights)
+    kept = np.flatnonzero(weights)
+    return MatrixRows(matrix.take(kept), labels[kept], weights[kept])
+
+
+def put_aside(rows: MatrixRows, share: float, seed: int) -> tuple[MatrixRows, MatrixRows | None]:
+    """Rows to train on and rows that say when to stop: about this share of each class; None where there
+    are too few."""
+    assert rows.labels is not None
+    held = stratified_part(rows.labels, share, seed) if share > 0 else np.zeros(len(rows), dtype=bool)
+    return (rows.take(~held), rows.take(held)) if held.any() else (rows, None)
+
+
+def stratified_part(codes: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]:
+    """A mask of about this share of each class; a class of one row stays in training."""
+    random = np.random.default_rng(seed)
+    held = np.zeros(len(codes), dtype=bool)
+    for code in np.unique(codes):
+        own = np.flatnonzero(codes == code)
+        held[random.permutation(own)[: min(round(share * len(own)), len(own) - 1)]] = True
+    return held

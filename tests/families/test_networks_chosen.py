@@ -1,0 +1,111 @@
+"""Which networks are tried and why not, what the methods change, and life without torch."""
+
+import subprocess
+import sys
+
+import pytest
+
+from melior.errors import MissingExtra
+from melior.methods._base import methods
+from melior.models._base import Hardware, families, resolve
+from melior.models.image_network import ImageNetwork
+from melior.models.tabular_network import TabularNetwork
+from melior.recipe import Choice, Recipe
+from melior.testing import images, tables
+from melior.trials.family import choose_family
+
+SET = {
+    "activation_choice": ({}, {"activation": "gelu"}),
+    "batch_normalization": ({"kind": "rms"}, {"normalization": "rms"}),
+    "dropout": ({"rate": 0.4}, {"dropout": 0.4}),
+    "gradient_clipping": ({"norm": 0.2, "value": 0.1}, {"clip_norm": 0.2, "clip_value": 0.1}),
+    "learning_rate_adjustment": ({"factor": 2.0}, {"learning_rate": 2e-3}),
+    "learning_rate_schedule": ({"schedule": "plateau"}, {"schedule": "plateau", "stop_share": 0.15}),
+    "mixed_precision": ({"precision": "bfloat16"}, {"precision": "bfloat16"}),
+    "optimizer_choice": ({"optimizer": "sgd", "factor": 5.0}, {"optimizer": "sgd", "learning_rate": 5e-3}),
+    "weight_initialization": ({}, {"initialization": "orthogonal"}),
+    "early_stopping": ({"share": 0.2, "patience": 3}, {"stop_share": 0.2, "patience": 3}),
+    "l2_penalty": ({"strength": 4.0}, {"weight_decay": 0.04}),
+}
+
+
+@pytest.mark.parametrize("name", SET)
+def test_a_method_changes_its_settings_and_no_other(name):
+    given, expected = SET[name]
+    before = TabularNetwork(learning_rate=1e-3)
+    changed = methods()[name](**given).model(before)
+    assert changed == before.model_copy(update=expected)
+    assert TabularNetwork(**changed.model_dump()) == changed, "the changed settings are valid settings"
+
+
+@pytest.mark.parametrize("name", [name for name, method in methods().items() if method.networks])
+def test_other_families_are_refused_with_what_to_use(name):
+    for family in ("linear", "trees"):
+        reason = methods()[name]().unsuitable(Recipe(), tables.mixed_table(), families()[family]())
+        assert reason
+        assert family in reason
+
+
+def test_dynamic_lengths_and_transfer_learning_say_what_is_missing():
+    pytest.importorskip("torch")
+    table, dynamic = tables.mixed_table(), methods()["dynamic_lengths"](longest=7)
+    assert "one length" in dynamic.unsuitable(Recipe(), table, TabularNetwork())
+    words = TabularNetwork(texts="words", by_length=False)
+    assert dynamic.unsuitable(Recipe(), table, words) is None
+    assert dynamic.model(words) == TabularNetwork(texts="words", by_length=True, longest=7)
+    assert "no pretrained form" in methods()["transfer_learning"]().unsuitable(Recipe(), table, TabularNetwork())
+
+
+def test_auto_weighs_the_hardware_and_the_rows():
+    small, large = tables.number_table(400), tables.number_table(20_000)
+    network = TabularNetwork()
+    few, many, gpu = Hardware(2, False), Hardware(32, False), Hardware(2, True)
+    assert "seldom" in network.untried(small, few)
+    assert "2 cores without a GPU" in network.untried(large, few)
+    assert network.untried(large, gpu) is None
+    assert network.untried(tables.number_table(2000), many) is None
+    assert network.seconds(large) > network.seconds(small)
+    if images.HAVE_PILLOW:
+        assert "cores" in ImageNetwork(epochs=100).untried(images.image_table(), few)
+
+
+def test_auto_says_why_networks_are_left_out():
+    pytest.importorskip("torch")
+    chosen = choose_family(Recipe(metric="accuracy", model="auto"), tables.number_table(60), workers=1)
+    assert chosen.recipe.model.name in ("linear", "trees")
+    assert "tabular_network was not tried: " in chosen.reason
+
+
+def test_without_torch_networks_are_not_there(monkeypatch):
+    from melior.models import _base, _network
+
+    for module in (_base, _network):
+        monkeypatch.setattr(module, "have_torch", lambda: False)
+    assert "pip install 'melior[networks]'" in TabularNetwork().unsuitable(tables.mixed_table())
+    with pytest.raises(MissingExtra, match=r"model\.tabular_network needs .*pip install 'melior\[networks\]'"):
+        resolve(Choice(name="tabular_network"))
+    chosen = choose_family(Recipe(metric="accuracy", model="auto"), tables.number_table(60), workers=1)
+    assert "network" not in chosen.reason
+
+
+def test_everything_but_networks_works_in_a_process_without_torch():
+    """With torch and transformers made impossible to import, families and methods are listed, and trees are fitted."""
+    script = (
+        "import sys\n"
+        "class No:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'transformers'):\n"
+        "            raise ImportError(name)\n"
+        "sys.meta_path.insert(0, No())\n"
+        "from melior.methods._base import methods\n"
+        "from melior.models._base import families\n"
+        "from melior.recipe import Recipe\n"
+        "from melior.testing import tables\n"
+        "from melior.trials.fit import fit\n"
+        "assert {'tabular_network', 'image_network'} <= set(families())\n"
+        "assert 'dropout' in methods()\n"
+        "fit(Recipe(model='trees', metric='accuracy'), tables.number_table(60))\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
