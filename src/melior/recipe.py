@@ -55,14 +55,15 @@ class Split(Part):
     column   the column of groups, times or marks
     sealed   share of rows put aside before anything is looked at; 0 (for `train` alone) puts none aside
     folds    folds of the cross-validation on the rest
-    repeats  how often the cross-validation is repeated with other folds
+    repeats  how often the cross-validation is repeated with other folds; not given: once above 4,000 rows, up to
+             five times on fewer, where time allows (`melior.data.splits.repeats_for`)
     """
 
     kind: SplitKind = "auto"
     column: str | None = None
     sealed: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     folds: Annotated[int, Field(ge=2, le=20)] = 5
-    repeats: Annotated[int, Field(ge=1, le=20)] = 1
+    repeats: Annotated[int, Field(ge=1, le=20)] | None = None
 
     @model_validator(mode="after")
     def needs_column(self) -> Self:
@@ -112,11 +113,13 @@ class Choice(Part):
 class Recipe(Part):
     """What to do: data, split, metric, model, methods, seed; and which findings are muted.
 
+    task: classify answers with a class, generate with text (rows: see `melior.data.language`).
+
     >>> Recipe(data={"path": "a.csv", "target": "y"}, methods=["class_weights"]).methods[0].name
     'class_weights'
     """
 
-    task: Literal["classify"] = "classify"
+    task: Literal["classify", "generate"] = "classify"
     data: Data = Data()
     split: Split = Split()
     metric: str = "auto"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from melior.data import deal
 from melior.data.read import read
-from melior.data.splits import folds, group_numbers, lonely_classes, seal
+from melior.data.splits import folds, group_numbers, lonely_classes, repeats_for, seal
 from melior.errors import UserError
 from melior.recipe import Split
 
@@ -28,12 +28,18 @@ def example(rows=600):
 
 
 SPLITS = [
-    Split(),
-    Split(kind="random", sealed=0.3),
+    Split(repeats=1),
+    Split(kind="random", sealed=0.3, repeats=1),
     Split(kind="stratified", folds=3, repeats=3),
     Split(kind="group", column="group", repeats=2),
     Split(kind="time", column="day"),
 ]
+
+
+def test_few_rows_are_scored_more_often_unless_the_recipe_says_how_often():
+    assert [repeats_for(Split(), rows) for rows in (20, 1_200, 1_500, 3_000, 6_000, 10**6)] == [5, 5, 4, 2, 1, 1]
+    assert [repeats_for(Split(repeats=2), rows) for rows in (20, 10**6)] == [2, 2]
+    assert len(folds(made(["a", "b"] * 20), Split(), 0)) == 25
 
 
 @pytest.mark.parametrize("split", SPLITS, ids=lambda split: split.kind)
@@ -169,7 +175,7 @@ def test_times_that_are_text_are_ordered_as_times():
 
 def test_a_column_marks_the_sealed_rows():
     table = made(["a", "b"] * 6, part=["train", "Test", None, "0", "holdout", "1"] * 2)
-    split = Split(kind="column", column="part", folds=2)
+    split = Split(kind="column", column="part", folds=2, repeats=1)
     development, sealed = seal(table, split, 0)
     assert sealed.tolist() == [1, 4, 5, 7, 10, 11]
     assert len(folds(table.take(development), split, 0)) == 2

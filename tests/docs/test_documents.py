@@ -318,7 +318,9 @@ def test_the_judges_numbers_are_those_of_the_code():
     import numpy as np
     from scipy.special import chdtri, ndtri
 
+    from melior.data.splits import REPEATED_ROWS, repeats_for
     from melior.improvement.improve import NOISE_WORTH_CORRECTING
+    from melior.improvement.plan import FIRST
     from melior.improvement.race import FEWEST_TRAINING
     from melior.metrics import label_weights
     from melior.metrics.noise import LARGEST_WEIGHT
@@ -332,7 +334,10 @@ def test_the_judges_numbers_are_those_of_the_code():
     assert f"at least {NOISE_WORTH_CORRECTING:.0%}".replace("%", " %") in said
     assert f"a weight above {LARGEST_WEIGHT:.0f}" in said
     assert f"the training rows (at least {FEWEST_TRAINING})" in said
-    assert (Split().sealed, Split().folds, Split().repeats) == (0.2, 5, 1)
+    assert (Split().sealed, Split().folds, Split().repeats) == (0.2, 5, None)
+    assert [repeats_for(Split(), rows) for rows in (300, 1_200, 4_001)] == [5, 5, 1]
+    assert FIRST == 4
+    assert f"until some {REPEATED_ROWS:,} rows\nwere scored, at most five times" in said
     weights = np.round(label_weights([0, 1], [[0.9, 0.1], [0.2, 0.8]]), 3)
     for row in weights:
         assert f"({row[0]:g}, {row[1]:g})" in said

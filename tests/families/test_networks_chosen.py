@@ -23,7 +23,10 @@ SET = {
     "learning_rate_adjustment": ({"factor": 2.0}, {"learning_rate": 2e-3}),
     "learning_rate_schedule": ({"schedule": "plateau"}, {"schedule": "plateau", "stop_share": 0.15}),
     "mixed_precision": ({"precision": "bfloat16"}, {"precision": "bfloat16"}),
-    "optimizer_choice": ({"optimizer": "sgd", "factor": 5.0}, {"optimizer": "sgd", "learning_rate": 5e-3}),
+    "optimizer_choice": (
+        {"optimizer": "sgd", "factor": 5.0},
+        {"optimizer": "sgd", "learning_rate": 5e-3, "weight_decay": 1e-3},
+    ),
     "weight_initialization": ({}, {"initialization": "orthogonal"}),
     "early_stopping": ({"share": 0.2, "patience": 3}, {"stop_share": 0.2, "patience": 3}),
     "l2_penalty": ({"strength": 4.0}, {"weight_decay": 4.0}),

@@ -12,7 +12,7 @@ Image = pytest.importorskip("PIL.Image")
 ImageOps = pytest.importorskip("PIL.ImageOps")
 
 from melior.images import decode as module  # noqa: E402
-from melior.images.decode import FAULTS, SIDE, Unreadable, decode, read_image  # noqa: E402
+from melior.images.decode import FAULTS, SIDE, Unreadable, decode, read_image, thumbnail  # noqa: E402
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -207,3 +207,26 @@ def test_files_that_may_not_be_read(tmp_path, monkeypatch):
     assert of(tmp_path / "file.png" / "inside.png") == "absent"
     monkeypatch.setattr(module, "MOST_BYTES", 10)
     assert of(tmp_path / "file.png") == "too large"
+
+
+def test_a_thumbnail_is_small_upright_and_nothing_but_pixels():
+    wide = Image.new("RGB", (400, 100), "white")
+    wide.paste("red", (0, 0, 400, 20))  # a red edge at the top of what is stored
+    file = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the right edge of what one should see is at the top of what is stored
+    exif[0x010E] = "taken at home"
+    wide.save(file, "JPEG", exif=exif, quality=95)
+    small = thumbnail(file.getvalue())
+    assert b"home" not in small
+    assert b"EXIF" not in small
+    seen = Image.open(io.BytesIO(small))
+    assert seen.format == "WEBP"
+    assert seen.size == (24, 96)
+    pixels = np.asarray(seen.convert("RGB")).astype(int)
+    assert pixels[:, -2, 1].mean() < 100 < 200 < pixels[:, 2, 1].mean()
+    tiny = io.BytesIO()
+    Image.new("L", (5, 3), 200).save(tiny, "PNG")
+    assert Image.open(io.BytesIO(thumbnail(tiny.getvalue()))).size == (5, 3)
+    with pytest.raises(Unreadable):
+        thumbnail(file.getvalue()[:300])

@@ -248,3 +248,18 @@ def test_a_map_of_many_rows_says_that_it_is_a_part(tmp_path):
     pictures = json.loads((tmp_path / "run" / "pictures.json").read_text())
     assert len(pictures["map"]["x"]) == 1500
     assert "1,500 of 5,000 rows are drawn" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_copies_stand_side_by_side_among_the_examples():
+    from melior.findings import Finding
+    from melior.verbs.examples import examples_of
+
+    table = melior.read({"a": ["x", "y", "z", "x", "y", "x"]}, columns={"a": "category"})
+    clusters = [[0, 3, 5], [1, 4]]
+    finding = Finding(
+        symptom="duplicate_rows", severity=0.5, message="Copies.", rows=np.array([4, 0, 1, 3, 5, 2]),
+        measured={"clusters": clusters},
+    )  # fmt: skip
+    shown = examples_of(table, [finding])["findings"][0]["rows"]
+    assert [row["row"] for row in shown] == [4, 1, 0, 3, 5]
+    assert [row["group"] for row in shown] == [1, 1, 0, 0, 0]

@@ -15,11 +15,17 @@ MODELS = {
     # one step an epoch, so that rows of weight 2 and rows that stand twice take the same steps
     "tabular_network": {
         "settings": {"epochs": 40, "batch_rows": 1000, "width": 16, "depth": 1, "dropout": 0, "learning_rate": 0.02,
+                     "weight_decay": 0.01,
                      "precision": "float32"},
     },
     "image_network": {
         "settings": {"epochs": 40, "batch_rows": 1000, "image_channels": 8, "image_stride": 4, "dropout": 0,
                      "learning_rate": 0.03, "image_normalization": "layer", "precision": "float32"},
+    },
+    "text_encoder": {
+        "settings": {"epochs": 12, "batch_rows": 16, "width": 16, "depth": 1, "heads": 2, "vocabulary": 320,
+                     "longest": 24, "learning_rate": 0.01, "precision": "float32"},
+        "weight_tolerance": 0.1,
     },
 }  # fmt: skip
 

@@ -43,6 +43,7 @@ def test_audit_of_a_folder(folder, tmp_path):
     report = (tmp_path / "run" / "report.html").read_text()
     assert "disc/broken.png" in report
     assert "disc/again.bmp" in report
+    assert report.count("data:image/webp;base64,") == 2  # the two copies; the broken one has no picture
 
 
 @pytest.mark.parametrize("family", ["linear", "trees"])

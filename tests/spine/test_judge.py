@@ -186,6 +186,25 @@ def test_where_nothing_helps_at_most_one_run_in_twenty_accepts(copies):
     at_most(anything, 400)
 
 
+def test_a_larger_share_of_the_level_is_taken_from_the_others():
+    random = np.random.default_rng(5)
+    truth, base, others = simulated(random, gain=0.06)
+    alike = compare(ACCURACY, truth, base, others, weights=[2.0] * len(others))
+    assert alike == compare(ACCURACY, truth, base, others)
+    first = compare(ACCURACY, truth, base, others, weights=[5.0] + [1.0] * (len(others) - 1))
+    assert first[0].p_adjusted < alike[0].p_adjusted
+    assert all(one.p_adjusted >= two.p_adjusted for one, two in zip(first[1:], alike[1:], strict=True))
+    assert all((one.effect, one.p) == (two.effect, two.p) for one, two in zip(first, alike, strict=True))
+    assert first[0].p_adjusted >= first[0].p
+
+
+def test_the_level_holds_with_shares_of_it():
+    weights = [4.0, 4.0, 1.0, 1.0, 1.0, 1.0]
+    anything, first = rate_of(400, lambda random: simulated(random, copies=0.5), weights=weights)
+    at_most(anything, 400)
+    at_most(first, 400, 0.025)
+
+
 def test_the_level_holds_for_candidates_that_are_nearly_the_baseline():
     """Few answers change, so that nothing about the difference is normal."""
     anything, _ = rate_of(400, lambda random: simulated(random, copies=0.98, rows=300))

@@ -103,7 +103,7 @@ WRONG = {
     "seed: -1": "seed",
     "seed: 1.5": "seed",
     "seed: 99999999999": "seed",
-    "task: generate": "task",
+    "task: regress": "task",
     "metric: 3": "metric",
     "metric:": "metric",
     "methods: [a, a]": "methods",

@@ -21,7 +21,7 @@ from scipy import special
 from melior.data.table import Floats, Rows
 
 EXPONENTS = np.arange(0.15, 1.51, 0.015)
-LUCK = np.array([0.0, 0.25, 0.5, 1.0])
+LUCK = np.array([0.0, 0.5, 1.0, 2.0])
 GROUPS = 25
 STEPS = 800
 

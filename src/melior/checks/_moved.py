@@ -58,7 +58,7 @@ def numbers_moved(name: str, here: Floats, there: Floats, gone: str, *, column: 
     known, known_there = here[np.isfinite(here)], there[np.isfinite(there)]
     missing = np.array([len(here) - len(known), len(there) - len(known_there)])
     distance, p, said = 0.0, 1.0, ""
-    if len(known) and len(known_there):
+    if min(len(known), len(known_there)) >= FEWEST_EXPECTED:
         test = stats.ks_2samp(known, known_there, method="asymp")
         distance, p = float(test.statistic), float(test.pvalue)
         middle, middle_there = float(np.median(known)), float(np.median(known_there))

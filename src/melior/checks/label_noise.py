@@ -12,6 +12,8 @@ from melior.findings import Finding
 
 NEIGHBOURS = 20
 FALSE_RATE = 5e-3
+SUSPICION = 0.05  # as often there is nothing: a question, and few rows to look at
+FEW_NAMED = 0.01  # of the rows, where it is no more than a suspicion
 FEWEST_ROWS = 50
 ROWS_A_COLUMN = 10
 MOST_OF_TWO = 1 / 3
@@ -28,6 +30,9 @@ class LabelNoise(Check):
     A cause of the answer that no column tells makes the same pattern as labels wrong at random, so beyond 15 % the
     finding is a question, and of two classes nothing is said beyond a third. With fewer than ten rows a number column
     nothing is said either: what a model cannot learn from so few rows looks the same as labels that are wrong.
+
+    Where the floor is seen at the 5 % level and not at 0.5 % it is a suspicion: a question too, at half the severity,
+    that names at most one row in a hundred; scores are not corrected for it.
 
     A second finding names copies of a row that carry different answers.
     """
@@ -53,7 +58,7 @@ class LabelNoise(Check):
         noise = estimate_noise(
             context.fitting_best(), labels, neighbours, len(table.classes), np.random.default_rng(context.seed)
         )
-        if noise is None or noise.p >= FALSE_RATE:
+        if noise is None or noise.p >= SUSPICION:
             return found
         if len(present) > 2 or noise.rate < MOST_OF_TWO:
             found.append(self.floor(context, noise))
@@ -63,28 +68,36 @@ class LabelNoise(Check):
         table = context.table
         named = np.flatnonzero(noise.wrong > 0.5)
         named = named[np.argsort(-noise.doubt[named], kind="stable")]
+        sure = noise.p < FALSE_RATE
+        if not sure:
+            named = named[: int(FEW_NAMED * len(labelled(table.labels)))]
         measured: dict[str, Any] = {
             "noise_rate": noise.rate,
             "noise_matrix": noise.matrix,
             "classes": list(table.classes),
             "p": noise.p,
+            "suspicion": not sure,
             "rows_named": len(named),
         }
         return Finding(
             symptom="label_noise",
-            severity=min(1.0, 2 * noise.rate),
+            severity=min(1.0, 2 * noise.rate) if sure else min(1.0, noise.rate),
             message=(
                 f"About {share(noise.rate)} of the labels of {table.target!r} look wrong: even where the model is "
                 f"surest, that share disagrees with it. {count(len(named))} of {count(len(labelled(table.labels)))} "
                 f"rows are more likely wrong than right; look at them first."
+                if sure
+                else f"Some labels of {table.target!r} may be wrong, perhaps {share(noise.rate)}: the rows are too few "
+                f"to tell it from classes that overlap (chance alone looks so in {share(noise.p)} of cases). "
+                f"{count(len(named))} rows would be looked at first."
             ),
             measured=measured,
-            threshold=FALSE_RATE,
+            threshold=FALSE_RATE if sure else SUSPICION,
             threshold_from="likelihood ratio of a floor against none, each class, combined over the classes (Cauchy)",
             columns=(table.target,) if table.target else (),
             rows=table.row_ids[named],
             row_scores=noise.doubt[named],
-            certain=noise.rate < MOST_CERTAIN,
+            certain=sure and noise.rate < MOST_CERTAIN,
         )
 
     def contradiction(self, context: Context, conflicts: list[np.ndarray[Any, Any]]) -> Finding:

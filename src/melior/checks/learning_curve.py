@@ -74,8 +74,8 @@ class LearningCurve(Check):
             )
         else:
             said = (
-                f"Though the rows are few, more of the same would not help: with twice as many, {title} of {now:.3f} "
-                f"would gain {gain.high:.3f} at most. Other columns or a better model might."
+                f"Though the rows are few, more of the same would not help: with twice as many, the score ({title}) of "
+                f"{now:.3f} would gain {gain.high:.3f} at most. Other columns or a better model might."
             )
         lacking = max(abs(best - now), gain.expected, 1e-9)
         part = gain.expected / lacking if gain.low > HELPS else 0.0

@@ -27,14 +27,15 @@ class ScaleMismatch(Check):
             values = numbers[np.isfinite(numbers[:, j]), j]
             if len(values) < 10:
                 continue
-            low, high = np.quantile(values, [0.25, 0.75])
-            spread = float(high - low) or float(values.std())
+            with np.errstate(over="ignore", invalid="ignore"):  # numbers near the largest that there are
+                low, high = np.quantile(values, [0.25, 0.75])
+                spread = float(high - low) or float(values.std())
             if np.isfinite(spread) and spread > 0:
                 spreads[name] = spread
         if len(spreads) < 2:
             return []
         widest, narrowest = max(spreads, key=spreads.__getitem__), min(spreads, key=spreads.__getitem__)
-        ratio = spreads[widest] / spreads[narrowest]
+        ratio = min(spreads[widest] / spreads[narrowest], 1e300)
         if ratio <= MOST_RATIO:
             return []
         finding = Finding(

@@ -39,8 +39,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def checks() -> None:
-        """Every check: what it finds and what it costs."""
+        """Every check: what it finds and what it costs, and those that look at a training."""
         from melior.checks._base import checks as known
+        from melior.checks._training import training_checks
         from melior.cli import show
 
         table = show.Table(title="The checks", title_justify="left", title_style="bold")
@@ -48,6 +49,16 @@ def register(app: typer.Typer) -> None:
             table.add_column(heading)
         for name, check in known().items():
             table.add_row(name, ", ".join(sorted(check.symptoms)), check.cost, first_line(check))
+        show.out.print(table)
+        table = show.Table(
+            title="The checks of a training: they look at a run (melior diagnose RUN)",
+            title_justify="left",
+            title_style="bold",
+        )
+        for heading in ("check", "finds", "what it does"):
+            table.add_column(heading)
+        for name, look in training_checks().items():
+            table.add_row(name, ", ".join(sorted(look.symptoms)), first_line(look))
         show.out.print(table)
 
     @app.command()
@@ -69,6 +80,7 @@ def register(app: typer.Typer) -> None:
         """Every family of models and its settings."""
         from melior.cli import show
         from melior.models._base import families
+        from melior.models._generator import generators
 
         table = show.Table(title="The models", title_justify="left", title_style="bold")
         for heading in ("family", "reads", "settings", "what it is"):
@@ -76,6 +88,9 @@ def register(app: typer.Typer) -> None:
         for name, family in families().items():
             settings = ", ".join(f"{key}={field.default}" for key, field in family.model_fields.items())
             table.add_row(name, ", ".join(sorted(family.kinds)), settings, first_line(family))
+        for name, generator in generators().items():
+            settings = ", ".join(f"{key}={field.default}" for key, field in generator.model_fields.items())
+            table.add_row(name, "texts, prompts, chats", settings, first_line(generator))
         show.out.print(table)
 
     @app.command()

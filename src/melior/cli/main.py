@@ -8,7 +8,9 @@ import typer
 from melior.errors import UserError
 
 INTERRUPTED = 130
-COMMANDS = ("init", "audit", "improve", "train", "evaluate", "predict", "report", "demo", "listing")
+COMMANDS = (
+    "init", "audit", "improve", "train", "evaluate", "diagnose", "predict", "chat", "report", "demo", "listing",
+)  # fmt: skip
 
 app = typer.Typer(
     name="melior",

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from melior.metrics import Interval
     from melior.progress import Progress
     from melior.trials.audit import Audit, Fixed
+    from melior.trials.diagnosis import Diagnosis
     from melior.verbs.evaluate import Evaluation
+    from melior.verbs.language import LanguageScores, LanguageTraining
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -142,6 +144,15 @@ def audit(found: "Audit") -> None:
     findings(found.findings)
 
 
+def diagnosis(found: "Diagnosis") -> None:
+    if found.why_not:
+        out.print(found.why_not)
+        return
+    whose = f"{found.family}, " if found.family else ""
+    out.print(f"[bold]{found.name}[/]: {whose}{found.steps:,} steps in {found.seconds:.1f} s.")
+    findings(found.findings)
+
+
 def fixed(copy: "Fixed") -> None:
     """What a cleaned copy holds."""
     dropped = f", without {', '.join(copy.columns_dropped)}" if copy.columns_dropped else ""
@@ -174,7 +185,31 @@ def improvement(found: "Improvement") -> None:
     out.print(Text(found.said(), style="bold green" if found.accepted else "bold"))
 
 
-def evaluation(found: "Evaluation", before: "Mapping[str, Interval] | None" = None) -> None:
+def language(found: "LanguageTraining") -> None:
+    """What a language model was before it was taught, and after."""
+    out.print(f"taught {found.rows:,} rows in {found.seconds:.1f} s.")
+    for note in found.notes:
+        out.print(Text(f"  {note}", style="dim"))
+    if found.evaluation is None:
+        return
+    own = found.evaluation
+    table = Table(title=f"Scores on {own.on}: {own.rows:,} rows", title_justify="left", title_style="bold")
+    for heading in ("metric", *(["before"] if found.before else []), "after", "95 % interval"):
+        table.add_column(heading, justify="left" if heading == "metric" else "right")
+    for name, one in own.scores.items():
+        was = [f"{found.before.scores[name].value:.4f}"] if found.before else []
+        table.add_row(name, *was, f"{one.value:.4f}", f"{one.low:.4f} … {one.high:.4f}")
+    out.print(table)
+    if own.by_language:
+        table = Table(title="By language", title_justify="left", title_style="bold")
+        for heading in ("language", "perplexity", "bits per byte"):
+            table.add_column(heading, justify="left" if heading == "language" else "right")
+        for name, of in own.by_language.items():
+            table.add_row(name, f"{of['perplexity']:.2f}", f"{of['bits_per_byte']:.3f}")
+        out.print(table)
+
+
+def evaluation(found: "Evaluation | LanguageScores", before: "Mapping[str, Interval] | None" = None) -> None:
     table = Table(title=f"Scores on {found.on}: {found.rows:,} rows", title_justify="left", title_style="bold")
     table.add_column("metric", style="bold")
     table.add_column("score", justify="right")

@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
         """Fit exactly this recipe, without any search."""
         from melior.cli import show
         from melior.cli.improve import default_run
+        from melior.verbs.language import LanguageTraining
         from melior.verbs.train import train as verb
 
         folder = run if run is not None else default_run(source, "-train")
@@ -41,6 +42,10 @@ def register(app: typer.Typer) -> None:
                 progress=progress,
             )
         given.write_json(json, found.to_dict())
+        if isinstance(found, LanguageTraining):
+            show.language(found)
+            show.out.print(f"run: {folder}\ntry it: melior chat {folder}")
+            return
         show.out.print(f"{found.recipe.model.name} fitted on {found.rows:,} rows in {found.seconds:.1f} s.")
         if found.evaluation is not None:
             show.evaluation(found.evaluation)

@@ -19,6 +19,7 @@ from melior.recipe import Split
 
 SEALED_MARK = re.compile(r"1|1\.0|true|yes|y|test|hold-?out|sealed|eval|evaluation|测试|是")
 OTHER_MARK = re.compile(r"|0|0\.0|false|no|n|train|training|dev|develop|development|valid|validation|训练|验证|否")
+REPEATED_ROWS = 6000  # rows scored by all repeats together, about; beyond that repeats hardly help
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def seal(table: Table, split: Split, seed: int, *, groups: NDArray[np.int64] | N
 
 
 def folds(table: Table, split: Split, seed: int, *, groups: NDArray[np.int64] | None = None) -> list[Fold]:
-    """The folds of all repeats, `split.folds` each.
+    """The folds of all repeats (`repeats_for`), `split.folds` each.
 
     random, stratified (auto, column): each row is tested once in each repeat. group: so is each group, the shares of
     the classes kept as equal as groups allow. time: later rows are tested by what was learned from earlier ones,
@@ -84,7 +85,7 @@ def folds(table: Table, split: Split, seed: int, *, groups: NDArray[np.int64] | 
     if clusters is not None:
         _enough_groups(table, clusters, split.folds, f"{split.folds} folds")
     made = []
-    for repeat in range(split.repeats):
+    for repeat in range(repeats_for(split, table.rows)):
         rng = np.random.default_rng([seed, 1, repeat])
         if clusters is not None:
             part = deal.grouped(clusters, labels, np.full(split.folds, 1 / split.folds), rng)
@@ -101,6 +102,17 @@ def folds(table: Table, split: Split, seed: int, *, groups: NDArray[np.int64] | 
                 )
             made.append(Fold(np.flatnonzero(~test), np.flatnonzero(test), repeat, number))
     return made
+
+
+def repeats_for(split: Split, rows: int) -> int:
+    """How often the cross-validation of so many rows is repeated: `split.repeats`, or as often as gives some 6,000
+    scored rows, 1 to 5 times.
+
+    Few rows make models that depend on which of them they saw, and a repeat averages over that: on 1,440 rows with 20 %
+    wrong labels four repeats bring the error of a difference from 0.0075 to 0.0049, as if there were 3,400 rows. Many
+    rows have little of it to average.
+    """
+    return split.repeats or min(5, max(1, round(REPEATED_ROWS / max(rows, 1))))
 
 
 def lonely_classes(table: Table) -> list[str]:

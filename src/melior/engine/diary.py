@@ -42,13 +42,6 @@ class Diary:
         self.every = settings.log_every or max(1, total // LINES)
         self._mark = perf_counter()
 
-    def start(self, **more: Any) -> None:
-        """The first line of a history: what it is about."""
-        precision = str(self.device.dtype).removeprefix("torch.")
-        chosen = {"device": str(self.device.device), "precision": precision, "said": self.device.said}
-        settings = self.settings.model_dump(mode="json")
-        self.history.add({"kind": "start", "step": 0, "steps": self.total, **more, **chosen, "settings": settings})
-
     def step(self, place: Place, rate: float, loss: float, count: float, norm: float, batches: Sequence[Batch]) -> None:
         """One step that was made: its rate, its sum of losses and how much counted, the norm of its gradient."""
         window = self.window
@@ -85,10 +78,10 @@ class Diary:
         self.window.passed += passed
         return passed
 
-    def event(self, place: Place, sentence: str) -> None:
-        """Something out of the ordinary, also among the notes."""
+    def event(self, place: Place, name: str, sentence: str, **more: Any) -> None:
+        """Something out of the ordinary, also among the notes. name and more: see History."""
         self.notes.append(sentence)
-        self.history.add({"kind": "event", "step": place.step, "what": sentence})
+        self.history.add({"kind": "event", "step": place.step, "name": name, "what": sentence, **more})
 
     def note_place(self, place: Place) -> None:
         """What a checkpoint needs to go on with the history exactly."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -34,6 +34,10 @@ class Broken:
         more = f" and {len(self.rows) - 10} more" if len(self.rows) > 10 else ""
         only = "row" if len(self.rows) == 1 else "rows"
         return f"step {self.step}: the {self.what} is not finite for {only} {said}{more}"
+
+    def told(self) -> dict[str, Any]:
+        """What a line of the history says of it."""
+        return {"data": self.data, "rows": self.rows[:100].tolist()}
 
 
 def broken(

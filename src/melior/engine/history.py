@@ -21,14 +21,17 @@ class Sink(Protocol):
 
 
 class History:
-    """Lines of four kinds, each with `kind` and `step` (steps done):
+    """Lines of five kinds, each with `kind` and `step` (steps done):
 
+    start   what it is about, see start.start
     step    loss (mean over what counted since the last such line), rate, norm (of the gradient before clipping, the
             largest since then), rows_per_second, tokens_per_second, padding (share of all tokens), waited (share of
             the time that batches were waited for), memory_mib (peak), seconds (since the beginning)
     valid   loss, and what `measure` gave
-    layers  layers and units (see norms.Layers.after)
-    event   what: a sentence
+    layers  layers, units and signals (see norms.Layers.after)
+    event   name: non_finite, out_of_memory, compile, checkpoint; what: a sentence; more by name: micro_batch (rows at
+            once from here on; 0: not even one) and before; data (whether rows are at fault), rows, at (the step that
+            broke, where training went back) and rate (the factor of the rate from here on)
 
     Going back to a checkpoint drops the lines after it: those steps are done again.
     """

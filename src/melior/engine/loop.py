@@ -33,6 +33,7 @@ from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch, Loss, Rows, Source
 from melior.engine.schedules import factor
 from melior.engine.settings import Training
+from melior.engine.start import start
 from melior.engine.state import Place, State, Tensors
 from melior.engine.surroundings import Interrupt, seed_step, surroundings
 from melior.engine.validation import Measure, validation, watched
@@ -42,7 +43,7 @@ from melior.progress import Progress, silent
 __all__ = ["Trained", "outputs", "scores", "train"]
 
 AHEAD = 2  # steps whose batches are collated before they are asked for
-TRIED, STARVED = 8, 0.05  # on a CPU that is so from this step on, where collating took more than this share of the time
+TRIED, STARVED = 8, 0.1  # on a CPU that is so from this step on, where collating took more than this share of the time
 NOT_NUMERICS = {"device", "threads", "checkpoint_every", "log_every", "log_to", "compile", "micro_batch", "precision"}
 
 
@@ -152,10 +153,10 @@ class Loop:
             most = min(-(-self.settings.batch_rows // self.mesh.ranks), len(self.source))
             asked = self.settings.micro_batch
             self.place.micro_batch = min(asked, most) if asked else self._fitting(most)
+            at_once = self.place.micro_batch
+            line = start(self.module, self.source, self.order, self.total, self.settings, self.device, at_once)
+            self.diary.history.add(line)
             self.remember(to_disk=False)
-            self.diary.start(
-                steps_per_epoch=self.order.steps_per_epoch, rows=len(self.source), micro_batch=self.place.micro_batch
-            )
         if self.place.stopped:
             return
         if self.settings.compile is True or (self.settings.compile == "auto" and self._compiling_pays()):
@@ -262,7 +263,7 @@ class Loop:
         if not could_not_compile:
             return None
         self.forward = self.module
-        self.diary.event(self.place, f"torch.compile failed ({said}); the network runs as it is")
+        self.diary.event(self.place, "compile", f"torch.compile failed ({said}); the network runs as it is")
         return self.gradients(batches, rows)
 
     def prepared(self, step: int) -> list[Batch]:
@@ -283,13 +284,16 @@ class Loop:
         """Memory ran out: half as many rows at once from here on."""
         if self.device.is_gpu:
             torch.cuda.empty_cache()
-        if self.place.micro_batch == 1:
+        before = self.place.micro_batch
+        half = -(-before // 2) if before > 1 else 0
+        said = f"out of memory: {half} rows at once from here on" if half else "out of memory with a single row"
+        self.diary.event(self.place, "out_of_memory", said, before=before, micro_batch=half)
+        if not half:
             raise UserError(
                 "out of memory with a single row at a time: give shorter rows, a smaller model, or "
                 "activation_checkpointing: true."
             )
-        self.place.micro_batch = -(-self.place.micro_batch // 2)
-        self.diary.event(self.place, f"out of memory: {self.place.micro_batch} rows at once from here on")
+        self.place.micro_batch = half
 
     def trouble(self, rows: Rows, losses: list[float]) -> None:
         """A loss or gradient is not a number: nothing was changed yet, and nothing will be by this step."""
@@ -299,10 +303,11 @@ class Loop:
         match guard.decide(found, self.settings, place):
             case "skip":
                 place.skipped.append(place.step)
-                self.diary.event(self.place, f"{found}; the step was left out")
+                self.diary.event(self.place, "non_finite", f"{found}; the step was left out", **found.told())
             case "back":
                 self.back(str(found), place.step, found.rows)
             case "stop":
+                self.diary.event(self.place, "non_finite", f"{found}; training stopped", **found.told())
                 self.remember(last=True)
                 raise UserError(f"{found}. Look at these rows, or lower the learning rate.")
 
@@ -319,10 +324,12 @@ class Loop:
         place.skipped, place.rate, place.lowered, place.lowered_at = was.skipped, was.rate, was.lowered, was.lowered_at
         if len(guard.faulty_rows(self.module, self.source, self.loss, rows, self.device)):
             place.skipped.append(step)
-            self.diary.event(self.place, f"{why}; back to step {place.step}, and that step will be left out")
+            said = f"{why}; back to step {place.step}, and that step will be left out"
+            self.diary.event(self.place, "non_finite", said, data=True, at=step)
             return
         place.rate, place.lowered, place.lowered_at = place.rate / 2, place.lowered + 1, step
-        self.diary.event(self.place, f"{why}; back to step {place.step}, at {place.rate:g} times the rate")
+        said = f"{why}; back to step {place.step}, at {place.rate:g} times the rate"
+        self.diary.event(self.place, "non_finite", said, data=False, at=step, rate=place.rate)
 
     def restore(self, tensors: Tensors, place: Place) -> None:
         self.state.restore(tensors)
@@ -376,7 +383,7 @@ class Loop:
                 sentence = f"a checkpoint could not be written ({error.strerror or error})"
                 if last:
                     raise UserError(f"{sentence}: make room and train again; it goes on from the one before.") from None
-                self.diary.event(self.place, f"{sentence}; the one before is kept")
+                self.diary.event(self.place, "checkpoint", f"{sentence}; the one before is kept")
         elif self.settings.non_finite == "lower" and place.calm:
             self.good = self.state.snapshot(), place.copy()
         self.saved_at = perf_counter()

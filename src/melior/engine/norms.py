@@ -1,4 +1,4 @@
-"""What each layer does over time: norms of gradients, size of updates, dead and saturated units."""
+"""What each layer does over time: norms of gradients, size of updates and signals, dead and saturated units."""
 
 from collections.abc import Callable
 from math import sqrt
@@ -23,9 +23,12 @@ class Layers:
         self.parameters = [(name, one) for name, one in module.named_parameters() if one.requires_grad]
         self.units: dict[str, dict[str, float]] = {}
         self.norms: dict[str, float] = {}
+        self._sums: dict[str, list[Tensor | float]] = {}  # squares and numbers of outputs, squares of their gradients
         self._hooks = []
         if activations:
             for name, one in module.named_modules():
+                if is_layer(one):
+                    self._hooks.append(one.register_forward_hook(self._signal(name)))
                 measure = measured(type(one).__name__)
                 if measure is not None:
                     self._hooks.append(one.register_forward_hook(self._hook(name, *measure)))
@@ -36,6 +39,28 @@ class Layers:
                 self.units[name] = {what: float(share(output.detach()))}
 
         return look
+
+    def _signal(self, name: str) -> Callable[..., None]:
+        def look(module: nn.Module, given: Any, output: Any) -> None:
+            if not isinstance(output, Tensor) or not output.requires_grad:
+                return
+            sums = self._sums.setdefault(name, [0.0, 0.0, 0.0])  # in the order in which layers are called
+            sums[0], sums[1] = sums[0] + output.detach().float().square().sum(), sums[1] + output.numel()
+            output.register_hook(back)  # type: ignore[no-untyped-call]
+
+        def back(gradient: Tensor) -> None:
+            self._sums[name][2] += gradient.detach().float().square().sum()
+
+        return look
+
+    @property
+    def signals(self) -> dict[str, dict[str, float]]:
+        """Per layer, in the order of the forward pass: the root mean square of what it gives, and the norm of the
+        loss's gradient by it (up to a factor that all layers have in common)."""
+        return {
+            name: {"output": sqrt(float(squares) / max(float(number), 1)), "backward": sqrt(float(gradients))}
+            for name, (squares, number, gradients) in self._sums.items()
+        }
 
     def seen(self) -> None:
         """After the backward pass: activations are not looked at any longer."""
@@ -51,7 +76,7 @@ class Layers:
     @torch.no_grad()
     def after(self) -> dict[str, Any]:
         """layers: per weight its gradient's norm, root mean square and the ratio of update to weight (norms);
-        units: per activation its share of dead or saturated units."""
+        units: per activation its share of dead or saturated units; signals: see there."""
         layers = {}
         for name, one in self.parameters:
             if name in self.old:
@@ -61,7 +86,22 @@ class Layers:
                     "rms": self.norms[name] / sqrt(max(one.numel(), 1)),
                     "update": _norm(one - self.old[name]) / weight if weight else None,
                 }
-        return {"layers": layers, "units": self.units}
+        return {"layers": layers, "units": self.units, "signals": self.signals}
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Whether a module multiplies by a matrix or a kernel, and so may make a signal larger or smaller."""
+    return type(module).__name__ == "Conv1D" or isinstance(module, nn.Linear | nn.modules.conv._ConvNd)
+
+
+def kinds(module: nn.Module) -> dict[str, dict[str, Any]]:
+    """kind (of the module it belongs to) and shape of each trained weight of two or more dimensions."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, one in module.named_parameters():
+        if one.requires_grad and one.ndim >= 2:
+            owner = module.get_submodule(name.rpartition(".")[0])
+            found[name] = {"kind": type(owner).__name__, "shape": list(one.shape)}
+    return found
 
 
 def measured(activation: str) -> tuple[str, Callable[[Tensor], Tensor]] | None:

@@ -8,7 +8,7 @@ import io
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +120,29 @@ def decode(data: bytes) -> Picture:
     >>> picture.width, picture.height, picture.format, picture.pixels.shape, picture.pixels[0, 0].tolist()
     (40, 20, 'PNG', (32, 32, 3), [255, 0, 0])
     """
+    return _drawn(data, lambda width, height: (SIDE, SIDE))
+
+
+def thumbnail(data: bytes, side: int = 96) -> bytes:
+    """The first picture in the bytes of a file as WebP, at most `side` pixels wide and high, upright; for people to
+    look at. Drawn anew from pixels: nothing else of the file is in it. Raises Unreadable."""
+
+    def fitting(width: int, height: int) -> tuple[int, int]:
+        scale = min(1.0, side / max(width, height))
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+    return webp(_drawn(data, fitting).pixels)
+
+
+def webp(pixels: Pixels) -> bytes:
+    """(height, width, 3) as the bytes of a WebP file."""
+    file = io.BytesIO()
+    pillow().fromarray(pixels).save(file, "WEBP", quality=70)
+    return file.getvalue()
+
+
+def _drawn(data: bytes, size: Callable[[int, int], tuple[int, int]]) -> Picture:
+    """The picture at the size (width, height) that `size` says for that of the file, before it is turned upright."""
     image_module = pillow()
     from PIL import UnidentifiedImageError
 
@@ -130,10 +153,11 @@ def decode(data: bytes) -> Picture:
             raise Unreadable("too large")
         if min(width, height) < 1:
             raise Unreadable("damaged")
-        image.draft(None, (8 * SIDE, 8 * SIDE))  # a JPEG is unpacked at an eighth of its size where that is enough
+        wanted = size(width, height)
+        image.draft(None, (8 * wanted[0], 8 * wanted[1]))  # a JPEG is unpacked at an eighth where that is enough
         image.load()
         orientation = _orientation(image)
-        small = _coloured(image).resize((SIDE, SIDE), image_module.Resampling.BILINEAR, reducing_gap=3.0)
+        small = _coloured(image).resize(wanted, image_module.Resampling.BILINEAR, reducing_gap=3.0)
         pixels = _upright(_on_white(np.asarray(small, dtype=np.uint8)), orientation)
     except Unreadable:
         raise
@@ -195,7 +219,7 @@ def _eight_bits(values: NDArray[np.float64]) -> Pixels:
 
 
 def _on_white(pixels: Pixels) -> Pixels:
-    """(SIDE, SIDE), (SIDE, SIDE, 3) or with transparency (SIDE, SIDE, 4) to three colours on white paper."""
+    """(height, width), or that by 3, or with transparency by 4, to three colours on white paper."""
     if pixels.ndim == 2:
         return np.repeat(pixels[:, :, None], 3, axis=2)
     if pixels.shape[2] == 3:

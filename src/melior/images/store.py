@@ -14,7 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from melior.images.decode import FAULTS, FORMATS, SIDE, Fault, Pixels, Unreadable, decode, file_bytes, quiet
+from melior.images.decode import (
+    FAULTS,
+    FORMATS,
+    SIDE,
+    Fault,
+    Pixels,
+    Unreadable,
+    decode,
+    file_bytes,
+    quiet,
+    thumbnail,
+    webp,
+)
 
 Told = Callable[[int, int], None]
 Floats32 = NDArray[np.float32]
@@ -68,6 +80,20 @@ class ImageStore:
         if "\\" in cell and os.sep == "/" and not os.path.lexists(path):
             path = self.folder / cell.replace("\\", "/")  # written on Windows
         return path
+
+    def thumbnail(self, cell: str) -> bytes | None:
+        """A small WebP of an image that was read, for people to look at; None where there is no picture. What came
+        without a file is as small as the picture that is kept of it."""
+        with self._lock:
+            number = self._number.get(cell, 0)
+            if not number or self._facts[number, 2]:
+                return None
+            kept = self._pixels[number]
+        try:
+            with quiet():
+                return thumbnail(self._read(cell))
+        except Unreadable:
+            return webp(kept)
 
     def _read(self, cell: str) -> bytes:
         return file_bytes(self.path(cell))

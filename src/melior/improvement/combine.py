@@ -39,8 +39,12 @@ def combine(race: Race, judged: Sequence[tuple[Runner, Judged]]) -> Combined:
             race.notes.append(f"{addition.name}: no time left to try it together with the others")
             continue
         together = recipe.with_methods(addition)
-        results = race.trials.many([(together, fold) for fold in range(race.folds)])
-        done = {fold: result for fold, result in enumerate(results) if result is not None}
+        folds = sorted(best.results)
+        results = race.trials.many([(together, fold) for fold in folds], late=race.deadline_passed)
+        if any(result is None for result in results):
+            race.notes.append(f"{addition.name}: no time left to try it together with the others")
+            break
+        done = {fold: result for fold, result in zip(folds, results, strict=True) if result is not None}
         entry = joined(done)
         verdict = compare(
             race.metric,

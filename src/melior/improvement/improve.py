@@ -143,7 +143,7 @@ def improve_table(
     race.run()
     judged = race.judged()
     combined = combine(race, judged)
-    evidence = [_evidence(runner, verdict, race.folds) for runner, verdict in judged]
+    evidence = [_evidence(runner, verdict) for runner, verdict in judged]
     better = combined.recipe
 
     progress("the last look, at the sealed rows", 0, 2)
@@ -261,7 +261,7 @@ def noise_matrix(audit: Audit) -> Floats | None:
         return None
     found = np.asarray(finding.measured["noise_matrix"], dtype=np.float64)
     wrong = float(finding.measured.get("noise_rate", 1 - np.mean(np.diag(found))))
-    return found if wrong >= NOISE_WORTH_CORRECTING else None
+    return found if wrong >= NOISE_WORTH_CORRECTING and not finding.measured.get("suspicion") else None
 
 
 def trusted_rows(table: Table, recipe: Recipe) -> Rows | None:
@@ -332,7 +332,7 @@ def _predictions(predictor: Predictor, table: Table, truth: Floats) -> Predictio
     return Predictions(truth, scores, predictor.decided(scores))
 
 
-def _evidence(runner: Runner, judged: Judged, folds_wanted: int) -> Evidence:
+def _evidence(runner: Runner, judged: Judged) -> Evidence:
     return Evidence(
         methods=(runner.candidate.method.name,),
         effect=judged.effect,
@@ -347,5 +347,5 @@ def _evidence(runner: Runner, judged: Judged, folds_wanted: int) -> Evidence:
         reason=judged.reason,
         treats=runner.candidate.treats,
         settings=dict(runner.candidate.method.settings),
-        stage="confirm" if len(runner.results) == folds_wanted else "screen",
+        stage="confirm" if runner.complete else "screen",
     )

@@ -11,6 +11,8 @@ from melior.methods._base import Method, methods
 from melior.models._base import resolve
 from melior.recipe import Choice, Recipe
 
+FIRST = 4.0  # a usual choice: power where more is expected, and most of the level is still left for the rest
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -21,6 +23,7 @@ class Candidate:
     recipe  the baseline's recipe with the method
     treats  the symptoms found for which it is tried; empty where it is tried on every table
     cost    fits of the baseline that one fit of it costs, roughly
+    weight  its share of the judge's level beside the others: more for what helps most often against what was found
     """
 
     name: str
@@ -28,6 +31,7 @@ class Candidate:
     recipe: Recipe
     treats: tuple[str, ...]
     cost: float
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -66,14 +70,15 @@ def candidates(
             continue
         if method.networks and not model.is_network and name not in attempt:
             continue  # of no interest to whoever has no network
-        for settings in method.candidates:
+        for number, settings in enumerate(method.candidates):
             tried: Method = method(**settings)
             reason = tried.unsuitable(recipe, table, model)
             if reason:
                 refused.append(Refused(name, reason))
                 break
             choice = Choice(name=name, settings=settings)
-            found.append(Candidate(str(choice), choice, recipe.with_methods(choice), treats, method.cost))
+            weight = FIRST if number == 0 and method.first_for & severity.keys() else 1.0
+            found.append(Candidate(str(choice), choice, recipe.with_methods(choice), treats, method.cost, weight))
     return sorted(found, key=lambda c: (-_weight(c, severity), c.cost, c.name)), refused
 
 

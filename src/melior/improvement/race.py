@@ -1,4 +1,5 @@
-"""The race: every candidate gets a quick look, the promising ones get all folds, within the time there is."""
+"""The race: every candidate gets a quick look, the promising ones get all folds and all repeats, within the time there
+is."""
 
 import time
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ class Runner:
 
 @dataclass
 class Race:
-    """Candidates beside one baseline on the folds of `trials`.
+    """Candidates beside one baseline on the folds of `trials`: whole repeats, one after the other.
 
     truth     (rows, classes) label weights that trials are scored against
     groups    (rows,) rows of one group are drawn together by the judge; None for independent rows
@@ -62,8 +63,10 @@ class Race:
     def run(self) -> None:
         """Runs the race; afterwards `base` and `runners` hold what was scored."""
         started = time.monotonic()
-        self.folds = len(self.trials.folds)
-        self.scored_rows = sum(len(fold.test) for fold in self.trials.folds)
+        # the folds of the first repeat decide what goes on; those of the others are run for what is left
+        self.folds = sum(fold.repeat == 0 for fold in self.trials.folds)
+        self.repeats = len(self.trials.folds) // self.folds
+        self.scored_rows = sum(len(fold.test) for fold in self.trials.folds[: self.folds])
         self.quick = QUICK * min(1.0, FEW / self.trials.table.rows)
         self.runners = [Runner(candidate) for candidate in self.candidates]
         self.notes: list[str] = []
@@ -76,6 +79,7 @@ class Race:
         if self.runners:
             self._look()
             self._confirm()
+            self._repeat()
 
     def _left(self) -> float:
         return self.deadline - time.monotonic()
@@ -110,7 +114,7 @@ class Race:
         number = 0
         if share < 1:
             self.trials.folds.append(Fold(self._part(fold, share), fold.test, fold.repeat, fold.number))
-            number = self.folds
+            number = len(self.trials.folds) - 1
             base = self.trials.run(self.baseline, number)
         else:
             base = self.base_results[0]
@@ -245,6 +249,51 @@ class Race:
                     return
         runner.complete = True
 
+    def _repeat(self) -> None:
+        """Other drawings of the folds, for the baseline and every candidate that may still be accepted.
+
+        Who goes on, and how often, is settled before the first of them: nobody stops because of what is seen there.
+        """
+        if self.repeats == 1:
+            return
+        going, times = self._affordable(self._open())
+        for repeat in range(1, times + 1):
+            folds = range(repeat * self.folds, (repeat + 1) * self.folds)
+            recipes = [self.baseline, *(runner.candidate.recipe for runner in going)]
+            wanted = [(recipe, fold) for recipe in recipes for fold in folds]
+            found = self.trials.many(
+                wanted,
+                done=self._teller(f"other folds for what may help ({repeat} of {times})", len(wanted)),
+                late=self.deadline_passed,
+            )
+            if any(result is None for result in found):
+                return  # a repeat counts for all or for none: the judge pairs the n-th scores of a row
+            shares = [found[at : at + self.folds] for at in range(0, len(found), self.folds)]
+            for own, results in zip([self.base_results, *(runner.results for runner in going)], shares, strict=True):
+                own.update({fold: result for fold, result in zip(folds, results, strict=True) if result is not None})
+            for runner in going:
+                runner.seconds += sum(runner.results[fold].seconds for fold in folds)
+        self.base = joined(self.base_results)
+
+    def _open(self) -> list[Runner]:
+        """What was run on all folds and is not rejected, what gains most for its time first."""
+        judged = [(runner, verdict) for runner, verdict in self.judged() if runner.complete]
+        going = [(runner, verdict) for runner, verdict in judged if verdict.verdict != "rejected"]
+        return [runner for runner, _ in sorted(going, key=lambda pair: -pair[1].effect / max(pair[0].seconds, 1e-9))]
+
+    def _affordable(self, going: list[Runner]) -> tuple[list[Runner], int]:
+        """As many of them, and then as many repeats, as there is time for."""
+        time_for = 0.7 * self._left()
+        if self.baseline.split.repeats is None:  # repeats that were asked for may take the time there is
+            time_for = min(time_for, 2 * self.quick)
+        while going:
+            once = self.baseline_seconds + sum(runner.seconds for runner in going) / self.trials.workers
+            times = min(self.repeats - 1, int(time_for / max(once, 1e-9)))
+            if times:
+                return going, times
+            going = going[:-1]
+        return [], 0
+
     def judged(self) -> list[tuple[Runner, Judged]]:
         """Every candidate that was begun, judged together."""
         begun = [runner for runner in self.runners if runner.results or runner.look is not None]
@@ -262,6 +311,7 @@ class Race:
             baselines,
             entries,
             whole=whole,
+            weights=[runner.candidate.weight for runner in begun],
             margin=self.margin,
             groups=self.groups,
             seed=self.seed,

@@ -49,6 +49,7 @@ class Method(BaseModel, ABC):
     rival      methods that it makes pointless or that make it pointless: never combined
     candidates settings that `improve` tries, cheapest first; the first entry {} is the defaults
     always     tried on every table, whatever the findings
+    first_for  symptoms for which its defaults help most often: the judge gives them a larger share of its level
     networks   acts on how networks are built or trained: refused for other families
     needs      what it cannot work without and no ordinary table has, in words; empty for most
     """
@@ -63,6 +64,7 @@ class Method(BaseModel, ABC):
     rivals: ClassVar[frozenset[str]] = frozenset()
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     always: ClassVar[bool] = False
+    first_for: ClassVar[frozenset[str]] = frozenset()
     networks: ClassVar[bool] = False
     needs: ClassVar[str] = ""
     cost: ClassVar[float] = 1.0  # fits of the baseline that one fit with it costs, roughly

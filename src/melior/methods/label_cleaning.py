@@ -51,6 +51,7 @@ class LabelCleaning(Method):
     """
 
     treats: ClassVar[frozenset[str]] = frozenset({"label_noise"})
+    first_for: ClassVar[frozenset[str]] = frozenset({"label_noise"})
     always: ClassVar[bool] = True  # on few rows wrong labels are rarely found for sure, and cleaning can be proved
     questions: ClassVar[tuple[int, ...]] = (21,)
     reference: ClassVar[str] = "Northcutt et al., Confident Learning: Estimating Uncertainty in Labels, JAIR 2021"

@@ -121,6 +121,7 @@ class Threshold(Method):
     """
 
     treats: ClassVar[frozenset[str]] = frozenset({"class_imbalance"})
+    first_for: ClassVar[frozenset[str]] = frozenset({"class_imbalance"})
     questions: ClassVar[tuple[int, ...]] = (9, 25)
     reference: ClassVar[str] = "Narasimhan et al., Consistent Multiclass Algorithms for Complex Measures, ICML 2015"
     order: ClassVar[int] = 90

@@ -81,7 +81,7 @@ class NetworkModel(Model):
     optimizer      sgd, adam, adamw, rmsprop, adafactor or muon
     schedule       constant, linear, cosine, exponential, one_cycle, warmup_stable_decay or plateau
     warmup         share of the steps over which the rate rises, 0..0.9
-    weight_decay   decoupled L2 penalty, >= 0
+    weight_decay   L2 penalty, >= 0; beside the gradient with adamw, adafactor and muon, part of it with the others
     l1             penalty on the absolute weights, >= 0
     clip_norm      gradients longer than this are shortened to it; 0 leaves them
     clip_value     each gradient is cut to -clip_value..clip_value; 0 leaves them
@@ -139,8 +139,11 @@ class NetworkModel(Model):
         with the weights. matrix: the encoded training rows; classes: how many have rows."""
 
     def begun(self, matrix: Matrix, plan: dict[str, Any]) -> Mapping[str, NDArray[Any]]:
-        """Arrays put into the new module before training, by their name in its state: what training rows say of means
-        and quantiles, or pretrained weights."""
+        """Arrays put into the new module before training, by their name in its state: pretrained weights."""
+        return {}
+
+    def measured(self, matrix: Matrix, weights: Floats | None, plan: dict[str, Any]) -> Mapping[str, NDArray[Any]]:
+        """The same for what training rows say of means and quantiles. A row of weight 2 must count as two."""
         return {}
 
     def usual_epochs(self, rows: int) -> int:
@@ -223,15 +226,17 @@ class NetworkModel(Model):
         need_torch(f"model.{self.name}")
         from melior.networks.fitting import counting, fitted, put_aside
 
-        rows, valid = put_aside(counting(matrix, codes, weights), self.stop_share, seed)
-        plan = self.plan(matrix, len(present))
+        whole = counting(matrix, codes, weights)
+        rows, valid = put_aside(whole, self.stop_share, seed)
+        plan = self.plan(whole.matrix, len(present))
+        begun = {**self.measured(rows.matrix, rows.weights, plan), **self.begun(whole.matrix, plan)}
         few = len(rows) < (FEW_PICTURES if matrix.parts else FEW_ROWS)
         settings = self.training(len(rows), seed=seed, threads=1 if few else threads, stops=valid is not None)
         where = PLACE.get()
         state = fitted(
             self.module,
             plan,
-            self.begun(matrix, plan),
+            begun,
             rows,
             settings,
             valid=valid,

@@ -13,7 +13,7 @@ from melior.models._fusion import FusionModel
 
 
 class TabularNetwork(FusionModel):
-    """Network over all columns: numbers scaled robustly and embedded, categories embedded, texts and images beside.
+    """Network over all columns: numbers scaled and embedded, categories embedded, texts and images beside them.
 
     Holzmüller et al., Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data, NeurIPS 2024;
     with attention: Gorishniy et al., Revisiting Deep Learning Models for Tabular Data, NeurIPS 2021.

@@ -1,1 +1,5 @@
-"""The modules of networks and how they are built, fed, fitted and scored. Imports torch; nothing imports it early."""
+"""Torch modules of the families of networks, and what pretrained language models need (loading, LoRA, freezing, tokens,
+losses, generation, features of frozen encoders).
+
+Everything here needs torch (the extra `networks`), so the families import it inside functions.
+"""

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from melior.checks._training import Record
 from melior.errors import UserError
-from melior.runs.store import Run
+from melior.recipe import Recipe
+from melior.runs.store import TRAINING, Run
+from melior.trials.diagnosis import examine
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Content:
     confusions: list[dict[str, Any]] = field(default_factory=list)
     pictures: Mapping[str, Any] = field(default_factory=dict)
     predictor: bool = False
+    training: Record | None = None  # of its network
+    diagnosed: list[dict[str, Any]] = field(default_factory=list)  # what the checks of a training found
 
     @classmethod
     def of(cls, run: Run) -> "Content":
@@ -58,6 +63,7 @@ class Content:
             findings = findings.get("findings", [])
         if findings is None and evidence:
             findings = evidence.get("findings")
+        training = _training(run)
         return cls(
             about=run.read("run.json") if run.has("run.json") else {},
             folder=run.folder.resolve().name,
@@ -71,6 +77,8 @@ class Content:
             confusions=examples.get("confusions") or [],
             pictures=run.read("pictures.json") if run.has("pictures.json") else {},
             predictor=(run.folder / "predictor").is_dir(),
+            training=training,
+            diagnosed=[] if training is None else [one.to_dict() for one in examine(training, _recipe(run)).findings],
         )
 
     @property
@@ -109,11 +117,23 @@ def _text(run: Run) -> str:
     return (run.folder / "recipe.yaml").read_text(encoding="utf-8", errors="replace").strip()
 
 
-def _settings(run: Run) -> dict[str, Any]:
-    """The recipe as plain values; empty where it cannot be read, because a report does not fail for that."""
-    if not run.has("recipe.yaml"):
-        return {}
+def _training(run: Run) -> Record | None:
+    """The record of the network's training; None where there is none or it cannot be read."""
     try:
-        return run.recipe().model_dump(mode="json")
+        return Record.load(run.folder / TRAINING)
+    except (UserError, OSError):
+        return None
+
+
+def _recipe(run: Run) -> Recipe | None:
+    """None where it cannot be read, because a report does not fail for that."""
+    try:
+        return run.recipe() if run.has("recipe.yaml") else None
     except UserError:
-        return {}
+        return None
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """The recipe as plain values; empty where it cannot be read."""
+    recipe = _recipe(run)
+    return {} if recipe is None else recipe.model_dump(mode="json")

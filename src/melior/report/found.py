@@ -1,5 +1,6 @@
 """What was wrong: findings with their numbers, what was done about faults of the measurement, and example rows."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from melior.report.content import Content, Limits
 
 ITEMS = 12  # of a list or mapping behind a finding
 FIRST = 6  # numbers behind a finding that are always shown
+BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")  # nothing else goes into the address of a picture
 SIDE = 12  # classes of a matrix behind a finding
 
 
@@ -32,7 +34,7 @@ def found(content: Content, limits: Limits) -> dict[str, Any] | None:
     )
     for number in order[: limits.findings]:
         finding = findings[number]
-        entry = _finding(finding, classes)
+        entry = finding_of(finding, classes)
         entry["repairs"] = [repair for repair in repairs if not repair["placed"] and _same(finding, repair)]
         for repair in entry["repairs"]:
             repair["placed"] = True
@@ -48,12 +50,14 @@ def found(content: Content, limits: Limits) -> dict[str, Any] | None:
     }
 
 
-def _finding(finding: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
+def finding_of(finding: Mapping[str, Any], classes: Sequence[str] = ()) -> dict[str, Any]:
+    """A finding, ready to show; its repairs, example rows and pictures are for the caller to add."""
     name = str(finding.get("symptom"))
     title, meaning = words.symptom(name)
     severity = min(max(numbers.known(finding.get("severity")) or 0.0, 0.0), 1.0)
     columns = [str(column) for column in finding.get("columns") or []]
-    measured = [measure(key, value, classes) for key, value in list((finding.get("measured") or {}).items())[:24]]
+    behind = {key: value for key, value in (finding.get("measured") or {}).items() if key != "clusters"}  # drawn
+    measured = [measure(key, value, classes) for key, value in list(behind.items())[:24]]
     threshold = numbers.known(finding.get("threshold"))
     return {
         "symptom": name,
@@ -73,6 +77,9 @@ def _finding(finding: Mapping[str, Any], classes: Sequence[str]) -> dict[str, An
         "certain": finding.get("certain") is not False,
         "muted": shortened(words.sentence(finding.get("muted")), 300) if finding.get("muted") else "",
         "check": str(finding.get("check") or ""),
+        "repairs": [],
+        "example": None,
+        "pictures": None,
     }
 
 
@@ -166,6 +173,7 @@ def rows_of(entry: Mapping[str, Any] | None, first: Sequence[Any], limits: Limit
     columns = [column for column in dict.fromkeys([*columns, *others]) if column in others]
     shown = columns[: limits.columns]
     concerned = {str(column) for column in first}
+    groups = [row.get("group") for row in rows]
     return {
         "columns": [{"name": shortened(column, 60), "concerned": column in concerned} for column in shown],
         "rows": [
@@ -173,9 +181,13 @@ def rows_of(entry: Mapping[str, Any] | None, first: Sequence[Any], limits: Limit
                 "row": row.get("row"),
                 "note": shortened(row.get("note") or "", 200),
                 "score": row.get("score"),
-                "cells": [cell((row.get("values") or {}).get(column), limits.letters) for column in shown],
+                "apart": group != before and before is not None,  # another cluster begins
+                "cells": [
+                    cell((row.get("values") or {}).get(column), limits.letters, (row.get("images") or {}).get(column))
+                    for column in shown
+                ],
             }
-            for row in rows[: limits.rows]
+            for row, group, before in zip(rows[: limits.rows], groups, [None, *groups], strict=False)
         ],
         "notes": any(row.get("note") for row in rows),
         "scores": any(row.get("score") is not None for row in rows),
@@ -184,10 +196,11 @@ def rows_of(entry: Mapping[str, Any] | None, first: Sequence[Any], limits: Limit
     }
 
 
-def cell(value: Any, letters: int) -> dict[str, Any]:
-    """One value of the user's data."""
+def cell(value: Any, letters: int, image: Any = None) -> dict[str, Any]:
+    """One value of the user's data; `image` a WebP file in base64, where the cell names one."""
     if value is None:
-        return {"text": "", "empty": True, "more": 0}
+        return {"text": "", "empty": True, "more": 0, "image": ""}
     text = str(value)
     more = len(text) - letters if len(text) > letters + 20 else 0
-    return {"text": text[:letters].rstrip() if more else text, "empty": text == "", "more": more}
+    picture = image if isinstance(image, str) and BASE64.fullmatch(image) else ""
+    return {"text": text[:letters].rstrip() if more else text, "empty": text == "", "more": more, "image": picture}

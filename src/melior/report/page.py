@@ -14,6 +14,7 @@ from melior.report.content import STEPS, Content, Limits
 from melior.report.found import found, row_map
 from melior.report.headline import headline
 from melior.report.scored import curves, scored
+from melior.report.trained import trained
 from melior.report.tried import refused, tried
 from melior.runs.store import Run
 
@@ -48,6 +49,7 @@ def _page(content: Content, limits: Limits) -> str:
         "refused": refused(content),
         "scored": scored(content, limits),
         "curves": curves(content, limits),
+        "training": trained(content),
         "data": data(content, limits),
         "use": use(content),
     }

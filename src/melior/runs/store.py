@@ -6,6 +6,7 @@
     scores.json     every metric with its interval, curves, confusion matrix
     examples.json   the rows that the report shows
     predictor/      the trained predictor
+    training/       how the final fit of a network went: history.jsonl, checkpoints
     trials/         one file a finished trial
     report.html     what people look at
     MANIFEST.json   the SHA-256 of every file above but the trials
@@ -26,6 +27,7 @@ from melior.recipe import Recipe
 from melior.storage import sha256, write_atomic
 
 MANIFEST = "MANIFEST.json"
+TRAINING = "training"  # the folder of the final fit of a network
 
 
 class Run:

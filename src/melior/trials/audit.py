@@ -88,7 +88,7 @@ class Audit:
         return f"<p>{escape(self.name)}: {self.rows:,} rows</p><table>{head}{rows}</table>"
 
 
-def _muted(finding: Finding, recipe: Recipe) -> str:
+def muted(finding: Finding, recipe: Recipe) -> str:
     """The reason why the recipe mutes a finding; empty where it does not."""
     for mute in recipe.mute:
         same = finding.columns and set(finding.columns) <= set(mute.columns)
@@ -157,7 +157,7 @@ def run_checks(
                     measured={"check": check.name},
                 )
             ]
-        found += [replace(f, check=check.name, methods=treating(f.symptom), muted=_muted(f, recipe)) for f in measured]
+        found += [replace(f, check=check.name, methods=treating(f.symptom), muted=muted(f, recipe)) for f in measured]
         one_more(check.name)
     found.sort(key=lambda finding: (bool(finding.muted), -finding.severity))
     seconds = time.perf_counter() - started

@@ -35,6 +35,9 @@ SMALL_TEXT = Choice(name="linear")
 SMALL_TREES = Choice(name="trees", settings={"rounds": 40, "leaves": 8})
 
 
+FARTHEST = 1e9  # robust standard deviations: squares of it can be added up
+
+
 class TableContext:
     """A table with everything that checks may ask about it."""
 
@@ -98,9 +101,11 @@ class TableContext:
                     np.array([np.nanquantile(v, q) if np.isfinite(v).any() else 0.0 for v in known.T])
                     for q in (0.25, 0.75)
                 )
-            # the interquartile range of a normal distribution is 1.349 standard deviations
-            spread = np.where(high > low, (high - low) / 1.349, 1.0)
-            parts.append(np.nan_to_num((known - centre) / spread, nan=0.0))
+                # the interquartile range of a normal distribution is 1.349 standard deviations; halves of the largest
+                # numbers that there are can be subtracted
+                spread = np.where(high > low, 2 * (high / 1.349 / 2 - low / 1.349 / 2), 1.0)
+                scaled = (known - centre) / spread
+            parts.append(np.clip(np.nan_to_num(scaled, nan=0.0), -FARTHEST, FARTHEST))
         for column in self.table.of_kind("category", "language"):
             hot = OneHot(column, most=50).fit(self.table, self.seed).transform(self.table).toarray()
             parts.append(hot / np.sqrt(2))  # two rows of different categories are at distance 1

@@ -14,7 +14,10 @@ that widening always costs a third of the power (docs/judge.md has the figures).
 Many candidates share one baseline, so their errors go together. The adjusted p of c is the share of draws in which the
 largest of (d*(c') - d(c')) / se(c') over all candidates c' that were ever begun reaches z(c) (Westfall and Young,
 Resampling-Based Multiple Testing, 1993: single-step max-T). Candidates given up early take part in that maximum with
-the rows they were scored on, so giving up early cannot make the others look better than they are.
+the rows they were scored on, so giving up early cannot make the others look better than they are. Candidates of whom
+more is expected may have a larger share of the level: p(c) / weight(c) takes the place of z(c), and the smallest that
+of the largest (Genovese, Roeder and Wasserman, False Discovery Control with p-Value Weighting, Biometrika 2006).
+Weights that do not depend on the results leave the level over all candidates what it is.
 """
 
 from collections.abc import Sequence
@@ -23,7 +26,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtri, ndtr, ndtri
+from scipy.special import chdtri, log_ndtr, ndtr, ndtri
 
 from melior.data.table import Floats, Rows
 from melior.evidence import Verdict
@@ -72,6 +75,7 @@ def compare(
     candidates: Sequence[Scored],
     *,
     whole: Sequence[bool] | None = None,
+    weights: Sequence[float] | None = None,
     margin: float = 0.0,
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
@@ -82,6 +86,7 @@ def compare(
     truth       (rows of the table, classes) label weights: one-hot, or corrected for known label noise
     baseline    one for all candidates, or one for each (a candidate looked at on fewer training rows has its own)
     whole       False for a candidate that was given up before all folds were run: it cannot be accepted
+    weights     how much of the level each candidate has, beside the others; None for the same
     margin      the smallest effect that matters: a smaller one is not accepted, and a candidate whose interval lies
                 below it is rejected rather than undecided
     groups      (rows of the table,) rows of one group are drawn together
@@ -94,8 +99,11 @@ def compare(
     spread = np.nanstd(resampled, axis=1, ddof=1)
     moving = spread > 1e-12
     error = np.array([_widened(pair, se) if se > 1e-12 else se for pair, se in zip(pairs, spread, strict=True)])
-    standard = np.where(moving[:, None], (resampled - differences[:, None]) / np.where(moving, spread, 1)[:, None], 0)
-    largest = np.sort(np.nanmax(standard, axis=0))
+    standard = (resampled - differences[:, None]) / np.where(moving, spread, 1)[:, None]
+    given = np.ones(len(candidates)) if weights is None else np.asarray(weights, dtype=np.float64)
+    shares = np.log(given / given.mean())
+    surprise = np.where(moving[:, None], shares[:, None] - log_ndtr(-standard), 0.0)  # log(weight / p)
+    largest = np.sort(np.nanmax(surprise, axis=0))
     judged = []
     for number in range(len(candidates)):
         effect, half = float(differences[number]), float(ndtri(0.975) * error[number])
@@ -109,7 +117,7 @@ def compare(
         z = effect / error[number]
         p = float(1 - ndtr(z))
         # the maximum can only be larger than one candidate's own statistic
-        beyond = len(largest) - np.searchsorted(largest, z, side="left")
+        beyond = len(largest) - np.searchsorted(largest, shares[number] - log_ndtr(-z), side="left")
         p_adjusted = max(float((beyond + 1) / (len(largest) + 1)), p)
         detectable = float((ndtri(0.975) + ndtri(POWER)) * error[number])
         verdict, why = _verdict(effect, half, p_adjusted, detectable, complete, margin)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from melior.progress import Progress, silent
 from melior.runs.store import Run
 from melior.trials.run import content_hash
 from melior.verbs.examples import examples_of
+
+if TYPE_CHECKING:
+    from melior.verbs.language import LanguageScores
 
 CURVES = 12  # classes whose curves are drawn, the commonest first
 
@@ -129,13 +132,17 @@ def measured(
 
 def evaluate(
     what: Any, source: Any, *, run: str | Path | None = None, seed: int = 0, progress: Progress = silent
-) -> Evaluation:
+) -> "Evaluation | LanguageScores":
     """Scores a predictor on rows with known answers.
 
     what    a run folder, a Predictor, or anything with a `predictor` (what `train` and `improve` give back)
     source  a file, a frame or a Table; it must have the target's column
     run     a folder for the scores and a report; for a run folder, `evaluations/NAME` inside it by default
     """
+    from melior.verbs.language import evaluate_language, is_language_run
+
+    if is_language_run(what):
+        return evaluate_language(what, source, seed=seed, progress=progress)
     predictor, folder = predictor_of(what)
     progress("reading", 0, 3)
     table = source if isinstance(source, Table) else read_like(source, predictor.schema, need_target=True)

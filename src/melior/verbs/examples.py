@@ -1,6 +1,7 @@
 """Example rows for the report: a few of each finding, a few of each confusion, and what the columns hold."""
 
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from melior.data.table import Floats, Table
 from melior.findings import Finding
 
 ROWS_OF_FINDING = 8
+ROWS_OF_CLUSTER = 3
 COLUMNS = 6
 CONFUSIONS = 6
 ROWS_OF_CONFUSION = 4
@@ -29,14 +31,19 @@ def examples_of(
     place = {int(row): position for position, row in enumerate(table.row_ids)}
     shown = []
     for number, finding in enumerate(findings):
-        rows = [int(row) for row in finding.rows if int(row) in place][:ROWS_OF_FINDING]
-        if not rows:
+        named = [at for at, row in enumerate(finding.rows) if int(row) in place]
+        group = groups_of(finding)
+        if group:
+            named = side_by_side([int(row) for row in finding.rows], named, group)
+        if not named:
             continue
         columns = columns_shown(table, finding.columns)
         entries = []
-        for at, row in enumerate(rows):
+        for at in named[:ROWS_OF_FINDING]:
+            row = int(finding.rows[at])
             note = "" if finding.row_scores is None else f"{finding.row_scores[at]:.3g}"
-            entries.append({"row": row, "values": values_shown(table, place[row], columns), "note": note})
+            entry = {"row": row, **row_shown(table, place[row], columns), "note": note}
+            entries.append({**entry, "group": group[row]} if group else entry)
         shown.append({"finding": number, "columns": columns, "rows": entries})
     return {
         "table": {
@@ -58,12 +65,45 @@ def examples_of(
     }
 
 
+def groups_of(finding: Finding) -> dict[int, int]:
+    """row -> number of its cluster, for a finding that names clusters of rows; empty for any other."""
+    clusters = finding.measured.get("clusters")
+    if not isinstance(clusters, Sequence) or isinstance(clusters, str):
+        return {}
+    lists = [one for one in clusters if isinstance(one, Sequence | np.ndarray)]
+    return {int(row): number for number, one in enumerate(lists) for row in one}
+
+
+def side_by_side(rows: Sequence[int], named: Sequence[int], group: Mapping[int, int]) -> list[int]:
+    """Of the places in `rows` that are `named`, those whose row is in a cluster: a few of each cluster, side by side,
+    the cluster of the first row first."""
+    members: dict[int, list[int]] = {}
+    for at in named:
+        if rows[at] in group:
+            members.setdefault(group[rows[at]], []).append(at)
+    return [at for own in members.values() for at in own[:ROWS_OF_CLUSTER] if len(own) > 1]
+
+
 def columns_shown(table: Table, first: Sequence[str]) -> list[str]:
     """The finding's own columns, then those that people read: texts, categories, numbers."""
     own = [column for column in first if column in table.frame.columns]
-    others = [column for kind in ("text", "category", "number", "time", "id") for column in table.of_kind(kind)]
+    others = [
+        column for kind in ("image", "text", "category", "number", "time", "id") for column in table.of_kind(kind)
+    ]
     chosen = list(dict.fromkeys([*own, *others]))[: max(COLUMNS, len(own[:COLUMNS]))]
     return [*chosen, table.target] if table.target is not None else chosen
+
+
+def row_shown(table: Table, position: int, columns: Sequence[str]) -> dict[str, Any]:
+    """The values of a row by column as text, and its images by column as small WebP files in base64."""
+    values = values_shown(table, position, columns)
+    images = {}
+    for column in columns:
+        cell = table.frame.get_column(column)[position] if table.schema.kinds.get(column) == "image" else None
+        small = None if cell is None or table.images is None else table.images.thumbnail(cell)
+        if small is not None:
+            images[column] = b64encode(small).decode()
+    return {"values": values, "images": images} if images else {"values": values}
 
 
 def values_shown(table: Table, position: int, columns: Sequence[str]) -> dict[str, str]:
@@ -102,7 +142,7 @@ def _confusions(table: Table, scores: Floats | None, answers: NDArray[np.int32])
                 "rows": [
                     {
                         "row": int(table.row_ids[row]),
-                        "values": values_shown(table, int(row), columns),
+                        **row_shown(table, int(row), columns),
                         "score": None if scores is None else float(scores[row, answered]),
                     }
                     for row in rows

@@ -101,7 +101,9 @@ def _histograms(table: Table, finding: Finding, named: NDArray[np.int64]) -> lis
         known = values[np.isfinite(values)]
         if len(np.unique(known[:5000])) < 3:
             continue
-        edges = np.histogram_bin_edges(known, BINS)
+        edges = _edges(known)
+        if edges is None:
+            continue
         marked = values[named] if len(named) <= MANY * table.rows else values[:0]
         found.append(
             {
@@ -113,6 +115,14 @@ def _histograms(table: Table, finding: Finding, named: NDArray[np.int64]) -> lis
             }
         )
     return found
+
+
+def _edges(known: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """BINS equal steps from the least to the largest; None where numbers of 64 bits cannot hold them."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        edges = np.linspace(known.min(), known.max(), BINS + 1)
+    fits = np.isfinite(edges).all() and np.isfinite(np.ptp(edges / 2) * 2) and (np.diff(edges) > 0).all()
+    return edges if fits else None
 
 
 def _clusters(finding: Finding) -> list[list[int]]:

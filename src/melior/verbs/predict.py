@@ -13,15 +13,20 @@ from melior.verbs.evaluate import predictor_of
 def predict(what: Any, source: Any, *, out: str | Path | None = None) -> pl.DataFrame:
     """The answers for a file, a frame or a Table: `row` (from 0, in file order), `prediction`, `score_CLASS` for all.
 
-    what  a run folder, a Predictor, or anything with a `predictor`
+    what  a run folder, a Predictor, or anything with a `predictor`; of a language model: `row` and `answer`
     out   a CSV file to write; a file that is there already is not overwritten
 
     >>> melior.predict("runs/plain", "new.csv", out="answers.csv")             # doctest: +SKIP
     """
-    predictor, _ = predictor_of(what)
     if out is not None and Path(out).exists():
         raise UserError(f"{out} is there already; choose another name with --out or remove it.")
-    answers = predictor.predict(source)
+    from melior.verbs.language import answer_rows, is_language_run
+
+    if is_language_run(what):
+        made = answer_rows(what, source)
+        answers = pl.DataFrame({"row": range(len(made)), "answer": made}, schema={"row": pl.Int64, "answer": pl.String})
+    else:
+        answers = predictor_of(what)[0].predict(source)
     if out is not None:
         write_atomic(Path(out), answers.write_csv())
     return answers

@@ -43,6 +43,8 @@ def prepare(
     progress  is told what reading does, beside the stage: decoding images may take long
     """
     recipe, rows = recipe_and_rows(source)
+    if recipe.task == "generate":
+        raise UserError("task: generate is taught by `melior train`; this command is for task: classify.")
     data: dict[str, Any] = {}
     if target is not None:
         data["target"] = target
@@ -69,6 +71,19 @@ def prepare(
     if table.target is not None:
         named_metric(recipe.metric, table.classes)  # an unknown metric is refused before any work
     return Prepared(recipe, table, test_table)
+
+
+def language_recipe(
+    source: Any, *, model: str | None = None, methods: Sequence[str | Choice] = (), seed: int | None = None
+) -> tuple[Recipe, Any] | None:
+    """The recipe and its rows where the task is to generate text, with what is given here; else None."""
+    recipe, rows = recipe_and_rows(source)
+    if recipe.task != "generate":
+        return None
+    changes = {key: value for key, value in (("model", model), ("seed", seed)) if value is not None}
+    if changes:
+        recipe = Recipe.checked({**recipe.model_dump(exclude_unset=True), **changes})
+    return recipe.with_methods(*methods), rows
 
 
 def recipe_and_rows(source: Any) -> tuple[Recipe, Any]:

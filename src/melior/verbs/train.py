@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from melior.data.splits import seal
 from melior.predictor import Predictor
@@ -17,7 +17,10 @@ from melior.trials.run import content_hash
 from melior.trials.threads import cores, one_thread_each
 from melior.verbs.evaluate import Evaluation, measured
 from melior.verbs.examples import examples_of
-from melior.verbs.prepare import prepare
+from melior.verbs.prepare import language_recipe, prepare
+
+if TYPE_CHECKING:
+    from melior.verbs.language import LanguageTraining
 
 
 @dataclass(frozen=True)
@@ -68,15 +71,22 @@ def train(
     columns: dict[str, str] | None = None,
     run: str | Path | None = None,
     progress: Progress = silent,
-) -> Training:
+) -> "Training | LanguageTraining":
     """Fits a recipe as it stands and scores it once on rows that it did not see.
 
     source   a file, a recipe (an object or a YAML file), a frame, or a Table
     test     rows to score on; without them the recipe's `split.sealed` share is put aside first (0: none, no score)
     model    linear, trees or auto; methods: names, or `{name: settings}`
     run      a folder for the predictor, the scores and a report
+
+    A recipe with `task: generate` teaches a language model (`melior.verbs.language`).
     """
     started = time.perf_counter()
+    language = language_recipe(source, model=model, methods=methods, seed=seed)
+    if language is not None:
+        from melior.verbs.language import train_language
+
+        return train_language(*language, test=test or language[0].data.test, run=run, progress=progress)
     progress("reading", 0, 1)
     ready = prepare(
         source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns,

@@ -1,0 +1,164 @@
+"""Transformers text encoders that classify: pretrained (frozen, in part, whole, or with a LoRA) or from scratch."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import Field
+
+from melior.data.table import Floats, Labels, Table
+from melior.features._base import Encoder, Matrix
+from melior.features.blocks import Blocks
+from melior.features.network import NetworkEncoder
+from melior.features.parts import Ragged
+from melior.models._base import MatrixScorer
+from melior.models._network import NetworkModel
+from melior.models._texts import PART, EncoderTokens, FrozenText
+
+RATES = {"full": 5e-5, "last_k": 2e-4, "lora": 1e-3}  # of pretrained encoders; Devlin et al. 2019, Hu et al. 2021
+FEW_ROWS = 2000  # below this the fit is the same for any number of threads
+PASSES = {"full": 3, "last_k": 5, "lora": 5}
+
+
+class TextEncoder(NetworkModel):
+    """A transformer over the text columns (joined, a line each) with a linear head.
+
+    Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers, NAACL 2019.
+
+    source      folder or name of a pretrained encoder; empty: a small one from scratch, with a tokenizer (BPE) trained
+                on the training rows
+    tuning      what is trained of a pretrained encoder: frozen (features once, a logistic regression on them), last_k,
+                lora, full; auto: lora on a GPU, frozen without, where fine-tuning some thousand texts takes hours
+    layers      how many of the last layers last_k trains, 1..1,000
+    rank, alpha of the LoRA, 1..4,096 and > 0
+    pooling     mean of the tokens, or cls (the first)
+    dropout     before the head, and inside an encoder from scratch, 0..0.9
+    longest     most tokens of a row, 4..100,000; the encoder's own limit where that is less
+    vocabulary  tokens of a tokenizer from scratch, 300..1,000,000
+    width, depth, heads   of an encoder from scratch; width is a multiple of heads
+    """
+
+    kinds: ClassVar[frozenset[str]] = frozenset({"text"})
+    module: ClassVar[str] = "encoded_text"
+    cost: ClassVar[int] = 7
+
+    source: str = ""
+    tuning: Literal["auto", "frozen", "last_k", "lora", "full"] = "auto"
+    layers: Annotated[int, Field(ge=1, le=1000)] = 2
+    rank: Annotated[int, Field(ge=1, le=4096)] = 8
+    alpha: Annotated[float, Field(gt=0, le=4096)] = 16.0
+    pooling: Literal["mean", "cls"] = "mean"
+    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.1
+    longest: Annotated[int, Field(ge=4, le=100_000)] = 256
+    vocabulary: Annotated[int, Field(ge=300, le=1_000_000)] = 8000
+    width: Annotated[int, Field(ge=4, le=8192)] = 64
+    depth: Annotated[int, Field(ge=1, le=64)] = 2
+    heads: Annotated[int, Field(ge=1, le=64)] = 4
+
+    def chosen(self) -> str:
+        """What is trained: full for an encoder from scratch."""
+        if not self.source:
+            return "full"
+        if self.tuning != "auto":
+            return self.tuning
+        import torch
+
+        return "lora" if torch.cuda.is_available() and self.device != "cpu" else "frozen"
+
+    def unsuitable(self, table: Table) -> str | None:
+        reason = super().unsuitable(table)
+        if reason is None and not self.source and self.width % self.heads:
+            reason = f"a width of {self.width} is not shared evenly by {self.heads} heads"
+        return reason
+
+    def reads_lengths(self, table: Table) -> bool:
+        return bool(table.of_kind("text"))
+
+    def limit(self) -> int:
+        """Tokens of a row that are read."""
+        if not self.source:
+            return self.longest
+        from melior.networks.encoded import pretrained
+
+        return min(self.longest, pretrained(self.source).limit)
+
+    def token_limit(self, table: Table) -> int | None:
+        return self.limit() if self.source and table.of_kind("text") else None
+
+    def tokens(self, texts: pl.Series) -> NDArray[np.int64]:
+        if not self.source:
+            return super().tokens(texts)
+        from melior.networks.encoded import pretrained, token_numbers
+
+        _, lengths = token_numbers(pretrained(self.source).tokenizer, texts.fill_null("").to_list(), 2**30)
+        return np.where(texts.is_null().to_numpy(), 0, lengths)
+
+    def encoder(self, table: Table, *, scaled: bool) -> Encoder:
+        columns = list(table.of_kind("text"))
+        if not columns:
+            return NetworkEncoder([], [])
+        if self.chosen() == "frozen":
+            return Blocks([FrozenText(columns, source=self.source, limit=self.limit(), pooling=self.pooling)])
+        tokens = EncoderTokens(columns, source=self.source, limit=self.limit(), vocabulary=self.vocabulary)
+        return NetworkEncoder([], [tokens])
+
+    def plan(self, matrix: Matrix, classes: int) -> dict[str, Any]:
+        from melior.networks.encoded import config_of, pretrained
+        from melior.networks.scratch import small_encoder
+
+        tokens = matrix.parts[PART]
+        assert isinstance(tokens, Ragged)
+        if self.source:
+            loaded = pretrained(self.source)
+            config, pad = config_of(loaded.model), int(loaded.tokenizer.pad_token_id)
+        else:
+            size = max(int(tokens.flat.max(initial=0)) + 1, self.vocabulary)
+            # positions beyond the longest text of the training rows would never be trained
+            made = small_encoder(
+                size, width=self.width, depth=self.depth, heads=self.heads, context=self.longest, dropout=self.dropout
+            )
+            config, pad = config_of(made), 0
+        return {
+            "config": config,
+            "text": PART,
+            "classes": classes,
+            "pooling": self.pooling,
+            "dropout": self.dropout,
+            "tuning": self.chosen(),
+            "layers": self.layers,
+            "rank": self.rank,
+            "alpha": self.alpha,
+            "pad": pad,
+        }
+
+    def begun(self, matrix: Matrix, plan: dict[str, Any]) -> Mapping[str, NDArray[Any]]:
+        if not self.source:
+            return {}
+        from melior.networks.encoded import pretrained_state
+
+        return pretrained_state(self.source, plan)
+
+    def usual_epochs(self, rows: int) -> int:
+        return PASSES[self.chosen()] if self.source else super().usual_epochs(rows)
+
+    def fit(
+        self,
+        matrix: Matrix,
+        labels: Labels,
+        weights: Floats | None,
+        classes: int,
+        *,
+        seed: int,
+        threads: int = 1,
+    ) -> MatrixScorer:
+        threads = 1 if len(labels) < FEW_ROWS else threads  # sums in another order are other weights
+        if matrix.features and not matrix.parts:  # features of a frozen encoder
+            from melior.models.linear import Linear
+
+            return Linear().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
+        if not self.source or self.learning_rate is not None:
+            return super().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
+        rated = self.model_copy(update={"learning_rate": RATES[self.chosen()]})
+        return rated.fit(matrix, labels, weights, classes, seed=seed, threads=threads)

@@ -1,0 +1,209 @@
+"""Rows of language modelling as token ids with the tokens that count: plain text, prompt and answer, chat.
+
+A row is one of
+    "a text"  or  {"text": "a text"}                         every token counts
+    {"prompt": "...", "answer": "..."}                       the answer and the end count
+    [{"role": "user", "content": "..."}, ...]  or  {"messages": [...]}    what the assistant says counts
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from melior.errors import UserError
+from melior.networks.tokens import Tokens
+
+ROLES = ("system", "user", "assistant", "tool")
+# for tokenizers that bring none: the role in marks, the content, the end token
+TEMPLATE = (
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + eos_token + '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+)
+
+
+@dataclass(frozen=True)
+class Language:
+    """Token ids of rows, and which of them count.
+
+    tokens     the ids
+    counts     (all tokens,) bool: this token is to be predicted
+    truncated  rows that were longer than the limit and were cut
+    dropped    rows of which nothing counted
+    """
+
+    tokens: Tokens
+    counts: NDArray[np.bool_]
+    truncated: int = 0
+    dropped: int = 0
+
+
+def language(tokenizer: Any, rows: Sequence[Any], limit: int, *, name: str = "rows") -> Language:
+    """The ids of rows of any of the three forms.
+
+    limit  most tokens of a row. A longer plain text goes on in further rows; a longer answer is cut at its end, a
+           longer prompt at its beginning where nothing of the answer were left otherwise
+    name   what the sentences of errors call the rows
+
+    UserError: a row of no known form, a message without role or content, an unknown role, no answer in it.
+    """
+    with_template(tokenizer)
+    ids: list[list[int]] = []
+    counts: list[list[bool]] = []
+    truncated = dropped = 0
+    for made, marks, plain in zip(*_encoded(tokenizer, rows, name), strict=True):
+        if plain:
+            pieces = [slice(start, start + limit) for start in range(0, len(made), limit)]
+            # a piece of one token has nothing to predict
+            pieces = [piece for piece in pieces if len(made[piece]) > 1]
+        else:
+            truncated += len(made) > limit
+            kept = slice(0, limit)
+            if not any(marks[1:limit]):
+                kept = slice(max(len(made) - limit, 0), len(made))
+            pieces = [kept] if any(marks[kept][1:]) else []
+        dropped += not pieces
+        ids += [made[piece] for piece in pieces]
+        counts += [marks[piece] for piece in pieces]
+    if not ids:
+        raise UserError(f"{name}: there is nothing in them that could be learned; every row is empty.")
+    tokens = replace(Tokens.of(ids), truncated=truncated)
+    return Language(tokens, np.concatenate([np.asarray(marks, dtype=bool) for marks in counts]), truncated, dropped)
+
+
+def with_template(tokenizer: Any) -> Any:
+    """The tokenizer with a chat template: its own, or else a plain one."""
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = TEMPLATE
+    return tokenizer
+
+
+def start_token(tokenizer: Any) -> int:
+    """What stands before a text: the begin token, or where there is none the end token (of what was before)."""
+    token = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    if token is None:
+        raise UserError("the tokenizer has neither a begin nor an end token; name one in its tokenizer_config.json.")
+    return int(token)
+
+
+def asked(tokenizer: Any, row: Any, name: str = "row") -> str:
+    """The text that a model goes on from: a prompt as it is, a chat with the assistant's turn opened."""
+    messages = row.get("messages") if isinstance(row, dict) else row
+    if isinstance(messages, list):
+        checked_chat(messages, name, answered=False)
+        return rendered(with_template(tokenizer), messages, name, ask=True)
+    prompt = row.get("prompt") if isinstance(row, dict) else row
+    if not isinstance(prompt, str):
+        raise UserError(f'{name} has no "prompt" and no "messages"; give one of them.')
+    return prompt
+
+
+def rendered(tokenizer: Any, messages: list[dict[str, Any]], where: str, *, ask: bool) -> str:
+    """The chat as one text; ask: with the assistant's turn opened. The template runs in the library's sandbox."""
+    try:
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask)
+    except Exception as error:
+        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{where}: the model's chat template refuses it ({told}); change the row to suit.") from None
+    return str(text)
+
+
+def checked_chat(messages: list[Any], where: str, *, answered: bool = True) -> None:
+    """One sentence that names the row and the message where something is missing."""
+    for number, message in enumerate(messages, start=1):
+        at = f"{where}, message {number}"
+        if not isinstance(message, dict):
+            raise UserError(f'{at} is no object with "role" and "content"; write it as one.')
+        for key in ("role", "content"):
+            if not isinstance(message.get(key), str):
+                raise UserError(f'{at} has no "{key}" (a text is wanted); add it or leave the row out.')
+        if message["role"] not in ROLES:
+            raise UserError(f'{at}: the role is "{message["role"]}" and can be {", ".join(ROLES)}; correct it.')
+    if not messages:
+        raise UserError(f"{where} has no messages; leave it out.")
+    if answered and not any(message["role"] == "assistant" for message in messages):
+        raise UserError(f"{where}: the assistant says nothing in it, so there is nothing to learn; leave it out.")
+
+
+def _encoded(tokenizer: Any, rows: Sequence[Any], name: str) -> tuple[list[list[int]], list[list[bool]], list[bool]]:
+    """Ids, marks of what counts, and whether the row is plain text, for each row."""
+    texts: list[str] = []
+    spans: list[list[tuple[int, int]] | None] = []  # characters that count; None: plain text
+    answers: dict[int, str] = {}
+    for number, row in enumerate(rows, start=1):
+        where = f"{name}, row {number:,}"
+        text, span, answer = _read(tokenizer, row, where)
+        texts.append(text)
+        spans.append(span)
+        if answer is not None:
+            answers[number - 1] = answer
+    ids, places = _ids(tokenizer, texts)
+    answer_ids = dict(zip(answers, _ids(tokenizer, list(answers.values()))[0], strict=True))
+    start, end = start_token(tokenizer), tokenizer.eos_token_id
+    counts: list[list[bool]] = []
+    for number, span in enumerate(spans):
+        if number in answer_ids:
+            own = [start, *ids[number]]
+            ids[number] = [*own, *answer_ids[number], end]
+            counts.append([False] * len(own) + [True] * (len(answer_ids[number]) + 1))
+        elif span is None:
+            ids[number] = [start, *ids[number], end]
+            counts.append([False] + [True] * (len(ids[number]) - 1))
+        else:
+            firsts = [place[0] for place in places[number]]
+            counts.append([any(a <= first < b for a, b in span) for first in firsts])
+    return ids, counts, [span is None and number not in answer_ids for number, span in enumerate(spans)]
+
+
+def _read(tokenizer: Any, row: Any, where: str) -> tuple[str, list[tuple[int, int]] | None, str | None]:
+    """The text of a row, what of it counts (characters), and the answer where it is apart."""
+    if isinstance(row, dict):
+        if "messages" in row:
+            row = row["messages"]
+        elif "prompt" in row or "answer" in row:
+            for key in ("prompt", "answer"):
+                if not isinstance(row.get(key), str):
+                    raise UserError(f'{where} has no "{key}" (a text is wanted); add it or leave the row out.')
+            return row["prompt"], None, row["answer"]
+        else:
+            row = row.get("text")
+    if isinstance(row, str):
+        return row, None, None
+    if not isinstance(row, list | tuple):
+        raise UserError(f'{where} has no "text", no "prompt" with "answer" and no "messages"; give one of them.')
+    messages = list(row)
+    checked_chat(messages, where)
+    whole = rendered(tokenizer, messages, where, ask=False)
+    return whole, _spans(tokenizer, messages, whole, where), None
+
+
+def _spans(tokenizer: Any, messages: list[dict[str, Any]], whole: str, where: str) -> list[tuple[int, int]]:
+    """The characters of `whole` that the assistant says, the end of its turn included."""
+    found: list[tuple[int, int]] = []
+    place = 0
+    for number, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        before = rendered(tokenizer, messages[:number], where, ask=True) if number else ""
+        upto = rendered(tokenizer, messages[: number + 1], where, ask=False)
+        if whole.startswith(before) and whole.startswith(upto.rstrip()) and len(before) < len(upto):
+            found.append((len(before), len(upto.rstrip())))
+            continue
+        # a template that writes earlier turns differently later: what was said is looked for
+        said = message["content"].strip()
+        first = whole.find(said, max([place, *(end for _, end in found)]))
+        if first < 0:
+            raise UserError(f"{where}: the model's chat template leaves out an answer; use another model for it.")
+        place = first + len(said)
+        found.append((first, place))
+    return found
+
+
+def _ids(tokenizer: Any, texts: list[str]) -> tuple[list[list[int]], list[list[tuple[int, int]]]]:
+    """Ids without the marks that the tokenizer would add, and the characters of each."""
+    if not texts:
+        return [], []
+    made = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    return made["input_ids"], made["offset_mapping"]

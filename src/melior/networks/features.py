@@ -1,0 +1,131 @@
+"""Features of texts by a frozen encoder, made once and kept on disk under what they are of.
+
+A feature depends on the encoder's numbers, its tokenizer, the pooling, the limit of tokens and the text: the hash of
+these is its key. Features are written some hundred texts at a time, each piece aside and renamed: killed at any moment
+it loses the texts of one piece, and a damaged piece is made again.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from melior.networks.losses import encoded
+from melior.networks.tokenizers import saved
+from melior.networks.tokens import tokenized
+from melior.progress import Progress, silent
+from melior.storage import write_atomic
+
+Pooling = Literal["mean", "cls"]
+PIECE = 512  # texts that are written at once
+KEY = 16  # bytes of a text's key
+CELLS = 32 * 1024  # tokens that go through the encoder at once
+
+
+def content_key(model: Any, tokenizer: Any) -> str:
+    """A name of a model and its tokenizer by what they are, wherever they lie: SHA-256 over the weights."""
+    digest = hashlib.sha256(saved(tokenizer).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def frozen_features(
+    model: Any,
+    tokenizer: Any,
+    texts: Sequence[str | None],
+    *,
+    pooling: Pooling = "mean",
+    limit: int = 256,
+    cache: Path | None = None,
+    key: str | None = None,
+    progress: Progress = silent,
+) -> NDArray[np.float32]:
+    """(rows, width) float32, in the order of the texts; the same text is encoded once.
+
+    pooling  mean of the tokens, or cls: the first token's state
+    limit    tokens of a text that are read
+    cache    folder where features are kept, or None
+    key      of `content_key`, where it is known already
+    """
+    plain = [text or "" for text in texts]
+    own = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY).digest() for text in plain]
+    folder = None if cache is None else cache / f"{key or content_key(model, tokenizer)}-{pooling}-{limit}"
+    known = {} if folder is None else _read(folder, set(own))
+    todo: dict[bytes, str] = {}
+    for name, text in zip(own, plain, strict=True):
+        if name not in known and name not in todo:
+            todo[name] = text
+    # long texts last, and the order in no way depends on the rest of the call
+    names = sorted(todo, key=lambda name: (len(todo[name]), name))
+    for start in range(0, len(names), PIECE):
+        part = names[start : start + PIECE]
+        made = encoded_texts(model, tokenizer, [todo[name] for name in part], pooling=pooling, limit=limit)
+        known.update(zip(part, made, strict=True))
+        if folder is not None:
+            _write(folder, part, made)
+        progress("encoding texts", min(start + PIECE, len(names)), len(names))
+    width = model.config.get_text_config().hidden_size
+    if not own:
+        return np.zeros((0, width), dtype=np.float32)
+    return np.stack([known[name] for name in own])
+
+
+@torch.no_grad()
+def encoded_texts(
+    model: Any, tokenizer: Any, texts: Sequence[str], *, pooling: Pooling, limit: int
+) -> NDArray[np.float32]:
+    """The same without a cache; texts of like length go through together."""
+    device = next(model.parameters()).device
+    model.eval()
+    tokens = tokenized(tokenizer, texts, limit)
+    lengths = tokens.lengths
+    order = np.argsort(lengths, kind="stable")
+    found: NDArray[np.float32] | None = None
+    start = 0
+    while start < len(order):
+        stop = start + 1
+        while stop < len(order) and (stop + 1 - start) * max(lengths[order[stop]], 1) <= CELLS:
+            stop += 1
+        rows = order[start:stop]
+        ids, mask = tokens.padded(rows, tokenizer.pad_token_id)
+        made = encoded(model, ids.to(device), mask.to(device), pooling).float().cpu().numpy()
+        if found is None:
+            found = np.zeros((len(order), made.shape[1]), dtype=np.float32)
+        found[rows] = made
+        start = stop
+    if found is None:
+        return np.zeros((0, model.config.get_text_config().hidden_size), dtype=np.float32)
+    return found
+
+
+def _write(folder: Path, names: list[bytes], features: NDArray[np.float32]) -> None:
+    from safetensors.numpy import save
+
+    keys = np.frombuffer(b"".join(names), dtype=np.uint8).reshape(len(names), KEY)
+    content = save({"keys": np.ascontiguousarray(keys), "features": np.ascontiguousarray(features)})
+    write_atomic(folder / f"{hashlib.sha256(content).hexdigest()[:24]}.safetensors", content)
+
+
+def _read(folder: Path, wanted: set[bytes]) -> dict[bytes, NDArray[np.float32]]:
+    """What is known of these texts. A piece whose name is not the hash of its content is damaged and is taken away:
+    it is made again."""
+    from safetensors.numpy import load
+
+    found: dict[bytes, NDArray[np.float32]] = {}
+    for path in sorted(folder.glob("[0-9a-f]*.safetensors")):
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest()[:24] != path.stem:
+            path.unlink(missing_ok=True)
+            continue
+        piece = load(content)
+        for row, key in enumerate(piece["keys"]):
+            name = key.tobytes()
+            if name in wanted:
+                found[name] = piece["features"][row]
+    return found

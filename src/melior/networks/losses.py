@@ -1,0 +1,147 @@
+"""Losses of language models as (sum, count), and the modules that give what they need.
+
+The logits of a big vocabulary are the largest thing in training a small language model: 8 rows of 1,024 tokens and
+50,000 words are 1.6 GB in float32, and the gradient as much again. So they are made a few tokens at a time, only where
+a token counts, and made again in the backward pass instead of kept.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
+
+from melior.engine.losses import IGNORED, class_loss, multi_label_loss
+from melior.engine.problem import Batch
+
+__all__ = ["CausalNetwork", "TextClassifier", "TokenLoss", "class_loss", "language_loss", "multi_label_loss"]
+CELLS = 2**24  # logits made at once: 64 MB in float32
+
+
+class TokenLoss(NamedTuple):
+    """The summed loss of the tokens that count, and how many do."""
+
+    total: Tensor
+    counted: Tensor
+
+
+def next_token_loss(hidden: Tensor, head: nn.Module | None, labels: Tensor, cells: int = CELLS) -> TokenLoss:
+    """Cross-entropy of the next tokens, in nats, without ever holding all logits.
+
+    hidden  (rows, time, width), the model's last states
+    head    width to vocabulary; None: `hidden` are the logits already
+    labels  (rows, time), the token of each place itself and -100 for what does not count; place t is predicted from
+            the state at t - 1
+    cells   logits made at once, in the forward and again in the backward pass
+    """
+    states, wanted = hidden[:, :-1], labels[:, 1:]
+    counted = wanted != IGNORED
+    states, wanted = states[counted], wanted[counted]  # (tokens, width), (tokens,)
+    total = hidden.sum() * 0.0 if not len(wanted) else hidden.new_zeros((), dtype=torch.float32)
+    if head is None:
+        return TokenLoss(total + cross_entropy(states.float(), wanted, reduction="sum"), counted.sum().float())
+    step = max(cells // _outputs(head), 1)
+    for start in range(0, len(wanted), step):
+        part = states[start : start + step], wanted[start : start + step]
+        if torch.is_grad_enabled() and len(wanted) > step:
+            total = total + checkpoint(_summed, head, *part, use_reentrant=False)
+        else:
+            total = total + _summed(head, *part)
+    return TokenLoss(total, counted.sum().float())
+
+
+def _summed(head: nn.Module, states: Tensor, wanted: Tensor) -> Tensor:
+    return cross_entropy(head(states).float(), wanted, reduction="sum")
+
+
+def _outputs(head: nn.Module) -> int:
+    layer: Any = getattr(head, "base", head)  # under LoRA the layer itself is one step further in
+    return int(layer.weight.shape[0])
+
+
+class CausalNetwork(nn.Module):
+    """A causal model for the engine.
+
+    inputs   input_ids, position_ids and labels (rows, time); padding at the end (see LanguageRows)
+    outputs  TokenLoss with labels, else the logits (rows, time, vocabulary)
+
+    Where a model does more to its logits than its output layer (soft caps, scales), which is measured once, its own
+    logits are used.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.plain_head = _plain_head(model)
+
+    def forward(
+        self, input_ids: Tensor, position_ids: Tensor | None = None, labels: Tensor | None = None
+    ) -> TokenLoss | Tensor:
+        given = {"input_ids": input_ids, "use_cache": False}
+        if position_ids is not None:
+            given["position_ids"] = position_ids
+        if labels is None:
+            logits: Tensor = self.model(**given).logits
+            return logits
+        if self.plain_head:
+            hidden = self.model.base_model(**given)[0]
+            return next_token_loss(hidden, self.model.get_output_embeddings(), labels)
+        return next_token_loss(self.model(**given).logits, None, labels)
+
+
+def language_loss(outputs: TokenLoss, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The loss of a CausalNetwork for the engine: (sum, tokens that count)."""
+    return outputs.total, outputs.counted
+
+
+def _plain_head(model: Any) -> bool:
+    """Whether the logits are the output layer of the last states and nothing more."""
+    head = model.get_output_embeddings()
+    if head is None:
+        return False
+    ids = torch.arange(4, device=next(model.parameters()).device)[None]
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        own = model(input_ids=ids, use_cache=False).logits
+        made = head(model.base_model(input_ids=ids, use_cache=False)[0])
+    model.train(training)
+    return bool(own.shape == made.shape and torch.allclose(own, made, rtol=1e-4, atol=1e-5))
+
+
+class TextClassifier(nn.Module):
+    """A pooled encoder with a linear head.
+
+    inputs   input_ids and attention_mask (rows, time)
+    outputs  logits (rows, classes)
+
+    pooling  mean of the tokens, or cls: the first token
+    dropout  before the head
+    """
+
+    def __init__(self, encoder: Any, classes: int, *, pooling: str = "mean", dropout: float = 0.1) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling = pooling
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(encoder.config.get_text_config().hidden_size, classes)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        pooled = encoded(self.encoder, input_ids, attention_mask, self.pooling)
+        logits: Tensor = self.head(self.dropout(pooled))
+        return logits
+
+
+def encoded(encoder: Any, input_ids: Tensor, attention_mask: Tensor, pooling: str) -> Tensor:
+    """(rows, width): the mean of each row's real tokens, or its first token's state.
+
+    Reimers and Gurevych, Sentence-BERT, 2019 (mean); Devlin et al., BERT, 2019 (the first token).
+    """
+    states: Tensor = encoder(input_ids=input_ids, attention_mask=attention_mask)[0]  # (rows, time, width)
+    if pooling == "cls":
+        return states[:, 0]
+    real = attention_mask[..., None].to(states.dtype)
+    return (states * real).sum(1) / real.sum(1).clamp(min=1)

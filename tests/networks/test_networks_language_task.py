@@ -1,0 +1,191 @@
+"""task: generate, from a recipe and a file to a run that answers: from nothing, and a model taught further."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+import melior  # noqa: E402
+from melior.data.language import language_rows, split_answer  # noqa: E402
+from melior.errors import UserError  # noqa: E402
+from melior.models._generator import resolve_generator  # noqa: E402
+from melior.recipe import Choice, Recipe  # noqa: E402
+from melior.verbs.language import load_writer, scored  # noqa: E402
+
+COLOURS = {"sky": "blue", "grass": "green", "coal": "black", "snow": "white", "blood": "red"}
+SMALL = {
+    "width": 32, "depth": 2, "heads": 2, "vocabulary": 400, "context": 48, "steps": 120, "batch_rows": 16,
+    "learning_rate": 5e-3, "answer_tokens": 12, "checkpoint_every": 50,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def questions(times=12):
+    return [
+        {"prompt": f"colour of {thing}, asked {number}?", "answer": f" {colour}"}
+        for number in range(times)
+        for thing, colour in COLOURS.items()
+    ]
+
+
+def recipe(**settings):
+    return Recipe(task="generate", model={"causal_lm": {**SMALL, **settings}})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("language")
+    pl.DataFrame(questions()).write_ndjson(folder / "questions.jsonl")
+    (folder / "melior.yaml").write_text(recipe().with_data(path="questions.jsonl").to_yaml())
+    trained = melior.train(folder / "melior.yaml", run=folder / "run")
+    return folder, trained
+
+
+def test_a_small_model_learns_to_answer(run):
+    folder, trained = run
+    assert trained.rows == 48
+    assert trained.evaluation.rows == 12
+    assert trained.evaluation["token_f1"].value > 0.8
+    assert trained.evaluation["perplexity"].value < 2
+    assert {"MANIFEST.json", "model", "recipe.yaml", "scores.json", "training"} <= {
+        p.name for p in folder.glob("run/*")
+    }
+    assert not list(folder.glob("run/**/*.bin")) + list(folder.glob("run/**/*.pt"))
+
+
+def test_what_is_loaded_elsewhere_answers_the_same(run):
+    folder, trained = run
+    rows = [{"prompt": "colour of coal, asked 3?"}, {"prompt": "colour of snow, asked 99?"}]
+    (folder / "new.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    code = "import sys, melior; print(melior.predict(sys.argv[1], sys.argv[2])['answer'].to_list())"
+    made = subprocess.run(
+        [sys.executable, "-c", code, folder / "run", folder / "new.jsonl"], capture_output=True, text=True, check=True
+    )
+    assert made.stdout.strip() == str(trained.writer.answers(rows))
+    again = melior.evaluate(folder / "run", folder / "questions.jsonl")
+    assert again["exact_match"].value > 0.8
+
+
+def test_talking_to_it(run):
+    folder, _ = run
+    code = "import sys; from melior.cli.main import run; sys.argv = ['melior', 'chat', *sys.argv[1:]]; run()"
+    typed = "colour of coal?\n/new\nhello\n\n"
+    called = [sys.executable, "-c", code, folder / "run", "--tokens", "4"]
+    said = subprocess.run(called, input=typed, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.count("model") == 2
+
+
+def test_a_model_is_taught_further(run, tmp_path):
+    """From the run's own model: LoRA is kept as an adapter, and the weights below stay as they were."""
+    folder, trained = run
+    base = str(folder / "run" / "model")
+    other = [{"prompt": row["prompt"], "answer": " white"} for row in questions(4)]
+    asked = recipe(base=base, tuning="lora", rank=8, steps=100, learning_rate=1e-2)
+    taught = melior.train(asked.with_data(path=str(_written(tmp_path, other))), run=tmp_path / "run")
+    assert taught.before["token_f1"].value < 0.6 < 0.8 < taught.evaluation["token_f1"].value
+    assert (tmp_path / "run" / "model" / "adapter_model.safetensors").is_file()
+    writer, _ = load_writer(tmp_path / "run")
+    assert writer.answers([{"prompt": "colour of coal, asked 3?"}]) == [" white"]
+    first, _ = load_writer(folder / "run")
+    assert first.answers([{"prompt": "colour of coal, asked 3?"}]) == trained.writer.answers(
+        [{"prompt": "colour of coal, asked 3?"}]
+    )
+
+
+def _written(folder, rows):
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder / "rows.jsonl"
+
+
+def test_perplexity_by_hand(run):
+    """Of one answer: the model's own probabilities of its tokens, one after the other."""
+    _, trained = run
+    writer = trained.writer
+    row = questions(1)[0]
+    found = scored(writer, [row], on="one row")
+    ids = writer.tokenizer(row["prompt"], add_special_tokens=False)["input_ids"]
+    answer = [*writer.tokenizer(row["answer"], add_special_tokens=False)["input_ids"], writer.tokenizer.eos_token_id]
+    start = writer.tokenizer.bos_token_id or writer.tokenizer.eos_token_id
+    whole = torch.tensor([[start, *ids, *answer]])
+    with torch.no_grad():
+        logs = writer.model(input_ids=whole).logits[0].double().log_softmax(-1)
+    nats = -sum(float(logs[len(ids) + at, token]) for at, token in enumerate(answer))
+    assert found["perplexity"].value == pytest.approx(np.exp(nats / len(answer)), rel=1e-4)
+    size = len(row["answer"].encode())
+    assert found["bits_per_byte"].value == pytest.approx(nats / np.log(2) / size, rel=1e-4)
+
+
+def test_texts_of_two_languages_are_scored_apart(tmp_path):
+    texts = [{"text": f"the cat number {n} sat on the mat", "language": "en"} for n in range(20)]
+    texts += [{"text": f"die Katze Nummer {n} sass da", "language": "de"} for n in range(20)]
+    trained = melior.train(recipe(steps=20).with_data(path=str(_written(tmp_path, texts))))
+    assert set(trained.evaluation.by_language) == {"en", "de"}
+    assert set(trained.evaluation.scores) == {"perplexity", "bits_per_byte"}
+
+
+def test_the_same_row_is_never_on_both_sides():
+    from melior.verbs.language import _apart
+
+    rows = [{"text": f"text {n % 7}"} for n in range(70)]
+    kept, aside = _apart(rows, Recipe(task="generate"))
+    assert len(kept) + len(aside) == 70
+    assert not {row["text"] for row in kept} & {row["text"] for row in aside}
+    assert aside
+
+
+def test_rows_of_every_form(tmp_path):
+    chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
+    assert language_rows([chat])[0] == [{"messages": chat}]
+    assert split_answer({"messages": chat}) == ({"messages": chat[:1]}, "hello")
+    assert split_answer({"text": "a"}) is None
+    (tmp_path / "book.txt").write_text("Once upon a time", encoding="utf-16")
+    assert language_rows(tmp_path / "book.txt")[0] == [{"text": "Once upon a time"}]
+    pl.DataFrame({"messages": [chat], "other": [1]}).write_parquet(tmp_path / "chats.parquet")
+    assert language_rows(tmp_path / "chats.parquet")[0] == [{"messages": chat}]
+    pl.DataFrame({"a": [1]}).write_csv(tmp_path / "table.csv")
+    with pytest.raises(UserError, match=r'columns a; "messages", or'):
+        language_rows(tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda: recipe(base="/no/such/model"), "no/such/model"),
+        (lambda: recipe(context=100_000, base="RUN"), "takes"),
+        (lambda: recipe(width=30), "twice"),
+        (lambda: Recipe(task="generate", model="linear"), "no family of task: generate"),
+        (lambda: recipe().with_methods("threshold"), "threshold"),
+        (lambda: recipe(device="cuda"), "GPU|CUDA|cuda"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(run, tmp_path, made, said):
+    folder, _ = run
+    asked = made()
+    if asked.model.settings.get("base") == "RUN":
+        asked = recipe(context=100_000, base=str(folder / "run" / "model"))
+    with pytest.raises(UserError, match=said) as error:
+        melior.train(asked.with_data(path=str(folder / "questions.jsonl")))
+    assert "\n" not in str(error.value)
+
+
+def test_other_commands_say_what_they_are_for(run):
+    folder, _ = run
+    for verb in (melior.audit, melior.improve):
+        with pytest.raises(UserError, match="task: generate"):
+            verb(folder / "melior.yaml")
+    assert resolve_generator(Choice(name="auto")).name == "causal_lm"
