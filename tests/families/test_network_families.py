@@ -19,7 +19,10 @@ from melior.recipe import Choice, Recipe
 from melior.testing import tables
 from melior.trials.fit import fit
 
-QUICK = {"epochs": 60, "batch_rows": 32, "width": 16, "depth": 1, "precision": "float32", "learning_rate": 0.02}
+QUICK = {
+    "epochs": 60, "batch_rows": 32, "width": 16, "depth": 1, "dropout": 0.0, "weight_decay": 0.01,
+    "precision": "float32", "learning_rate": 0.02,
+}  # fmt: skip
 
 
 def xor(rows=200, seed=0):

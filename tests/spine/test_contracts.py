@@ -15,6 +15,7 @@ MODELS = {
     # one step an epoch, so that rows of weight 2 and rows that stand twice take the same steps
     "tabular_network": {
         "settings": {"epochs": 40, "batch_rows": 1000, "width": 16, "depth": 1, "dropout": 0, "learning_rate": 0.02,
+                     "weight_decay": 0.01,
                      "precision": "float32"},
     },
     "image_network": {

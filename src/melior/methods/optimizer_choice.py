@@ -12,6 +12,7 @@ from melior.models._network import NetworkModel, Optimizer
 from melior.recipe import Recipe
 
 SUITS: dict[Optimizer, float] = {"sgd": 30, "adam": 1, "adamw": 1, "rmsprop": 0.3, "adafactor": 3, "muon": 10}
+COUPLED = 0.001
 
 
 class OptimizerChoice(Method):
@@ -42,4 +43,7 @@ class OptimizerChoice(Method):
         rate = model.learning_rate
         if rate != "found":
             rate = (model.usual_rate if rate is None else rate) * factor
-        return model.model_copy(update={"optimizer": self.optimizer, "learning_rate": rate})
+        # a step of adamw shrinks weights by rate times decay, which stays as it was; where the decay is part of the
+        # gradient it counts beside the slope of the loss, and a thousandth is the usual amount
+        decay = model.weight_decay * (COUPLED if self.optimizer in ("sgd", "adam", "rmsprop") else 1 / factor)
+        return model.model_copy(update={"optimizer": self.optimizer, "learning_rate": rate, "weight_decay": decay})

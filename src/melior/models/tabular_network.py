@@ -1,9 +1,14 @@
 """A network over numbers, categories, times, texts and images; a variant attends over the features."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from melior.data.table import Table
 from melior.features._base import Matrix
+from melior.features.blocks import Block
+from melior.features.images import ImageDimensions
+from melior.features.network import PartBlock
 from melior.models._fusion import FusionModel
 
 
@@ -24,6 +29,7 @@ class TabularNetwork(FusionModel):
     attention       attends over the features, each a token, instead of layers over their vectors
     texts           dimensions (fitted, few) or words (embeddings under attention, trained with the rest)
     text_dimensions   of each text column, 1..512
+    image_dimensions  of each image column, 1..728
     longest         words read of a text, where texts are words, 1..100,000
     most_categories   a column of more is hashed, 2..1,000,000
     """
@@ -31,6 +37,10 @@ class TabularNetwork(FusionModel):
     cost: ClassVar[int] = 5
 
     attention: bool = False
+    image_dimensions: Annotated[int, Field(ge=1, le=728)] = 100
+
+    def _image(self, column: str, blocks: list[Block], parts: list[PartBlock]) -> None:
+        blocks.append(ImageDimensions(column, dimensions=self.image_dimensions))
 
     def row_seconds(self, table: Table) -> float:
         if not self.attention:

@@ -1,6 +1,5 @@
 """A network's weights from encoded training rows: built, begun, trained by the engine."""
 
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,11 @@ from melior.engine.losses import class_loss
 from melior.engine.rate_range import rate_range
 from melior.engine.settings import Training
 from melior.features._base import Matrix
-from melior.networks.build import build
+from melior.networks.build import build, drawing
 from melior.networks.sources import MatrixRows
 from melior.networks.states import put_state, state_of
 from melior.progress import Progress, silent
 
-# torch's random state belongs to the process: two networks trained at once would draw from each other's
-ONE_AT_A_TIME = threading.Lock()
 RANGE_STEPS = 60  # of a learning-rate range test
 TRUSTED = 30.0  # times the usual rate, or a part of it, that a range test may say
 
@@ -45,10 +42,9 @@ def fitted(
     find_rate   the learning rate is what a range test on the rows suggests
     folder      an unfinished training there is gone on with
     """
-    with ONE_AT_A_TIME:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)
-            module = build(kind, plan)
+    with drawing():
+        torch.manual_seed(settings.seed)
+        module = build(kind, plan)
         put_state(module, begun, partly=True)
         if find_rate:
             found = rate_range(module, rows, class_loss, settings, steps=RANGE_STEPS)

@@ -12,7 +12,7 @@ from melior.data.table import Floats
 from melior.engine.outputs import scores
 from melior.engine.settings import Training
 from melior.features._base import Matrix
-from melior.networks.build import build
+from melior.networks.build import build, drawing
 from melior.networks.sources import MatrixRows
 from melior.networks.states import put_state
 
@@ -21,7 +21,7 @@ ROWS_AT_ONCE = 256
 
 def rebuilt(kind: str, plan: dict[str, Any], state: Mapping[str, NDArray[Any]], *, exact: bool) -> nn.Module:
     """The module with its weights, in evaluation mode, on the CPU."""
-    with torch.random.fork_rng(devices=[]):  # building draws weights that are then overwritten
+    with drawing():  # weights that are then overwritten
         module = build(kind, plan)
     put_state(module, state)
     module.eval()

@@ -34,7 +34,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "trees": {"rounds": 15, "leaves": 7, "text_dimensions": 4},
     "tabular_network": {
         "epochs": 15, "batch_rows": 16, "width": 16, "depth": 1, "texts": "words", "embedding": "none",
-        "precision": "float32", "learning_rate": 0.02,
+        "precision": "float32", "learning_rate": 0.02, "image_dimensions": 4,
     },
     "image_network": {"epochs": 4, "batch_rows": 16, "image_channels": 8, "precision": "float32"},
 }  # fmt: skip
