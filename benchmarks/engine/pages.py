@@ -4,7 +4,8 @@
     python benchmarks/engine/pages.py --quick
 
 Paragraphs of Debian's manual pages in eight languages, as many of each; a tenth is put aside, so that paragraphs of one
-page stand on both sides, for the model and for the compressor beside it. Some pages are not wholly translated. Bits per byte of the paragraphs put aside, by language, beside two yardsticks that see the same:
+page stand on both sides, for the model and for the compressor beside it. Some pages are not wholly translated. Bits per
+byte of the paragraphs put aside, by language, beside two yardsticks that see the same:
 
     xz      what `xz -9e` needs for the rows put aside once it has seen the training rows: bits of both together, less
             bits of the training rows
