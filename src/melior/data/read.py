@@ -64,12 +64,13 @@ def read(
             raw = replace(raw, frame=raw.frame.drop(raw.label))  # one folder is no answer to learn
     frame = raw.frame
     rows: Rows = np.arange(frame.height, dtype=np.int64) if raw.rows is None else raw.rows
+    without: Rows | None = None
     labels: Labels | None = None
     classes: tuple[str, ...] = ()
     notes = list(raw.notes)
     if target is not None:
         learned = targets.learn(frame.get_column(target), raw.name, missing_target)
-        labels, classes = learned.labels, learned.classes
+        labels, classes, without = learned.labels, learned.classes, rows[~learned.kept]
         frame, rows = _kept(frame, rows, learned.kept, notes, target)
         frame = frame.drop(target)
     tell(f"looking at {frame.width:,} columns")
@@ -92,6 +93,7 @@ def read(
         notes=(*notes, *_ignored(inferred, columns or {})),
         why={column: found.why for column, found in inferred.items()},
         drawn_from=raw.drawn_from,
+        without_target=without,
         images=images,
     )
 

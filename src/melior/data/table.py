@@ -104,6 +104,10 @@ class Root:
             return self._kept[key]
 
 
+def no_rows() -> Rows:
+    return np.empty(0, dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows with typed columns. Immutable: every change is a new table that shares what it can.
@@ -121,6 +125,7 @@ class Table:
     notes      what reading changed or left out, one sentence each, for people
     why        column -> why it has its kind, for people
     drawn_from rows in the file where only some of them were read, drawn at random; None where all were
+    without_target  row numbers in the file that were left out because their target is empty
     images     the decoded images by what their cells say (image columns hold paths); None where there are none yet
     """
 
@@ -137,6 +142,7 @@ class Table:
     notes: tuple[str, ...] = ()
     why: Mapping[str, str] = field(default_factory=dict, repr=False)
     drawn_from: int | None = None
+    without_target: Rows = field(default_factory=no_rows, repr=False, compare=False)
     images: ImageStore | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -152,6 +158,7 @@ class Table:
         notes: tuple[str, ...] = (),
         why: Mapping[str, str] | None = None,
         drawn_from: int | None = None,
+        without_target: Rows | None = None,
         images: ImageStore | None = None,
     ) -> "Table":
         """A table of freshly read rows: numbered from 0, its own root."""
@@ -169,6 +176,7 @@ class Table:
             notes=notes,
             why=why or {},
             drawn_from=drawn_from,
+            without_target=no_rows() if without_target is None else without_target,
             images=ImageStore() if images is None and schema.of_kind("image") else images,
         )
 
