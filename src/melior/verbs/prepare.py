@@ -122,6 +122,7 @@ def _tables(
         "missing_target": recipe.data.missing_target,
         "encoding": recipe.data.encoding,
         "separator": recipe.data.separator,
+        "label_separator": recipe.data.label_separator,
         "sample": sample,
         "seed": recipe.seed,
         "progress": lambda said: progress("reading", 0, 1, said),
