@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from melior.data.table import Floats
 from melior.engine.loop import train
-from melior.engine.losses import class_loss
+from melior.engine.losses import class_loss, multi_label_loss
 from melior.engine.rate_range import rate_range
 from melior.engine.settings import Training
 from melior.features._base import Matrix
@@ -34,6 +34,7 @@ def fitted(
     find_rate: bool = False,
     folder: Path | None = None,
     progress: Progress = silent,
+    several: bool = False,
 ) -> dict[str, NDArray[Any]]:
     """The state of the trained module; the same plan, rows and settings give the same.
 
@@ -41,17 +42,19 @@ def fitted(
     begun       arrays put into the module first, by their name in its state
     find_rate   the learning rate is what a range test on the rows suggests
     folder      an unfinished training there is gone on with
+    several     rows may have several labels: a loss for each label, labels (rows, labels) of 0 and 1
     """
+    loss = multi_label_loss if several else class_loss
     with drawing():
         torch.manual_seed(settings.seed)
         module = build(kind, plan)
         put_state(module, begun, partly=True)
         if find_rate:
-            found = rate_range(module, rows, class_loss, settings, steps=RANGE_STEPS)
+            found = rate_range(module, rows, loss, settings, steps=RANGE_STEPS)
             usual = settings.learning_rate  # a test of so few steps may be far off on few rows
             rate = min(max(found.suggested, usual / TRUSTED), usual * TRUSTED)
             settings = settings.model_copy(update={"learning_rate": rate})
-        trained = train(module, rows, class_loss, settings, valid=valid, folder=folder, progress=progress)
+        trained = train(module, rows, loss, settings, valid=valid, folder=folder, progress=progress)
     if trained.stopped == "interrupted" and folder is None:
         raise KeyboardInterrupt  # nothing is on disk to go on from
     return state_of(module)
@@ -74,9 +77,13 @@ def put_aside(rows: MatrixRows, share: float, seed: int) -> tuple[MatrixRows, Ma
 
 
 def stratified_part(codes: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]:
-    """A mask of about this share of each class; a class of one row stays in training."""
+    """A mask of about this share of each class; a class of one row stays in training. Where rows have several labels,
+    (rows, labels), a share of all rows at random."""
     random = np.random.default_rng(seed)
     held = np.zeros(len(codes), dtype=bool)
+    if codes.ndim == 2:
+        held[random.permutation(len(codes))[: min(round(share * len(codes)), len(codes) - 1)]] = True
+        return held
     for code in np.unique(codes):
         own = np.flatnonzero(codes == code)
         held[random.permutation(own)[: min(round(share * len(own)), len(own) - 1)]] = True
