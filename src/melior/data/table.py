@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from melior.data.deal import rarest
 from melior.data.label_sets import LabelSets
 from melior.errors import UserError
 from melior.images.store import ImageRows, ImageStore
@@ -273,6 +274,19 @@ class Table:
             return np.maximum(self.given_label_matrix(), 0).astype(np.float64)
         labels = self.given_labels()
         return np.asarray(labels[:, None] == np.arange(len(self.classes)), dtype=np.float64)
+
+    def strata(self) -> Labels:
+        """(rows,) one class a row, for what deals rows out by class: its label, of several the rarest, and a number of
+        its own where it has none."""
+        if self.multilabel:
+            return rarest(self.given_label_matrix() > 0).astype(np.int32)
+        return self.given_labels()
+
+    def combinations(self) -> Labels:
+        """(rows,) equal where rows have the same labels: the class number, or that of the combination."""
+        if self.multilabel:
+            return np.unique(self.given_label_matrix(), axis=0, return_inverse=True)[1].ravel().astype(np.int32)
+        return self.given_labels()
 
     def target_counts(self) -> dict[str, int]:
         """Class -> rows, in the order of the classes; a row with several labels counts for each."""

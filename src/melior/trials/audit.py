@@ -102,7 +102,7 @@ def suits(check: Check, table: Table) -> bool:
     if table.rows < FEWEST:
         return False
     if check.needs_target:
-        if table.labels is None:
+        if not table.has_answers or (table.multilabel and not check.multilabel):
             return False
         counted = sorted(table.target_counts().values())
         if len(counted) < 2 or counted[-2] < 2:
@@ -137,6 +137,11 @@ def run_checks(
             raise UserError(f"mute: there is no symptom {mute.symptom!r}; `melior questions` names them.")
     chosen = [made() for name, made in known.items() if (not only or name in only) and name not in skip]
     chosen = [check for check in chosen if not (fast and check.cost == "model")]
+    notes = table.notes
+    one_class = [check.name for check in chosen if check.needs_target and not check.multilabel]
+    if table.multilabel and one_class:
+        why = f'they need one class a row, and "{table.target}" has several labels a row'
+        notes = (*notes, f"not looked for: {', '.join(one_class)}: {why}.")
     chosen = [check for check in chosen if suits(check, table)]
     context = context or TableContext(table, recipe, other=other)
     one_more = numbered(progress, "looking for what is wrong", len(chosen))
@@ -157,7 +162,12 @@ def run_checks(
                     measured={"check": check.name},
                 )
             ]
-        found += [replace(f, check=check.name, methods=treating(f.symptom), muted=muted(f, recipe)) for f in measured]
+        found += [
+            replace(
+                f, check=check.name, methods=treating(f.symptom, multilabel=table.multilabel), muted=muted(f, recipe)
+            )
+            for f in measured
+        ]
         one_more(check.name)
     found.sort(key=lambda finding: (bool(finding.muted), -finding.severity))
     seconds = time.perf_counter() - started
@@ -168,5 +178,5 @@ def run_checks(
         seconds,
         table.name,
         tuple(left_out),
-        (*table.notes, *context.notes),
+        (*notes, *context.notes),
     )
