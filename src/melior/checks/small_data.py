@@ -29,6 +29,7 @@ class SmallData(Check):
         if len(counts) < 2:
             return []
         several = context.table.multilabel
+        kinds = "labels" if several else "classes"
         rows = int(context.table.answered().sum()) if several else sum(counts.values())
         rarest, least = min(counts.items(), key=lambda item: item[1])
         half = float(stats.norm.ppf(0.975) * np.sqrt(0.25 / least))
@@ -43,7 +44,7 @@ class SmallData(Check):
             message=(
                 f"{rarest!r} has {count(least)} rows: its recall cannot be known better than ±{share(min(half, 0.5))}, "
                 f"and a gain below {share(min(provable, 1.0))} accuracy cannot be proved. "
-                f"{count(len(few))} of {count(len(counts))} {'labels' if several else 'classes'} have fewer than {count(enough)} rows."
+                f"{count(len(few))} of {count(len(counts))} {kinds} have fewer than {count(enough)} rows."
             ),
             measured={
                 "rows": rows,

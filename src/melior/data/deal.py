@@ -89,7 +89,7 @@ def label_sets(sets: NDArray[np.bool_], shares: NDArray[np.float64], rng: np.ran
     part = np.full(rows, -1, dtype=np.int64)
     lacks = shares[:, None] * counts  # (parts, labels)
     room = shares * rows
-    if not np.ptp(shares) == 0:
+    if np.ptp(shares) != 0:
         part[lonely] = shares.size - 1
         lacks[-1] -= sets[lonely].sum(axis=0)
         room[-1] -= lonely.sum()

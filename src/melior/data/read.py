@@ -83,8 +83,8 @@ def read(
         else:
             if missing_target == "no_label":
                 raise UserError(
-                    f'{raw.name}: data.missing_target: no_label is for a target of several labels a row, and "{target}" '
-                    "has one; name what stands between labels with data.label_separator, or use drop."
+                    f"{raw.name}: data.missing_target: no_label is for a target of several labels a row, and "
+                    f'"{target}" has one; name what stands between labels with data.label_separator, or use drop.'
                 )
             learned = targets.learn(cells, raw.name, missing_target)
             labels, classes, kept = learned.labels, learned.classes, learned.kept

@@ -77,7 +77,9 @@ def learn(cells: pl.Series, table: str, separator: str | None, missing_target: s
             f'{table}: every row of "{cells.name}" has the label "{classes[0]}" and no other, so there is nothing to '
             "learn. Add rows without it or with other labels, or name another target."
         )
-    return TargetSets(matrix, classes, kept, LabelSets(writable_separator(classes, separator), missing_target == "no_label"))
+    return TargetSets(
+        matrix, classes, kept, LabelSets(writable_separator(classes, separator), missing_target == "no_label")
+    )
 
 
 def known(
@@ -155,7 +157,8 @@ def _as_series(name: str, lists: list[list[Any] | None], table: str) -> pl.Serie
         return pl.Series(name, lists)
     except (pl.exceptions.PolarsError, TypeError, ValueError):
         raise UserError(
-            f'{table}: "{name}" holds lists of different kinds of things. Write lists of names, such as ["fit", "price"].'
+            f'{table}: "{name}" holds lists of different kinds of things. '
+            'Write lists of names, such as ["fit", "price"].'
         ) from None
 
 

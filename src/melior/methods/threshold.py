@@ -145,7 +145,9 @@ class Threshold(Method):
             other = "" if table.multilabel else "; calibration may help"
             return f"{recipe.metric} is a metric of scores, which no threshold changes{other}"
         if table.multilabel and not isinstance(found, CountMetric):
-            return f"{recipe.metric} is a mean over rows; a threshold for each label can be set for macro_f1 or micro_f1"
+            return (
+                f"{recipe.metric} is a mean over rows; a threshold for each label can be set for macro_f1 or micro_f1"
+            )
         return None
 
     def predictor(self, predictor: Predictor, held_out: HeldOut) -> Predictor:

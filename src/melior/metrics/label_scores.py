@@ -58,7 +58,9 @@ class PooledArea(Part):
         pooled = self.area(1).prepare(both(truth.ravel()), both(scores.ravel()), answers.ravel())
 
         def kernel(counts: Floats) -> Floats:
-            one = max(1, (1 << 22) // max(1, truth.size))  # resamples at once: the counts of pairs are as many as labels
+            one = max(
+                1, (1 << 22) // max(1, truth.size)
+            )  # resamples at once: the counts of pairs are as many as labels
             pieces = [pooled(np.repeat(counts[at : at + one], labels, axis=1)) for at in range(0, len(counts), one)]
             return np.concatenate(pieces) if pieces else np.empty(0)
 

@@ -257,7 +257,9 @@ def _families(word: str, title: str, score: Score) -> tuple[Family, ...]:
         return SingleLabel(f"{word}[{labels[code]}]", f"{title} of {labels[code]}", score, code)
 
     return (
-        Family(f"macro_{word}", lambda labels, code: MacroLabels(f"macro_{word}", f"{title}, mean over the labels", score)),
+        Family(
+            f"macro_{word}", lambda labels, code: MacroLabels(f"macro_{word}", f"{title}, mean over the labels", score)
+        ),
         Family(
             f"micro_{word}",
             lambda labels, code: MicroLabels(f"micro_{word}", f"{title} over all pairs of a row and a label", score),

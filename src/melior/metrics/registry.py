@@ -17,11 +17,12 @@ from melior.metrics._base import Family, Metric
 def families(multilabel: bool = False) -> dict[str, Family]:
     """Every family of metrics, by name, from all modules of the package that define `METRICS` (or `MULTILABEL`)."""
     package = importlib.import_module("melior.metrics")
+    kind = "MULTILABEL" if multilabel else "METRICS"
     found: dict[str, Family] = {}
     for module in sorted(entry.name for entry in pkgutil.iter_modules(package.__path__)):
         if module.startswith("_"):
             continue
-        for family in getattr(importlib.import_module(f"{package.__name__}.{module}"), "MULTILABEL" if multilabel else "METRICS", ()):
+        for family in getattr(importlib.import_module(f"{package.__name__}.{module}"), kind, ()):
             if family.name in found:
                 raise ValueError(f"two families of metrics are called {family.name!r}")
             found[family.name] = family

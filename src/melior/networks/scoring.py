@@ -29,8 +29,8 @@ def rebuilt(kind: str, plan: dict[str, Any], state: Mapping[str, NDArray[Any]], 
 
 
 def probabilities(module: nn.Module, matrix: Matrix, *, exact: bool, several: bool = False) -> Floats:
-    """(rows, classes) of a module that gives logits; of several labels a row each by itself. exact: in double precision on the CPU; in single precision a
-    row's last digits hang on which rows are computed beside it."""
+    """(rows, classes) of a module that gives logits; several: each label by itself. exact: in double precision on the
+    CPU; in single precision a row's last digits hang on which rows are computed beside it."""
     source = MatrixRows(matrix)
     if not exact:
         settings = Training(batch_rows=ROWS_AT_ONCE, precision="float32")

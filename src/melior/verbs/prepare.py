@@ -69,7 +69,8 @@ def prepare(
     if recipe.metric == "auto":
         recipe = recipe.model_copy(update={"metric": DEFAULT_METRIC})
     if table.target is not None:
-        named_metric(recipe.metric, table.classes, multilabel=table.multilabel)  # an unknown metric is refused before any work
+        # an unknown metric is refused before any work
+        named_metric(recipe.metric, table.classes, multilabel=table.multilabel)
     return Prepared(recipe, table, test_table)
 
 
