@@ -85,7 +85,7 @@ def label_sets(sets: NDArray[np.bool_], shares: NDArray[np.float64], rng: np.ran
     """
     rows = len(sets)
     counts = sets.sum(axis=0)
-    lonely = sets[:, counts == 1].any(axis=1)
+    lonely = np.asarray(sets[:, np.flatnonzero(counts == 1)].any(axis=1))
     part = np.full(rows, -1, dtype=np.int64)
     lacks = shares[:, None] * counts  # (parts, labels)
     room = shares * rows

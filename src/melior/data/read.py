@@ -198,7 +198,9 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str, tell
         else:
             labels = targets.known(cells, raw.name, schema.classes, learned_from=learned_from, need=need)
         if missing_target == "drop":
-            kept = labels >= 0 if labels is not None else (matrix >= 0).all(axis=1)  # type: ignore[operator]
+            given = matrix if labels is None else labels[:, None]
+            assert given is not None
+            kept = np.asarray((given >= 0).all(axis=1))
             frame, rows = _kept(frame, rows, kept, notes, target)
             labels = None if labels is None else labels[kept]
             matrix = None if matrix is None else matrix[kept]
@@ -313,7 +315,7 @@ def _kept(
 
 def _always(target: str, classes: Sequence[str], matrix: LabelMatrix) -> list[str]:
     """A note on labels that every row has: whatever is answered for them is right, and raises the scores."""
-    always = [label for label, every in zip(classes, matrix.all(axis=0), strict=True) if every]
+    always = [label for label, every in zip(classes, np.asarray(matrix.all(axis=0)), strict=True) if every]
     said = f"label {targets.listed(always)} is" if len(always) == 1 else f"labels {targets.listed(always)} are"
     return [f'the {said} on every row of "{target}": there is nothing to learn of that.'] if always else []
 

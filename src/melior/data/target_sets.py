@@ -173,7 +173,7 @@ def _named(lists: pl.Series, table: str) -> pl.Series:
     if inner == pl.Boolean or (inner.is_numeric() and not inner.is_float()):
         lengths = lists.drop_nulls().list.len()
         marks = inner == pl.Boolean or (len(flat) > 0 and bool(flat.is_in([0, 1]).all()))
-        if marks and len(lengths) and int(lengths.min() or 0) > 1 and lengths.n_unique() == 1:  # type: ignore[call-overload]
+        if marks and lengths.n_unique() == 1 and lengths[0] > 1:
             raise UserError(
                 f'{table}: "{lists.name}" holds lists of {int(lengths[0])} marks (0 or 1), which say nothing of what '
                 'the labels are called. Write the names of the labels that a row has, such as ["fit", "price"].'
@@ -205,8 +205,8 @@ def _matrix(sets: pl.Series, classes: Sequence[str]) -> LabelMatrix:
     matrix = np.zeros((len(sets), len(classes)), dtype=np.int8)
     pairs = pl.DataFrame({"row": np.arange(len(sets)), "label": sets}).explode("label").drop_nulls("label")
     numbers = {label: number for number, label in enumerate(classes)}
-    codes = pairs.get_column("label").replace_strict(numbers, return_dtype=pl.Int64) if len(pairs) else []
-    matrix[pairs.get_column("row").to_numpy(), np.asarray(codes, dtype=np.int64)] = 1
+    codes = [numbers[label] for label in pairs.get_column("label").to_list()]
+    matrix[pairs.get_column("row").to_numpy(), np.array(codes, dtype=np.int64)] = 1
     return matrix
 
 
