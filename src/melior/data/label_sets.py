@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-SEPARATORS = (";", "|", ",", "/", "\t", " ", ";;", "||")  # tried in this order where lists have to be written as text
+SEPARATORS = (";", "|", ",", "/", "\t", "\n")  # single characters, tried in this order where lists have to be text
 
 
 @dataclass(frozen=True)
@@ -33,4 +33,4 @@ def writable_separator(labels: Sequence[str], wanted: str | None = None) -> str:
     '|'
     """
     candidates = [*([wanted] if wanted else []), *SEPARATORS]
-    return next((one for one in candidates if not any(one in label for label in labels)), "\n")
+    return next((one for one in candidates if not any(one in label for label in labels)), SEPARATORS[-1])
