@@ -322,6 +322,9 @@ class Table:
     def with_labels(self, labels: Labels) -> "Table":
         return replace(self, labels=labels.astype(np.int32))
 
+    def with_label_matrix(self, matrix: LabelMatrix) -> "Table":
+        return replace(self, label_matrix=matrix.astype(np.int8))
+
     def with_weights(self, weights: Floats | None) -> "Table":
         return replace(self, weights=weights)
 

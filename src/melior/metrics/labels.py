@@ -290,5 +290,5 @@ MULTILABEL = (
     *_families("f1", "F1", f1),
     *_families("precision", "precision", precision),
     *_families("recall", "recall", recall),
-    *_families("jaccard", "rows that are so and answered so among those that are either", jaccard),
+    *_families("jaccard", "Jaccard index", jaccard),
 )
