@@ -10,6 +10,7 @@ import pytest
 
 import melior
 from melior.errors import UserError
+from melior.methods._base import treating
 from melior.recipe import Recipe
 
 
@@ -263,3 +264,21 @@ def test_copies_stand_side_by_side_among_the_examples():
     shown = examples_of(table, [finding])["findings"][0]["rows"]
     assert [row["row"] for row in shown] == [4, 1, 0, 3, 5]
     assert [row["group"] for row in shown] == [1, 1, 0, 0, 0]
+
+
+def test_rows_without_a_target_stand_in_the_log_of_the_copy(tmp_path):
+    rows = pl.DataFrame({"size": np.arange(60.0) ** 1.5, "answer": [*["no", "yes"] * 29, None, None]})
+    rows.write_parquet(tmp_path / "rows.parquet")
+    data = {"path": str(tmp_path / "rows.parquet"), "target": "answer", "missing_target": "drop"}
+    found = melior.audit(Recipe.checked({"data": data}), fix=tmp_path / "clean.csv")
+    log = pl.read_csv(tmp_path / "clean.log.csv").filter(pl.col("why").str.contains("target is empty"))
+    assert log["row"].to_list() == [59, 60]
+    assert (found.fixed.rows_before, found.fixed.rows_dropped) == (60, 2)
+    assert pl.read_csv(tmp_path / "clean.csv").height == 58
+
+
+def test_a_method_is_named_only_where_it_reaches_the_columns():
+    """What cleans numbers does not treat a broken image or a text."""
+    assert "data_cleaning" in treating("invalid_values", {"number", "text"})
+    assert "data_cleaning" in treating("invalid_values")
+    assert "data_cleaning" not in treating("invalid_values", {"image"})

@@ -37,14 +37,15 @@ class Record:
 
     @classmethod
     def load(cls, folder: Path, family: str = "") -> "Record":
-        """The record in the folder of a training; a UserError where there is none, or nothing in it."""
-        path = folder / HISTORY
-        if not path.is_file():
-            raise UserError(f"{path} is missing: there is no history of a training here.")
+        """The record in the folder of a training, or of the trainings of one fit (see `history_in`); a UserError where
+        there is none, or nothing in it."""
+        path = history_in(folder)
+        if path is None:
+            raise UserError(f"{folder / HISTORY} is missing: there is no history of a training here.")
         lines = [line for line in read(path) if isinstance(line, dict) and "kind" in line and "step" in line]
         if not lines:
             raise UserError(f"{path} holds no line of a history: it is damaged, or the training did not begin.")
-        return cls(lines, family, *_rates(folder / RANGE))
+        return cls(lines, family, *_rates(path.parent / RANGE))
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [line for line in self.lines if line["kind"] == kind]
@@ -86,6 +87,23 @@ class Record:
         """Spent training, as far as the lines tell."""
         known = self.steps["seconds"][np.isfinite(self.steps["seconds"])]
         return float(known.max()) if len(known) else 0.0
+
+
+def history_in(folder: Path) -> Path | None:
+    """The history in the folder of a training. A fit of several networks keeps each in a folder of its own: the one on
+    the most rows counts, the last of those: a fit ends with the network on all rows. Where an improvement kept the
+    plain recipe, it is in `baseline`. None where there is none."""
+    if (folder / HISTORY).is_file():
+        return folder / HISTORY
+    found = [path / HISTORY for path in folder.glob("network-*") if (path / HISTORY).is_file()]
+    if not found and (folder / "baseline").is_dir():
+        return history_in(folder / "baseline")
+    return max(found, key=lambda path: (_rows(path), int(path.parent.name.rpartition("-")[2])), default=None)
+
+
+def _rows(path: Path) -> int:
+    rows = next((line.get("rows") for line in read(path) if line.get("kind") == "start"), None)
+    return rows if isinstance(rows, int) else 0
 
 
 class TrainingCheck(ABC):

@@ -133,14 +133,18 @@ def evidence(tried: Sequence["Evidence"]) -> None:
     out.print(table)
 
 
+def note(said: str) -> None:
+    out.print(Text(f"note: {said}", style="dim"))
+
+
 def audit(found: "Audit") -> None:
     kinds: dict[str, int] = {}
     for kind in found.columns.values():
         kinds[kind] = kinds.get(kind, 0) + 1
     said = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     out.print(f"[bold]{found.name}[/]: {found.rows:,} rows; columns: {said}.")
-    for note in found.notes:
-        out.print(Text(f"note: {note}", style="dim"))
+    for said in found.notes:
+        note(said)
     findings(found.findings)
 
 
@@ -171,8 +175,8 @@ def improvement(found: "Improvement") -> None:
     evidence(found.evidence)
     for name, reason in found.refused:
         out.print(Text(f"not tried: {name}: {reason}", style="dim"))
-    for note in found.notes:
-        out.print(Text(f"note: {note}", style="dim"))
+    for said in found.notes:
+        note(said)
     out.print(f"model: {found.family}", style="dim")
     if found.noise:
         out.print(found.noise, style="dim")

@@ -47,6 +47,8 @@ def register(app: typer.Typer) -> None:
             show.out.print(f"run: {folder}\ntry it: melior chat {folder}")
             return
         show.out.print(f"{found.recipe.model.name} fitted on {found.rows:,} rows in {found.seconds:.1f} s.")
+        for note in found.notes:
+            show.note(note)
         if found.evaluation is not None:
             show.evaluation(found.evaluation)
         show.out.print(f"run: {folder}\nreport: {folder / 'report.html'}")

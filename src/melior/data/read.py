@@ -69,6 +69,7 @@ def read(
             raw = replace(raw, frame=raw.frame.drop(raw.label))  # one folder is no answer to learn
     frame = raw.frame
     rows: Rows = np.arange(frame.height, dtype=np.int64) if raw.rows is None else raw.rows
+    without: Rows | None = None
     labels: Labels | None = None
     matrix: LabelMatrix | None = None
     sets: LabelSets | None = None
@@ -88,6 +89,7 @@ def read(
                 )
             learned = targets.learn(cells, raw.name, missing_target)
             labels, classes, kept = learned.labels, learned.classes, learned.kept
+        without = rows[~kept]
         frame, rows = _kept(frame, rows, kept, notes, target)
         frame = frame.drop(target)
     tell(f"looking at {frame.width:,} columns")
@@ -110,6 +112,7 @@ def read(
         notes=(*notes, *_ignored(inferred, columns or {})),
         why={column: found.why for column, found in inferred.items()},
         drawn_from=raw.drawn_from,
+        without_target=without,
         images=images,
         label_matrix=matrix,
     )

@@ -122,6 +122,10 @@ class Root:
             return self._kept[key]
 
 
+def no_rows() -> Rows:
+    return np.empty(0, dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows with typed columns. Immutable: every change is a new table that shares what it can.
@@ -140,6 +144,7 @@ class Table:
     notes      what reading changed or left out, one sentence each, for people
     why        column -> why it has its kind, for people
     drawn_from rows in the file where only some of them were read, drawn at random; None where all were
+    without_target  row numbers in the file that were left out because their target is empty
     images     the decoded images by what their cells say (image columns hold paths); None where there are none yet
     label_matrix (rows, labels) where a row may have several labels: 1 where it has the label, else 0, and -1 in all of
                a row whose labels are not known; None in every other table
@@ -158,6 +163,7 @@ class Table:
     notes: tuple[str, ...] = ()
     why: Mapping[str, str] = field(default_factory=dict, repr=False)
     drawn_from: int | None = None
+    without_target: Rows = field(default_factory=no_rows, repr=False, compare=False)
     images: ImageStore | None = field(default=None, repr=False, compare=False)
     label_matrix: LabelMatrix | None = None
 
@@ -174,6 +180,7 @@ class Table:
         notes: tuple[str, ...] = (),
         why: Mapping[str, str] | None = None,
         drawn_from: int | None = None,
+        without_target: Rows | None = None,
         images: ImageStore | None = None,
         label_matrix: LabelMatrix | None = None,
     ) -> "Table":
@@ -192,6 +199,7 @@ class Table:
             notes=notes,
             why=why or {},
             drawn_from=drawn_from,
+            without_target=no_rows() if without_target is None else without_target,
             images=ImageStore() if images is None and schema.of_kind("image") else images,
             label_matrix=label_matrix,
         )

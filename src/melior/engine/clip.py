@@ -27,21 +27,21 @@ def by_kind(gradients: Sequence[Tensor]) -> list[list[Tensor]]:
     return list(kinds.values())
 
 
-@torch.no_grad()
-def squared_norms(gradients: Sequence[Tensor]) -> list[Tensor]:
-    """The sum of squares of each kind of gradient, plain scalars; over all ranks where a kind is dealt out."""
-    return [_squared_norm(alike) for alike in by_kind(gradients)]
-
-
 def _squared_norm(alike: Sequence[Tensor]) -> Tensor:
+    """The sum of squares of gradients of one kind, a plain scalar; over all ranks where they are dealt out."""
     norms = torch.stack([norm.float() for norm in torch._foreach_norm(list(alike))])
     squared = norms.square().sum()
     return squared.full_tensor() if isinstance(squared, DTensor) else squared
 
 
+@torch.no_grad()
 def total_norm(gradients: Sequence[Tensor], mesh: Mesh) -> Tensor:
     """The Euclidean norm of all gradients as one vector, a scalar on the device of the first."""
-    squares = squared_norms(gradients)
+    kinds = by_kind(gradients)
+    if len(kinds) == 1 and mesh.ranks == 1 and not isinstance(gradients[0], DTensor):  # the same in fewer kernels
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(list(torch._foreach_norm(kinds[0]))).float())
+        return norm
+    squares = [_squared_norm(alike) for alike in kinds]
     return mesh.norm([square.to(squares[0].device) for square in squares])
 
 

@@ -250,7 +250,8 @@ class Loop:
                 with self.precision.forward():
                     out = self.forward(**batch.inputs)
                 total, count = self.loss(out, batch)  # scalars
-                (total * (self.precision.scale / rows)).backward()  # type: ignore[no-untyped-call]
+                scaled = torch.full_like(total, self.precision.scale / rows)  # the loss times this, without a product
+                total.backward(gradient=scaled)  # type: ignore[no-untyped-call]
                 losses.append(total.detach())
                 counts.append(count.detach())
             return losses, counts

@@ -20,8 +20,11 @@ def logits_of(outputs: Any) -> Tensor:
 
 def class_loss(outputs: Any, batch: Batch) -> tuple[Tensor, Tensor]:
     """Cross-entropy. logits (rows, classes); labels (rows,) of class numbers or (rows, classes) that sum to 1."""
-    losses = cross_entropy(logits_of(outputs).float(), batch.labels, reduction="none")  # (rows,)
-    return _weighted(losses, batch)
+    logits = logits_of(outputs).float()
+    if batch.weights is None:
+        total = cross_entropy(logits, batch.labels, reduction="sum")
+        return total, torch.full((), float(len(logits)), device=logits.device)
+    return _weighted(cross_entropy(logits, batch.labels, reduction="none"), batch)  # (rows,)
 
 
 def multi_label_loss(outputs: Any, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -41,8 +41,8 @@ class Optimizers:
             optimizer.step()
 
     def zero_grad(self) -> None:
-        for optimizer in self.all:
-            optimizer.zero_grad(set_to_none=True)
+        for one in self.names:  # what zero_grad of the optimisers does, without the profiling that it wraps around
+            one.grad = None
 
     def gradients(self) -> list[Tensor]:
         return [one.grad for one in self.names if one.grad is not None]

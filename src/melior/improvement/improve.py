@@ -1,5 +1,6 @@
 """The main job: findings, repairs, candidates, race, verdicts, combination, and one look at the sealed rows."""
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from melior.improvement.race import Race, Runner
 from melior.improvement.repair import Repaired, clusters, ignoring, repair_recipe, separate
 from melior.metrics import Interval, Metric, Predictions, bootstrap, label_weights, paired_difference
 from melior.metrics.registry import metric
+from melior.models._network import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
@@ -61,6 +63,7 @@ def improve_table(
     test: Table | None = None,
     budget: float = 300.0,
     store: Path | None = None,
+    training: Path | None = None,
     attempt: Sequence[str] = (),
     never: Sequence[str] = (),
     margin: float = 0.0,
@@ -69,7 +72,8 @@ def improve_table(
 ) -> tuple[Improvement, Parts, Predictor]:
     """Improves a recipe on a table; returns the outcome, the parts, and the baseline's predictor.
 
-    recipe.metric must be named; `budget` in seconds; finished trials are kept in `store`.
+    recipe.metric must be named; `budget` in seconds; finished trials are kept in `store`, the last trainings
+    of networks in `training`, those of the plain recipe in its folder `baseline`.
     """
     known_names(attempt, never)
     started = time.monotonic()
@@ -153,10 +157,14 @@ def improve_table(
 
     progress("the last look, at the sealed rows", 0, 2)
     shared = Shared()
+    beside = training if training is None or better == recipe else training / "baseline"
     with one_thread_each():
-        plain = fit(recipe, development, shared=shared, threads=cores())
+        with trained_in(beside):
+            plain = final = fit(recipe, development, shared=shared, threads=cores())
         progress("the last look, at the sealed rows", 1, 2)
-        final = plain if better == recipe else fit(better, development, shared=shared, threads=cores())
+        if better != recipe:
+            with trained_in(training):
+                final = fit(better, development, shared=shared, threads=cores())
         sealed_truth = truth_of(sealed, audit, recipe)
         groups = drawn_together(sealed, recipe)
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
@@ -169,6 +177,8 @@ def improve_table(
     if better != recipe and gain.high < 0:
         notes.append("on the sealed rows the combination is provably worse than the plain recipe, so it is not used")
         final, better, final_score = plain, recipe, baseline_score
+        for left in () if training is None else training.glob("network-*"):
+            shutil.rmtree(left)  # the training that is kept is the one in `baseline`
     progress("the last look, at the sealed rows", 2, 2)
     improvement = Improvement(
         metric=measure.name,

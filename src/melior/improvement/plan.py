@@ -7,9 +7,10 @@ from difflib import get_close_matches
 from melior.data.table import Table
 from melior.errors import UserError
 from melior.findings import MEASUREMENT_FAULTS, Finding
-from melior.methods._base import Method, methods
+from melior.methods._base import Method, methods, reaches
 from melior.models._base import resolve
 from melior.recipe import Choice, Recipe
+from melior.trials.audit import kinds_of
 
 FIRST = 4.0  # a usual choice: power where more is expected, and most of the level is still left for the rest
 
@@ -57,14 +58,14 @@ def candidates(
     known_names(attempt, never)
     model = resolve(recipe.model)
     severity: dict[str, float] = {}
-    for finding in findings:
-        if finding.symptom not in MEASUREMENT_FAULTS:
-            severity[finding.symptom] = max(severity.get(finding.symptom, 0.0), finding.severity)
+    treatable = [finding for finding in findings if finding.symptom not in MEASUREMENT_FAULTS]
+    for finding in treatable:
+        severity[finding.symptom] = max(severity.get(finding.symptom, 0.0), finding.severity)
     standing = {choice.name for choice in recipe.methods}
     found: list[Candidate] = []
     refused: list[Refused] = []
     for name, method in methods().items():
-        treats = tuple(sorted(symptom for symptom in method.treats if symptom in severity))
+        treats = tuple(sorted({one.symptom for one in treatable if reaches(method, one.symptom, kinds_of(one, table))}))
         wanted = treats or method.always or name in attempt
         if not wanted or name in never or name in standing:
             continue
@@ -77,7 +78,7 @@ def candidates(
                 refused.append(Refused(name, reason))
                 break
             choice = Choice(name=name, settings=settings)
-            weight = FIRST if number == 0 and method.first_for & severity.keys() else 1.0
+            weight = FIRST if number == 0 and method.first_for & set(treats) else 1.0
             found.append(Candidate(str(choice), choice, recipe.with_methods(choice), treats, method.cost, weight))
     return sorted(found, key=lambda c: (-_weight(c, severity), c.cost, c.name)), refused
 

@@ -6,7 +6,7 @@ sampling however the recipe lists them.
 """
 
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, ClassVar, Protocol
 
@@ -45,6 +45,7 @@ class Method(BaseModel, ABC):
     """Base of every method. Its fields are its settings; a subclass overrides the hooks it needs and nothing else.
 
     treats     the symptoms that it can help with
+    kinds      column kinds in which it treats them; empty: wherever they were found
     questions  numbers of the questions that it answers
     reference  paper or other source, a link or a citation
     rival      methods that it makes pointless or that make it pointless: never combined
@@ -61,6 +62,7 @@ class Method(BaseModel, ABC):
 
     name: ClassVar[str]
     treats: ClassVar[frozenset[str]]
+    kinds: ClassVar[frozenset[str]] = frozenset()
     questions: ClassVar[tuple[int, ...]]
     reference: ClassVar[str]
     order: ClassVar[int] = 50
@@ -126,10 +128,16 @@ def methods() -> dict[str, type[Method]]:
     return discover("methods", Method)
 
 
-def treating(symptom: str, *, multilabel: bool = False) -> tuple[str, ...]:
-    """Names of the methods that treat a symptom; multilabel: where a row may have several labels."""
+def treating(symptom: str, kinds: Collection[str] = (), *, multilabel: bool = False) -> tuple[str, ...]:
+    """Names of the methods that treat a symptom found in columns of these kinds; none: wherever it was found.
+    multilabel: those that work where a row may have several labels."""
     able = [(name, method) for name, method in methods().items() if method.multilabel or not multilabel]
-    return tuple(name for name, method in able if symptom in method.treats)
+    return tuple(name for name, method in able if reaches(method, symptom, kinds))
+
+
+def reaches(method: type[Method], symptom: str, kinds: Collection[str]) -> bool:
+    """Whether a method treats a symptom that was found in columns of these kinds."""
+    return symptom in method.treats and (not method.kinds or not kinds or bool(method.kinds & set(kinds)))
 
 
 def resolve(choices: Sequence[Choice]) -> tuple[Method, ...]:

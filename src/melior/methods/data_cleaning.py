@@ -84,6 +84,7 @@ class DataCleaning(Method):
     """
 
     treats: ClassVar[frozenset[str]] = frozenset({"outliers", "invalid_values", "feature_skew"})
+    kinds: ClassVar[frozenset[str]] = frozenset({"number"})
     first_for: ClassVar[frozenset[str]] = frozenset({"invalid_values", "outliers"})
     questions: ClassVar[tuple[int, ...]] = (12,)
     multilabel: ClassVar[bool] = True

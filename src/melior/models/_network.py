@@ -46,11 +46,17 @@ FEW_PICTURES = 10_000  # the same where there are pictures or words, which are m
 @dataclass
 class Where:
     """Where trainings keep their checkpoints and tell of themselves; the trainings of one fit are numbered in order,
-    so that a fit that is begun again finds each of them."""
+    so that a fit that is begun again finds each of them.
+
+    unfinished_counts  ctrl-C gives the weights so far instead of ending the fit
+    interrupted        where it came in the training that it ended, "step 12 of 100"; else empty
+    """
 
     folder: Path | None = None
     progress: Progress = silent
+    unfinished_counts: bool = False
     count: int = 0
+    interrupted: str = ""
 
     def next_folder(self) -> Path | None:
         self.count += 1
@@ -61,12 +67,14 @@ PLACE: ContextVar[Where] = ContextVar("place of trainings", default=Where())  # 
 
 
 @contextmanager
-def trained_in(folder: Path | None, progress: Progress = silent) -> Iterator[None]:
-    """Networks fitted inside keep checkpoints in `folder` and go on from those they find there; trials on other
-    threads keep none."""
-    token = PLACE.set(Where(folder, progress))
+def trained_in(folder: Path | None, progress: Progress = silent, *, unfinished_counts: bool = False) -> Iterator[Where]:
+    """Networks fitted inside keep checkpoints and history in `folder`, and go on from those they find there; trials on
+    other threads keep none. A training that ctrl-C ended counts as done where `unfinished_counts`, and the folder is
+    one to go on from; a fit that needs a further network after it ends there."""
+    where = Where(folder, progress, unfinished_counts)
+    token = PLACE.set(where)
     try:
-        yield
+        yield where
     finally:
         PLACE.reset(token)
 
@@ -258,7 +266,9 @@ class NetworkModel(Model):
         few = len(rows) < (FEW_PICTURES if matrix.parts else FEW_ROWS)
         settings = self.training(len(rows), seed=seed, threads=1 if few else threads, stops=valid is not None)
         where = PLACE.get()
-        state = fitted(
+        if where.interrupted:
+            raise KeyboardInterrupt  # a fit of several networks: the rest of them is to come
+        trained = fitted(
             self.module,
             plan,
             begun,
@@ -270,6 +280,10 @@ class NetworkModel(Model):
             progress=where.progress,
             several=several,
         )
+        if trained.interrupted and not (where.folder and where.unfinished_counts):
+            raise KeyboardInterrupt
+        where.interrupted = trained.interrupted
+        state = trained.state
         return NetworkScorer(self.module, plan, state, present, classes, exact=self.exact, several=several)
 
     def training(self, rows: int, *, seed: int, threads: int, stops: bool) -> "Training":

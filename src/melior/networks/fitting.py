@@ -1,6 +1,8 @@
 """A network's weights from encoded training rows: built, begun, trained by the engine."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from melior.data.table import Floats
 from melior.engine.loop import train
 from melior.engine.losses import class_loss, multi_label_loss
+from melior.engine.problem import Loss
 from melior.engine.rate_range import rate_range
 from melior.engine.settings import Training
 from melior.features._base import Matrix
@@ -18,9 +21,19 @@ from melior.networks.build import build, drawing
 from melior.networks.sources import MatrixRows
 from melior.networks.states import put_state, state_of
 from melior.progress import Progress, silent
+from melior.storage import write_atomic
 
+RANGE = "rate_range.json"  # what a range test gave, beside the history
 RANGE_STEPS = 60  # of a learning-rate range test
 TRUSTED = 30.0  # times the usual rate, or a part of it, that a range test may say
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """state: the weights by name. interrupted: "step 12 of 100" where ctrl-C ended it early, else empty."""
+
+    state: dict[str, NDArray[Any]]
+    interrupted: str = ""
 
 
 def fitted(
@@ -35,7 +48,7 @@ def fitted(
     folder: Path | None = None,
     progress: Progress = silent,
     several: bool = False,
-) -> dict[str, NDArray[Any]]:
+) -> Fitted:
     """The state of the trained module; the same plan, rows and settings give the same.
 
     kind, plan  see `build`
@@ -50,14 +63,28 @@ def fitted(
         module = build(kind, plan)
         put_state(module, begun, partly=True)
         if find_rate:
-            found = rate_range(module, rows, loss, settings, steps=RANGE_STEPS)
-            usual = settings.learning_rate  # a test of so few steps may be far off on few rows
-            rate = min(max(found.suggested, usual / TRUSTED), usual * TRUSTED)
-            settings = settings.model_copy(update={"learning_rate": rate})
+            settings = settings.model_copy(update={"learning_rate": _found_rate(module, rows, loss, settings, folder)})
         trained = train(module, rows, loss, settings, valid=valid, folder=folder, progress=progress)
-    if trained.stopped == "interrupted" and folder is None:
-        raise KeyboardInterrupt  # nothing is on disk to go on from
-    return state_of(module)
+    planned = next((line.get("steps") for line in trained.history if line["kind"] == "start"), None)
+    early = f"step {trained.steps:,} of {planned:,}" if trained.stopped == "interrupted" else ""
+    return Fitted(state_of(module), early)
+
+
+def _found_rate(
+    module: torch.nn.Module, rows: MatrixRows, loss: Loss, settings: Training, folder: Path | None
+) -> float:
+    """The rate that a range test suggests; what it gave is kept beside the history, where `diagnose` reads it."""
+    kept = None if folder is None else folder / RANGE
+    if kept is not None and kept.exists():
+        suggested = float(json.loads(kept.read_bytes())["suggested"])
+    else:
+        found = rate_range(module, rows, loss, settings, steps=RANGE_STEPS)
+        suggested = found.suggested
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(kept, json.dumps({"suggested": suggested, "highest": found.highest}))
+    usual = settings.learning_rate  # a test of so few steps may be far off on few rows
+    return min(max(suggested, usual / TRUSTED), usual * TRUSTED)
 
 
 def counting(matrix: Matrix, labels: NDArray[Any], weights: Floats | None) -> MatrixRows:

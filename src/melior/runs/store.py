@@ -6,10 +6,11 @@
     scores.json     every metric with its interval, curves, confusion matrix
     examples.json   the rows that the report shows
     predictor/      the trained predictor
-    training/       how the final fit of a network went: history.jsonl, checkpoints
+    training/       how the final fit of a network went: history.jsonl (of each network where there are several), and
+                    checkpoints until it is finished
     trials/         one file a finished trial
     report.html     what people look at
-    MANIFEST.json   the SHA-256 of every file above but the trials
+    MANIFEST.json   the SHA-256 of every file above but the trials and checkpoints
 
 Every file is written aside and renamed, the manifest last. A run that was killed is found unfinished and continued.
 """
@@ -17,6 +18,7 @@ Every file is written aside and renamed, the manifest last. A run that was kille
 import json
 import time
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from melior._version import __version__
@@ -84,13 +86,19 @@ class Run:
         self.write("run.json", {**about, "state": "finished", **more})
         self.renew_manifest()
 
+    def drop_checkpoints(self) -> None:
+        """Removes what only an unfinished training needs: several times the size of the model."""
+        for folder in (self.folder / TRAINING).rglob("checkpoints"):
+            rmtree(folder, ignore_errors=True)
+
     def renew_manifest(self) -> None:
         self.write(MANIFEST, {"sha256": {name: sha256(self.folder / name) for name in self._files()}})
 
     def _files(self) -> list[str]:
         found = (path for path in sorted(self.folder.rglob("*")) if path.is_file())
         names = (path.relative_to(self.folder).as_posix() for path in found)
-        return [n for n in names if n != MANIFEST and not n.startswith("trials/") and not n.endswith(".aside")]
+        return [n for n in names if n != MANIFEST and not n.startswith("trials/") and not n.endswith(".aside")
+                and "/checkpoints/" not in n]  # fmt: skip
 
     # ---- reading
 

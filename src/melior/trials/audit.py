@@ -88,6 +88,11 @@ class Audit:
         return f"<p>{escape(self.name)}: {self.rows:,} rows</p><table>{head}{rows}</table>"
 
 
+def kinds_of(finding: Finding, table: Table) -> set[str]:
+    """The kinds of the columns that a finding names."""
+    return {table.schema.kinds[column] for column in finding.columns if column in table.schema.kinds}
+
+
 def muted(finding: Finding, recipe: Recipe) -> str:
     """The reason why the recipe mutes a finding; empty where it does not."""
     for mute in recipe.mute:
@@ -162,12 +167,9 @@ def run_checks(
                     measured={"check": check.name},
                 )
             ]
-        found += [
-            replace(
-                f, check=check.name, methods=treating(f.symptom, multilabel=table.multilabel), muted=muted(f, recipe)
-            )
-            for f in measured
-        ]
+        for one in measured:
+            methods = treating(one.symptom, kinds_of(one, table), multilabel=table.multilabel)
+            found.append(replace(one, check=check.name, methods=methods, muted=muted(one, recipe)))
         one_more(check.name)
     found.sort(key=lambda finding: (bool(finding.muted), -finding.severity))
     seconds = time.perf_counter() - started

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from melior.checks._training import HISTORY, Record
+from melior.checks._training import Record, history_in
 from melior.errors import UserError
 from melior.runs.store import TRAINING, Run
 from melior.trials.diagnosis import Diagnosis, examine
@@ -23,7 +23,7 @@ def diagnose(run: str | Path) -> Diagnosis:
     known = Run(folder)
     recipe = known.recipe()
     family = family_of(known)
-    if not (folder / TRAINING / HISTORY).exists():
+    if history_in(folder / TRAINING) is None:
         whose = f"a {family} model is fitted in one go" if family in ("linear", "trees") else "no network was trained"
         why = f"This run has no history of a training, since {whose}: there is nothing to diagnose."
         return Diagnosis((), folder.name, family, why_not=why)

@@ -62,6 +62,11 @@ class Log:
             }
         )
 
+    def note(self, row: int, column: str, action: str, why: str) -> None:
+        """What reading did, without a finding."""
+        self.lines.append({"row": row + 1, "column": column, "action": action, "before": None, "after": None,
+                           "symptom": None, "check": None, "why": why})  # fmt: skip
+
     def frame(self) -> pl.DataFrame:
         names = ("row", "column", "action", "before", "after", "symptom", "check", "why")
         schema = {name: pl.Int64 if name == "row" else pl.String for name in names}
@@ -81,6 +86,8 @@ def write_fixed(table: Table, findings: Sequence[Finding], path: Path) -> Fixed:
     columns: list[str] = []
     frame = _with_paths(table, path)
     cells = _unread(table, findings, log)
+    for row in table.without_target.tolist():
+        log.note(row, table.target or "", "row left out", "its target is empty (data.missing_target: drop)")
     for finding in findings:
         before = len(log.lines)
         if finding.symptom == "target_leakage" and finding.certain and finding.columns:
@@ -104,7 +111,8 @@ def write_fixed(table: Table, findings: Sequence[Finding], path: Path) -> Fixed:
         frame = frame.with_columns(pl.Series(table.target, words[table.labels].tolist(), dtype=pl.String))
     _write(log.frame(), log_of(path))  # first: a copy without its log must not be
     _write(frame.filter(pl.Series(kept)).drop(columns), path)
-    return Fixed(path, log_of(path), table.rows, int((~kept).sum()), cells, tuple(columns))
+    without = len(table.without_target)
+    return Fixed(path, log_of(path), table.rows + without, int((~kept).sum()) + without, cells, tuple(columns))
 
 
 def _label_cells(table: Table, *, as_text: bool) -> pl.Series:

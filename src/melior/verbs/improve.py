@@ -11,7 +11,7 @@ from melior.improvement.improve import improve_table
 from melior.improvement.improvement import Improvement
 from melior.progress import Progress, silent
 from melior.recipe import Choice
-from melior.runs.store import Run
+from melior.runs.store import TRAINING, Run
 from melior.trials.run import content_hash
 from melior.verbs.evaluate import measured
 from melior.verbs.examples import examples_of
@@ -65,6 +65,7 @@ def improve(
         test=ready.test,
         budget=seconds - (time.monotonic() - started),
         store=None if made is None else made.trials,
+        training=None if made is None else made.folder / TRAINING,
         attempt=attempt,
         never=never,
         margin=margin,
@@ -88,6 +89,7 @@ def improve(
         made.save_predictor(found.predictor)
         made.finish(seconds=found.seconds, name=ready.table.name)
         write(made)
+        made.drop_checkpoints()
         progress("writing the run and its report", 1, 1)
     return found
 

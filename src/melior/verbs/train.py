@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from melior.data.splits import seal
+from melior.models._network import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Choice, Recipe
-from melior.runs.store import Run
+from melior.runs.store import TRAINING, Run
 from melior.trials.family import choose_family
 from melior.trials.fit import fit
 from melior.trials.run import content_hash
@@ -101,7 +102,8 @@ def train(
     chosen = choose_family(recipe, training, progress=progress)
     recipe = chosen.recipe
     progress("fitting", 0, 2, recipe.model.name)
-    with one_thread_each():
+    folder = None if made is None else made.folder / TRAINING
+    with one_thread_each(), trained_in(folder, progress, unfinished_counts=True) as where:
         predictor = fit(recipe, training, threads=cores())
         progress("scoring", 1, 2)
         evaluation, examples = None, examples_of(training, ())
@@ -112,7 +114,7 @@ def train(
     seconds = time.perf_counter() - started
     result = Training(
         predictor, evaluation, recipe, chosen.reason, training.rows, None if run is None else Path(run), seconds,
-        table.notes,
+        (*table.notes, *unfinished(where.interrupted)),
     )  # fmt: skip
     if made is not None:
         from melior.report import write
@@ -122,7 +124,16 @@ def train(
         if evaluation is not None:
             made.write("scores.json", {**evaluation.to_dict(), "before": None})
         made.write("examples.json", examples)
-        made.finish(seconds=seconds, name=table.name, family=chosen.reason)
+        early = {"interrupted": where.interrupted} if where.interrupted else {}
+        made.finish(seconds=seconds, name=table.name, family=chosen.reason, **early)
         write(made)
+        if not early:
+            made.drop_checkpoints()
     progress("scoring", 2, 2)
     return result
+
+
+def unfinished(where: str) -> tuple[str, ...]:
+    """A sentence on a training that ctrl-C ended at `where`; none for one that went to its end."""
+    said = f"training was interrupted at {where}: this is what it had learned; the same command goes on."
+    return (said,) if where else ()
