@@ -303,3 +303,40 @@ def test_predictors_of_one_class_are_kept_as_before():
     assert Schema.from_dict(sets.to_dict()) == sets
     plain = Table.make(pl.DataFrame({"x": [1.0]}), schema, np.array([0], dtype=np.int32))
     assert plain.answered().tolist() == [True]
+
+
+def test_the_terminal_and_init_know_the_separator(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from melior.cli.main import app
+
+    monkeypatch.chdir(tmp_path)
+    frame = pl.DataFrame(rows(300)).with_columns(pl.col("topics").list.join(";"))
+    frame.write_csv("all.csv")
+    frame.filter(pl.col("topics") != "").write_csv("told.csv")
+    run = CliRunner().invoke(app, ["init", "all.csv", "--target", "topics", "--label-separator", ";"])
+    assert run.exit_code == 0, run.output
+    text = (tmp_path / "melior.yaml").read_text()
+    assert "rows of each label: colour: " in text
+    assert "missing_target: no_label" in text
+    trained = melior.train("melior.yaml", model="linear")
+    assert trained.predictor.multilabel
+    run = CliRunner().invoke(
+        app, ["train", "told.csv", "-t", "topics", "--label-separator", ";", "--model", "linear", "--run", "run"]
+    )
+    assert run.exit_code == 0, run.output
+    assert "sample_f1" in run.output
+    run = CliRunner().invoke(app, ["predict", "run", "told.csv", "--out", "answers.csv"])
+    assert run.exit_code == 0, run.output
+    run = CliRunner().invoke(app, ["evaluate", "run", "told.csv"])
+    assert run.exit_code == 0, run.output
+    assert (tmp_path / "run" / "evaluations" / "told.csv" / "report.html").exists()
+    run = CliRunner().invoke(app, ["audit", "told.csv", "-t", "topics", "--fast", "--label-separator", ";"])
+    assert run.exit_code == 0, run.output
+    assert "several labels a row" in run.output
+
+
+def test_too_many_classes_that_look_like_several_labels_are_told_so():
+    made = {"x": range(100), "topics": [f"a{k % 10};b{k // 10}" for k in range(100)]}
+    with pytest.raises(UserError, match=r"if rows have several labels, say data\.label_separator: ';'"):
+        read(made, target="topics")

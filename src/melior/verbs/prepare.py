@@ -34,6 +34,7 @@ def prepare(
     methods: Sequence[str | Choice] = (),
     seed: int | None = None,
     columns: dict[str, str] | None = None,
+    label_separator: str | None = None,
     need_target: bool = True,
     sample: int | Literal["fitting"] | None = None,
     progress: Progress = silent,
@@ -50,6 +51,8 @@ def prepare(
         data["target"] = target
     if columns:
         data["columns"] = {**recipe.data.columns, **columns}
+    if label_separator is not None:
+        data["label_separator"] = label_separator
     if isinstance(test, str | Path):
         data["test"] = str(test)
     given: dict[str, Any] = recipe.model_dump(exclude_unset=True)
