@@ -39,7 +39,8 @@ CURVES = 12  # classes whose curves are drawn, the commonest first
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of one predictor on some rows. Where a row may have several labels there is no confusion table."""
+    """Scores of one predictor on some rows. Where a row may have several labels there is no confusion table, and
+    `label_rows` says how many rows have each."""
 
     metric: str
     scores: Mapping[str, Interval]
@@ -51,6 +52,7 @@ class Evaluation:
     rows: int
     on: str
     seconds: float = 0.0
+    label_rows: Mapping[str, int] | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str) -> Interval:
         return self.scores[name]
@@ -72,6 +74,7 @@ class Evaluation:
                     "precision_recall": [curve.to_dict() for curve in self.precision_recall],
                     "reliability": [curve.to_dict() for curve in self.reliability],
                     "seconds": round(self.seconds, 3),
+                    **({} if self.label_rows is None else {"label_rows": dict(self.label_rows)}),
                 }
             )
         )
@@ -125,6 +128,7 @@ def measured(
         rows=table.rows,
         on=on,
         seconds=time.perf_counter() - started,
+        label_rows=table.target_counts() if table.multilabel else None,
     )
     return evaluation, scores, answers
 
