@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special
 
 from melior.checks._base import Check, Context
-from melior.checks._leaks import CLOSE_COPY, NEARLY_THE_ANSWER, copy_explains
+from melior.checks._leaks import CLOSE_COPY, NEARLY_THE_ANSWER, copy_explains, marks
 from melior.checks._statistics import (
     answered,
     codes,
@@ -31,6 +31,7 @@ MOST_VALUES = 40  # of a category
 SCREEN = 0.35  # of the limit: bins of a sum or a difference see a part of it
 ALONE = 0.75  # of the limit: what says more alone is another check's
 GAINED = 1 / 3  # of the limit, by the second column
+HIDDEN = 0.1  # of the limit: a column that says less says nothing alone
 FALSE_RATE = 1e-4
 
 
@@ -40,9 +41,11 @@ class LeakingPairs(Check):
 
     A pair is named where the two columns together explain as much as a copy of the answer with 5 % of its values wrong,
     where neither alone comes near that (three quarters) and the second adds a third of it, and where they say more than
-    all other columns together do (99 % interval over rows). A strong pair of honest causes is possible, so it is a
-    question unless the pair is nearly the answer itself. Severity is the share of the answer's entropy that the pair
-    explains.
+    all other columns together do (99 % interval over rows). Where the others know the answer as well, the pair is named
+    only if each of its columns says nothing alone and it is nearly the answer itself, or its errors have nothing to do
+    with the others: a key has these marks, and causes do not. A strong pair of honest causes is possible, so it is a
+    question unless the pair says more than the others and is nearly the answer itself. Severity is the share of the
+    answer's entropy that the pair explains.
     """
 
     symptoms = frozenset({"target_leakage"})
@@ -127,9 +130,11 @@ class LeakingPairs(Check):
             return None
         without = context.score_without(pair)
         rest, rest_losses = explained(without[rows], labels)
-        if mean_interval(rest_losses - losses)[1] <= 0:
+        nearly, beats = explains > NEARLY_THE_ANSWER, mean_interval(rest_losses - losses)[1] > 0
+        hidden = max(apart) < HIDDEN * limit
+        if not beats and not (hidden and (nearly or self.errs_apart(together, without[rows], labels))):
             return None
-        certain = explains > NEARLY_THE_ANSWER
+        certain = nearly and beats
         says = "are the answer in disguise" if certain else "look like the answer in disguise"
         ask = "" if certain else " If they are known before the answer is, name them in data.known_at_prediction."
         measured: dict[str, Any] = {
@@ -141,7 +146,7 @@ class LeakingPairs(Check):
             "explains_apart": dict(zip(pair, apart, strict=True)),
             "explains_without": rest,
             "kind": "pair",
-            "beats_all_others": True,
+            "beats_all_others": beats,
         }
         return Finding(
             symptom="target_leakage",
@@ -157,6 +162,10 @@ class LeakingPairs(Check):
             columns=pair,
             certain=certain,
         )
+
+    @staticmethod
+    def errs_apart(together: Floats, rest: Floats, labels: Labels) -> bool:
+        return marks(together, rest, labels, len(np.unique(labels))).apart
 
 
 def combined(one: Floats, other: Floats) -> dict[str, Floats]:

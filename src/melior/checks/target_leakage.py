@@ -38,13 +38,15 @@ SLACK = 0.75  # of what a copy explains: what a small model learns of it from fe
 
 @dataclass(frozen=True)
 class Suspect:
-    """What a column says alone. kind: copy (few values or flat clumps), grade, or missing (its gaps)."""
+    """What a column says alone. kind: copy (few values or flat clumps), grade, or missing (its gaps). code: the class
+    that gaps tell from the rest, which is all that two values can say."""
 
     column: str
     kind: str
     scores: Floats
     explains: float
     losses: Floats
+    code: int | None = None
 
 
 @dataclass(frozen=True)
@@ -131,9 +133,10 @@ class TargetLeakage(Check):
             if name in known:
                 continue
             gaps = gap(table, name)[rows]
-            if gaps.any() and not gaps.all() and gaps_tell(gaps, labels, counts):
+            code = gaps_tell(gaps, labels, counts) if gaps.any() and not gaps.all() else None
+            if code is not None:
                 scores = shares_by(gaps.astype(np.int64), labels, len(table.classes))
-                found.append(Suspect(name, "missing", scores, *explained(scores, labels)))
+                found.append(Suspect(name, "missing", scores, *explained(scores, labels), code))
                 continue
             told = screen(table, name, rows)
             if told is not None:
@@ -164,22 +167,28 @@ class TargetLeakage(Check):
         classes = int(np.count_nonzero(counts))
         column = suspect.column
         without = context.score_without((column,))
-        rest, rest_losses = explained(without[rows], labels)
-        beats = mean_interval(rest_losses - suspect.losses)[1] > 0
+        # gaps are held against what the others know of the class that gaps tell, not of all classes
+        said, rest_said, whole_said, answer = suspect.scores, without[rows], context.out_of_fold()[rows], labels
+        if suspect.code is not None and classes > 2:
+            said, rest_said, whole_said = (one_class(one, suspect.code) for one in (said, rest_said, whole_said))
+            answer, classes = (labels == suspect.code).astype(labels.dtype), 2
+        rest, rest_losses = explained(rest_said, answer)
+        explains, losses = explained(said, answer)
+        beats = mean_interval(rest_losses - losses)[1] > 0
         if not beats and column in alike and 1 < len(alike) <= 4 and suspect.explains > NEARLY_THE_ANSWER:
             # two leaks hide each other: what do the others say without both?
             beyond_losses = explained(context.score_without(tuple(sorted(alike)))[rows], labels)[1]
             beats = mean_interval(beyond_losses - suspect.losses)[1] > 0
-        whole, whole_losses = explained(context.out_of_fold()[rows], labels)
-        found = marks(suspect.scores, without[rows], labels, classes)
+        whole, whole_losses = explained(whole_said, answer)
+        found = marks(said, rest_said, answer, classes)
         proof = Proof(
             beats=beats,
             adds=mean_interval(rest_losses - whole_losses)[1] > 0,
             # where the others know nothing, how the errors lie to them tells nothing
             apart=found.apart and rest > 0.1,
             opposed=found.elsewhere < 0.5 and not found.apart and rest > 0.1,
-            nearly=suspect.explains > NEARLY_THE_ANSWER,
-            close=suspect.explains > copy_explains(CLOSE_COPY, counts),
+            nearly=explains > NEARLY_THE_ANSWER,
+            close=explains > copy_explains(CLOSE_COPY, np.bincount(answer)),
             alone=len(table.features()) == 1,
         )
         form = "codes" if suspect.kind == "missing" else self.form(table, column, rows, classes)
@@ -249,16 +258,29 @@ class TargetLeakage(Check):
         )
 
 
-def gaps_tell(gaps: np.ndarray[Any, Any], labels: Labels, counts: np.ndarray[Any, Any]) -> bool:
-    """Whether what is missing says as much as a loose copy would of one class against the rest: two values cannot say
-    more of many classes."""
+def gaps_tell(gaps: np.ndarray[Any, Any], labels: Labels, counts: np.ndarray[Any, Any]) -> int | None:
+    """The class of which what is missing says as much as a loose copy of "this class or another" would, and most;
+    None where there is none: two values cannot say more of many classes."""
+    found: tuple[float, int] | None = None
     for code in np.flatnonzero(counts >= FEWEST_OF_CLASS):
         own = (labels == code).astype(np.int64)
         halves = np.bincount(own, minlength=2)
         told = mutual_information(gaps.astype(np.int64), own)
-        if halves.min() > 0 and told > copy_explains(LOOSE_COPY, halves) * entropy(halves):
-            return True
-    return False
+        share_told = told / entropy(halves) if halves.min() > 0 else 0.0
+        if (
+            share_told > 0
+            and share_told > copy_explains(LOOSE_COPY, halves)
+            and (found is None or share_told > found[0])
+        ):
+            found = share_told, int(code)
+    return None if found is None else found[1]
+
+
+def one_class(scores: Floats, code: int) -> Floats:
+    """(rows, 2) scores of another class, and of this one."""
+    own = scores[:, code]
+    found: Floats = np.column_stack([1 - own, own])
+    return found
 
 
 def gap(table: Table, name: str) -> np.ndarray[Any, Any]:
