@@ -214,3 +214,38 @@ def test_rows_are_taken_and_joined_with_their_labels():
     assert both.combinations().tolist() == [0, 1, 2] or len(set(both.combinations().tolist())) == 3
     with pytest.raises(UserError, match="several labels a row"):
         table.given_labels()
+
+
+def test_tables_in_memory_hold_lists_in_many_ways():
+    lists = [row["topics"] for row in ROWS]
+    wanted = read(ROWS, target="topics").label_matrix
+    given_ways = {
+        "polars": pl.DataFrame({"x": range(40), "topics": lists}),
+        "tuples": {"x": range(40), "topics": [tuple(names) for names in lists]},
+        "sets": {"x": range(40), "topics": [set(names) for names in lists]},
+        "arrays": pl.DataFrame({"x": range(40), "topics": lists}).to_arrow() if _has("pyarrow") else None,
+    }
+    if _has("pandas") and _has("pyarrow"):
+        import pandas
+
+        given_ways["pandas"] = pandas.DataFrame({"x": range(40), "topics": lists})
+        given_ways["pandas of arrays"] = pandas.DataFrame({"x": range(40), "topics": [np.array(n) for n in lists]})
+    for name, source in given_ways.items():
+        if source is not None:
+            np.testing.assert_array_equal(read(source, target="topics").label_matrix, wanted, err_msg=name)
+
+
+def test_datasets_of_lists_give_their_class_names():
+    datasets = pytest.importorskip("datasets")
+    kind = datasets.Sequence(datasets.ClassLabel(names=["price", "fit"]))
+    features = datasets.Features({"x": datasets.Value("int64"), "topics": kind})
+    data = datasets.Dataset.from_dict({"x": range(20), "topics": [[0, 1], [1]] * 10}, features=features)
+    table = read(data, target="topics")
+    assert table.classes == ("fit", "price")
+    assert table.label_matrix[:2].tolist() == [[1, 1], [1, 0]]
+
+
+def _has(module):
+    from importlib.util import find_spec
+
+    return find_spec(module) is not None

@@ -29,10 +29,11 @@ class Counts(Part):
     """Rows right, rows answered so, and rows that are so, of each label: (resamples, 3, labels)."""
 
     def prepare(self, truth: Floats, scores: Floats | None, answers: Codes) -> Kernel:
-        from scipy.sparse import csr_matrix
+        from scipy.sparse import csr_matrix, vstack
 
         labels = truth.shape[1]
-        sums = csr_matrix(np.hstack([truth * answers, answers, truth]).T)  # (3 labels, rows), few of them 1
+        so, said = csr_matrix(truth.T), csr_matrix(answers.T, dtype=np.float64)  # (labels, rows), few of them 1
+        sums = vstack([so.multiply(said), said, so], format="csr")
 
         def kernel(counts: Floats) -> Floats:
             found: Floats = np.asarray(sums @ counts.T).T
