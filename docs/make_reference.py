@@ -204,6 +204,9 @@ def checks() -> str:
             f"- finds {code(sorted(check.symptoms))}",
             f"- reads {reads} columns{' and the target' if check.needs_target else ''}",
             f"- costs {costs[check.cost]}",
+            "- needs one class a row: left out where a row may have several labels"
+            if check.needs_target and not check.multilabel
+            else "",
             f"- treated by {', '.join(f'[{method}](methods.md#{method})' for method in treated)}" if treated else "",
         ]
         pieces.append(f"## {name}\n\n{prose(check)}\n\n" + "\n".join(fact for fact in facts if fact))
@@ -259,6 +262,7 @@ def methods() -> str:
             f"- `improve` tries {'; '.join(tried)}.{always}",
             f"- one fit costs about as much as {method.cost:g} plain {'fit' if method.cost == 1 else 'fits'}",
             f"- never together with {code(sorted(method.rivals))}" if method.rivals else "",
+            "" if method.multilabel else "- needs one class a row: refused where a row may have several labels",
             f"- reference: {method.reference}",
         ]
         head = f"## {name}\n\n{prose(method, fields)}\n\n"
@@ -283,14 +287,23 @@ def models() -> str:
 
 
 def metrics() -> str:
+    several = (
+        "## Where a row may have several labels\n\nThe metrics of a target of [several labels a row]"
+        "(recipe.md#several-labels-a-row). Those of one label are written with the label in brackets: `f1[price]`."
+    )
+    return "\n\n".join([metrics_table(), several, metrics_table(multilabel=True)])
+
+
+def metrics_table(*, multilabel: bool = False) -> str:
     from melior.metrics.registry import families
 
     rows = []
-    for name, family in families().items():
+    kind = "LABEL" if multilabel else "CLASS"
+    for name, family in families(multilabel).items():
         made = family.make(("no", "yes", "maybe"), None if family.overall else 1)
-        names = ([f"`{name}`"] if family.overall else []) + ([f"`{name}[CLASS]`"] if family.per_class else [])
+        names = ([f"`{name}`"] if family.overall else []) + ([f"`{name}[{kind}]`"] if family.per_class else [])
         high = number(made.high) if made.high != float("inf") else "no limit"
-        title = made.title if family.overall else made.title.replace("yes", "one class")
+        title = made.title if family.overall else made.title.replace("yes", f"one {kind.lower()}")
         rows.append(
             (
                 ", ".join(names),

@@ -18,7 +18,7 @@ class Scorer(Fitted, ABC):
 
     @abstractmethod
     def scores(self, table: Table) -> Floats:
-        """(rows, classes), each row sums to 1."""
+        """(rows, classes), each row sums to 1; of several labels a row, a probability for each by itself."""
 
 
 class ScoreStep(Fitted, ABC):
@@ -49,6 +49,16 @@ class Decision(Fitted):
             return np.asarray(np.argmax(np.log(scores) + self.offsets, axis=1), dtype=np.int32)
 
 
+class LabelThresholds(Fitted):
+    """Which labels a row is answered with: those of at least their own probability. thresholds (labels,), 0..1."""
+
+    def __init__(self, thresholds: NDArray[Any]) -> None:
+        self.thresholds = np.asarray(thresholds, dtype=np.float64)
+
+    def answers(self, scores: Floats) -> NDArray[np.int32]:
+        return np.asarray(scores >= self.thresholds, dtype=np.int32)
+
+
 class Predictor(Fitted):
     """A trained model with all that surrounds it.
 
@@ -62,7 +72,7 @@ class Predictor(Fitted):
         self.family = family
         self.metric = metric
         self.score_steps: list[ScoreStep] = []
-        self.decision: Decision | None = None
+        self.decision: Decision | LabelThresholds | None = None
 
     @property
     def schema(self) -> Schema:
@@ -76,14 +86,19 @@ class Predictor(Fitted):
         """The same with another step after scoring."""
         return self._changed(score_steps=[*self.score_steps, step])
 
-    def with_decision(self, decision: Decision) -> "Predictor":
+    @property
+    def multilabel(self) -> bool:
+        """Whether a row may be answered with several labels, or none."""
+        return self.schema.multilabel
+
+    def with_decision(self, decision: Decision | LabelThresholds) -> "Predictor":
         return self._changed(decision=decision)
 
     def _changed(self, **changes: Any) -> "Predictor":
         return type(self).rebuilt({**vars(self), **changes})
 
     def scores(self, table: Table) -> Floats:
-        """Probabilities (rows, classes), in the order of `classes`."""
+        """Probabilities (rows, classes), in the order of `classes`; they sum to 1 where a row has one class."""
         return self.rescored(self.scorer.scores(table))
 
     def rescored(self, scores: Floats) -> Floats:
@@ -93,29 +108,37 @@ class Predictor(Fitted):
         return scores
 
     def decided(self, scores: Floats) -> NDArray[np.int32]:
-        """Class numbers (rows,) for probabilities that this predictor gave."""
+        """Class numbers (rows,) for probabilities that this predictor gave; (rows, labels) of 0 and 1 where a row may
+        have several labels: those of a probability of one half or more, unless thresholds were set."""
+        if self.decision is None and self.multilabel:
+            return np.asarray(scores >= 0.5, dtype=np.int32)
         if self.decision is None:
             return np.asarray(np.argmax(scores, axis=1), dtype=np.int32)
         return self.decision.answers(scores)
 
     def answers(self, table: Table) -> NDArray[np.int32]:
-        """Class numbers (rows,)."""
+        """Class numbers (rows,), or (rows, labels) of 0 and 1."""
         return self.decided(self.scores(table))
 
     def predict(self, source: Any) -> pl.DataFrame:
         """The answers for a table, a file, a folder of images or a frame: `row`, the paths of images where there are
-        image columns, `prediction`, and `score_CLASS` for every class."""
+        image columns, `prediction` (a list where a row may have several labels), and `score_CLASS` for every class."""
         from melior.data.read import read_like
 
         table = source if isinstance(source, Table) else read_like(source, self.schema)
         scores = self.scores(table)
         answers = self.decided(scores)
         classes = self.classes
+        if self.multilabel:
+            named = [[classes[number] for number in np.flatnonzero(row)] for row in answers]
+            said = pl.Series("prediction", named, dtype=pl.List(pl.String))
+        else:
+            said = pl.Series("prediction", [classes[number] for number in answers], dtype=pl.String)
         return pl.DataFrame(
             {
                 "row": table.row_ids,
                 **{name: table.column(name) for name in table.of_kind("image")},
-                "prediction": [classes[number] for number in answers],
+                "prediction": said,
                 **{f"score_{label}": scores[:, number] for number, label in enumerate(classes)},
             }
         )

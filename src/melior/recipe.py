@@ -31,7 +31,9 @@ class Data(Part):
     test               a second file, scored once at the end; without it a part of `path` is sealed
     target             the column to predict
     columns            kinds that differ from what is inferred, for example {"zip": "category", "note": "ignore"}
-    missing_target     stop, or drop the rows whose target is empty
+    missing_target     stop, or drop the rows whose target is empty; no_label: they have none of several labels
+    label_separator    stands between the labels of a row, for example ";", where the target is text and a row may have
+                       several labels; a target of lists needs none
     trusted            a column that marks (1, true, yes) the rows whose target is known to be right
     known_at_prediction columns that look like the answer in disguise and are legitimate all the same
     """
@@ -40,7 +42,8 @@ class Data(Part):
     test: str | None = None
     target: str | None = None
     columns: dict[str, Kind] = {}
-    missing_target: Literal["stop", "drop"] = "stop"
+    missing_target: Literal["stop", "drop", "no_label"] = "stop"
+    label_separator: Annotated[str, Field(min_length=1, max_length=8)] | None = None
     trusted: str | None = None
     known_at_prediction: tuple[str, ...] = ()
     encoding: str | None = None

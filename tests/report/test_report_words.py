@@ -22,10 +22,12 @@ def test_every_symptom_has_words() -> None:
     assert len({title for title, _ in words.SYMPTOMS.values()}) == len(SYMPTOMS)
 
 
-def test_losses_are_known_as_losses() -> None:
-    for name, family in families().items():
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_losses_are_known_as_losses(multilabel: bool) -> None:
+    for name, family in families(multilabel).items():
         made = family.make(["no", "yes"], None if family.overall else 0)
         assert words.larger_is_better(name) == made.greater_is_better, name
+        assert words.meaning(name), name
 
 
 def test_a_method_says_what_it_does_without_being_imported() -> None:

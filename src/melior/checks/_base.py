@@ -94,6 +94,7 @@ class Check(ABC):
     symptoms  what it can find
     reads     column kinds that it reads; empty means that it needs no particular kind
     cost      instant (counts), pass (a few passes over the rows), model (needs fitted models)
+    multilabel  with needs_target: works where a row may have several labels, too
     for_people  what it finds is for people to know, and nothing in `improve` follows from it: there it is left out
               where rows are many
     """
@@ -103,6 +104,7 @@ class Check(ABC):
     reads: ClassVar[frozenset[str]] = frozenset()
     cost: ClassVar[Cost] = "instant"
     needs_target: ClassVar[bool] = False
+    multilabel: ClassVar[bool] = False
     for_people: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

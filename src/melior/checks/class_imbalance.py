@@ -17,17 +17,22 @@ class ClassImbalance(Check):
 
     Severity is 1 - effective classes / classes: 0 for balanced classes, near 1 when one class is nearly everything.
     Where rows are few the bar is lower: balanced classes must not fall below it by chance in more than 1 % of draws
-    (twice the rows times the lost entropy is chi-squared, Wilks 1938).
+    (twice the rows times the lost entropy is chi-squared, Wilks 1938). Where a row may have several labels, a row
+    counts once for each.
     """
 
     symptoms = frozenset({"class_imbalance"})
     needs_target = True
+    multilabel = True
 
     def measure(self, context: Context) -> list[Finding]:
-        if context.table.labels is None:
+        if not context.table.has_answers:
             return []
         counts = {label: rows for label, rows in context.table.target_counts().items() if rows}
         classes, rows = len(counts), sum(counts.values())
+        several = context.table.multilabel
+        whole = int(context.table.answered().sum()) if several else rows
+        kinds, verb = ("labels", "stands on") if several else ("classes", "is")
         if classes < 2:
             return []
         effective = effective_classes(counts)
@@ -36,13 +41,13 @@ class ClassImbalance(Check):
         if effective / classes >= threshold:
             return []
         rarest, least = min(counts.items(), key=lambda item: item[1])
-        part = least / rows
+        part = least / whole
         finding = Finding(
             symptom="class_imbalance",
             severity=1 - effective / classes,
             message=(
-                f"{rarest!r} is {count(least)} of {count(rows)} rows ({share(part)}): a model that never answers it "
-                f"loses little. The {count(classes)} classes are worth {effective:.2f} balanced ones."
+                f"{rarest!r} {verb} {count(least)} of {count(whole)} rows ({share(part)}): a model that never answers "
+                f"it loses little. The {count(classes)} {kinds} are worth {effective:.2f} balanced ones."
             ),
             measured={
                 "effective_classes": effective,

@@ -20,14 +20,17 @@ class SmallData(Check):
 
     symptoms = frozenset({"small_data"})
     needs_target = True
+    multilabel = True
 
     def measure(self, context: Context) -> list[Finding]:
-        if context.table.labels is None:
+        if not context.table.has_answers:
             return []
         counts = {label: rows for label, rows in context.table.target_counts().items() if rows}
         if len(counts) < 2:
             return []
-        rows = sum(counts.values())
+        several = context.table.multilabel
+        kinds = "labels" if several else "classes"
+        rows = int(context.table.answered().sum()) if several else sum(counts.values())
         rarest, least = min(counts.items(), key=lambda item: item[1])
         half = float(stats.norm.ppf(0.975) * np.sqrt(0.25 / least))
         if half <= WIDEST:
@@ -41,7 +44,7 @@ class SmallData(Check):
             message=(
                 f"{rarest!r} has {count(least)} rows: its recall cannot be known better than ±{share(min(half, 0.5))}, "
                 f"and a gain below {share(min(provable, 1.0))} accuracy cannot be proved. "
-                f"{count(len(few))} of {count(len(counts))} classes have fewer than {count(enough)} rows."
+                f"{count(len(few))} of {count(len(counts))} {kinds} have fewer than {count(enough)} rows."
             ),
             measured={
                 "rows": rows,

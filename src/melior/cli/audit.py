@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option("--fix", help="Write a cleaned copy to this new file, and a log beside it.")
         ] = None,
         column: given.Columns = None,
+        label_separator: given.Between = None,
         seed: given.Seed = None,
         run: given.RunFolder = None,
         json: given.Json = None,
@@ -45,6 +46,7 @@ def register(app: typer.Typer) -> None:
                 sample=sample,
                 fix=fix,
                 columns=given.kinds(column),
+                label_separator=label_separator,
                 seed=seed,
                 run=run,
                 progress=progress,

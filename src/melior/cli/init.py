@@ -13,13 +13,14 @@ def register(app: typer.Typer) -> None:
     def init(
         file: Annotated[str, typer.Argument(help="A CSV, TSV, JSONL or Parquet file.")],
         target: given.Target = None,
+        label_separator: given.Between = None,
         out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the recipe.")] = Path("melior.yaml"),
     ) -> None:
         """Look at a file and write a commented recipe for it."""
         from melior.cli import show
         from melior.verbs.init import init as verb
 
-        table, columns = verb(file, target=target, out=out)
+        table, columns = verb(file, target=target, label_separator=label_separator, out=out)
         shown = show.Table(title=f"{table.name}: {table.rows:,} rows", title_justify="left", title_style="bold")
         for heading in ("column", "kind", "because", "missing", "distinct", "examples"):
             shown.add_column(heading)

@@ -17,6 +17,10 @@ Metric = Annotated[str | None, typer.Option("--metric", "-m", help="What to make
 Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same result; 0 unless said.")]
 RunFolder = Annotated[Path | None, typer.Option("--run", "-r", help="A folder for the result and its report.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file, for programs.")]
+Between = Annotated[
+    str | None,
+    typer.Option("--label-separator", help="What stands between the labels of a row that may have several, such as ;."),
+]
 Columns = Annotated[
     list[str] | None, typer.Option("--column", "-c", help="Another kind for a column: NAME=number|category|text|...")
 ]

@@ -75,6 +75,54 @@ def grouped(
     return part
 
 
+def label_sets(sets: NDArray[np.bool_], shares: NDArray[np.float64], rng: np.random.Generator) -> Numbers:
+    """A part for each row, parts of about these shares of all rows and of the rows of each label. sets (rows, labels).
+
+    Iterative stratification: the label with fewest rows left is dealt out first, each of its rows to the part that
+    lacks most of this label, then most rows, then by chance; rows without labels go where rows lack. Sechidis,
+    Tsoumakas and Vlahavas, On the Stratification of Multi-Label Data, ECML PKDD 2011. A row that is the only one of
+    some label gets the last part, or -1 where the parts are equal.
+    """
+    rows = len(sets)
+    counts = sets.sum(axis=0)
+    lonely = np.asarray(sets[:, np.flatnonzero(counts == 1)].any(axis=1))
+    part = np.full(rows, -1, dtype=np.int64)
+    lacks = shares[:, None] * counts  # (parts, labels)
+    room = shares * rows
+    if np.ptp(shares) != 0:
+        part[lonely] = shares.size - 1
+        lacks[-1] -= sets[lonely].sum(axis=0)
+        room[-1] -= lonely.sum()
+    order = rng.permutation(rows)
+    order = order[~lonely[order]]
+    chance = rng.random((rows, shares.size)) * 1e-6
+    left = sets[order].sum(axis=0)
+    while left.any():
+        label = int(np.argmin(np.where(left > 0, left, rows + 1)))
+        for row in order[sets[order, label] & (part[order] < 0)]:
+            lack = lacks[:, label]
+            best = np.flatnonzero(lack >= lack.max() - 1e-9)
+            to = int(best[np.argmax(room[best] + chance[row, best])])
+            part[row] = to
+            lacks[to] -= sets[row]
+            room[to] -= 1
+            left -= sets[row]
+    for row in order[part[order] < 0]:
+        to = int(np.argmax(room + chance[row]))
+        part[row] = to
+        room[to] -= 1
+    return part
+
+
+def rarest(sets: NDArray[np.bool_]) -> Numbers:
+    """(rows,) each row's label that has fewest rows, the number of labels where it has none: one class a row, for
+    what deals out by class. sets (rows, labels)."""
+    labels = sets.shape[1]
+    counts = np.append(sets.sum(axis=0), len(sets) + 1)
+    has = np.column_stack([sets, np.ones(len(sets), dtype=bool)])
+    return np.where(has, counts, len(sets) + 2).argmin(axis=1).astype(np.int64) if labels else np.zeros(len(sets), int)
+
+
 def _placed(
     clusters: Numbers,
     kinds: Numbers,

@@ -77,6 +77,9 @@ def series(name: str, values: Iterable[Any], notes: list[str]) -> pl.Series:
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
         return pl.Series(name, values)
     cells = [None if _missing(value) else value for value in values]
+    cells = [sorted(cell, key=str) if isinstance(cell, set | frozenset) else cell for cell in cells]
+    if len({cell.dtype.kind for cell in cells if isinstance(cell, np.ndarray)}) > 1:  # an empty one is of float64
+        cells = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
     types = {type(cell) for cell in cells if cell is not None}
     if types <= {str}:
         if any(map(HALF.search, filter(None, cells))):
@@ -155,6 +158,10 @@ def _of_datasets(source: Any) -> tuple[pl.DataFrame, list[str]]:
     else:
         frame = pl.DataFrame(source.with_format("arrow")[:])
     for name, feature in source.features.items():
+        inner = getattr(getattr(feature, "feature", None), "names", None)
+        if inner and name in frame.columns and isinstance(frame.schema[name], pl.List):
+            said = pl.element().replace_strict(dict(enumerate(inner)), default=None, return_dtype=pl.String)
+            frame = frame.with_columns(pl.col(name).list.eval(said))
         labels = getattr(feature, "names", None)
         if labels and name in frame.columns and frame.schema[name].is_integer():
             spoken = dict(enumerate(labels))

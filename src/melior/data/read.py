@@ -12,13 +12,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from melior.data import target as targets
+from melior.data import target_sets
 from melior.data.columns import Unparsed, plain_numbers, plainly_typed, store
 from melior.data.files import Raw, is_parquet, read_file, read_parquet_part
 from melior.data.folders import IMAGE, LABEL, read_folder
 from melior.data.frames import of_memory
 from melior.data.image_cells import with_images
 from melior.data.kinds import Inferred, infer
-from melior.data.table import FEATURE_KINDS, KINDS, Labels, Rows, Schema, Table, said_row
+from melior.data.label_sets import LabelSets
+from melior.data.table import FEATURE_KINDS, KINDS, LabelMatrix, Labels, Rows, Schema, Table, said_row
 from melior.errors import UserError
 
 Progress = Callable[[str], None]
@@ -38,6 +40,7 @@ def read(
     sample: int | Literal["fitting"] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    label_separator: str | None = None,
 ) -> Table:
     """A Table of a file (CSV, TSV, JSONL, Parquet, plain, .gz or .zst), a folder of images, or a table in memory.
 
@@ -46,13 +49,15 @@ def read(
                     and `label`, the name of the folder that each lies in, which is the target
     target          the column to predict; for a folder of images what the folders' names are called
     columns         kinds that differ from what `kinds` infers
-    missing_target  stop, or drop the rows without a target; the others keep their numbers
+    missing_target  stop, or drop the rows without a target (the others keep their numbers); no_label: in a target of
+                    several labels a row, an empty cell has none
     encoding, separator   of text files, found when not given
     name            what messages call the table; the file's name otherwise
     sample          so many rows, drawn at random by `seed`, which keep their numbers; "fitting" draws only where a
                     Parquet file would take more than a quarter of the memory at hand. A Parquet file is never whole
                     in memory then
     progress        is told what is being done, a few times
+    label_separator stands between the labels of a target of several labels a row; lists need none
     """
     tell = progress or (lambda said: None)
     raw = _open(source, encoding, separator, name, tell, sample, seed, label=target)
@@ -66,12 +71,26 @@ def read(
     rows: Rows = np.arange(frame.height, dtype=np.int64) if raw.rows is None else raw.rows
     without: Rows | None = None
     labels: Labels | None = None
+    matrix: LabelMatrix | None = None
+    sets: LabelSets | None = None
     classes: tuple[str, ...] = ()
     notes = list(raw.notes)
     if target is not None:
-        learned = targets.learn(frame.get_column(target), raw.name, missing_target)
-        labels, classes, without = learned.labels, learned.classes, rows[~learned.kept]
-        frame, rows = _kept(frame, rows, learned.kept, notes, target)
+        cells = frame.get_column(target)
+        if target_sets.is_sets(cells, label_separator):
+            several = target_sets.learn(cells, raw.name, label_separator, missing_target)
+            matrix, classes, sets, kept = several.matrix, several.classes, several.how, several.kept
+            notes += _always(target, classes, matrix)
+        else:
+            if missing_target == "no_label":
+                raise UserError(
+                    f"{raw.name}: data.missing_target: no_label is for a target of several labels a row, and "
+                    f'"{target}" has one; name what stands between labels with data.label_separator, or use drop.'
+                )
+            learned = targets.learn(cells, raw.name, missing_target)
+            labels, classes, kept = learned.labels, learned.classes, learned.kept
+        without = rows[~kept]
+        frame, rows = _kept(frame, rows, kept, notes, target)
         frame = frame.drop(target)
     tell(f"looking at {frame.width:,} columns")
     plain = plain_numbers(frame)
@@ -85,7 +104,7 @@ def read(
     _not_hopeless(raw.name, frame, stored, inferred, columns or {}, rows)
     return Table.make(
         stored,
-        Schema(kinds, target, classes, notation),
+        Schema(kinds, target, classes, notation, sets),
         labels,
         unparsed=_by_row(unparsed, rows),
         name=raw.name,
@@ -95,6 +114,7 @@ def read(
         drawn_from=raw.drawn_from,
         without_target=without,
         images=images,
+        label_matrix=matrix,
     )
 
 
@@ -131,13 +151,21 @@ def read_pair(
     sample: int | Literal["fitting"] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    label_separator: str | None = None,
 ) -> tuple[Table, Table]:
     """A table and a second one, read as the first: same kinds, notation and classes. The second has origin 1.
 
     A class that only the second has is refused: nothing could have learned it.
     """
     how = {"encoding": encoding, "separator": separator, "progress": progress, "sample": sample, "seed": seed}
-    first = read(main, target=target, columns=columns, missing_target=missing_target, **how)  # type: ignore[arg-type]
+    first = read(
+        main,
+        target=target,
+        columns=columns,
+        missing_target=missing_target,
+        label_separator=label_separator,
+        **how,  # type: ignore[arg-type]
+    )
     tell = progress or (lambda said: None)
     raw = _open_like(test, encoding, separator, None, tell, first.schema)
     if raw.name == first.name:
@@ -162,15 +190,23 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str, tell
         raise UserError(f"{raw.name}: {_columns_said(needed)} missing. {_has(frame, needed[0])}")
     rows: Rows = np.arange(frame.height, dtype=np.int64)
     labels: Labels | None = None
+    matrix: LabelMatrix | None = None
     notes = list(raw.notes)
     if target is not None and target in there:
         cells = frame.get_column(target)
         need = missing_target == "stop"
-        labels = targets.known(cells, raw.name, schema.classes, learned_from=learned_from, need=need)
+        if schema.label_sets is not None:
+            sets = schema.label_sets
+            matrix = target_sets.known(cells, raw.name, schema.classes, sets, learned_from=learned_from, need=need)
+        else:
+            labels = targets.known(cells, raw.name, schema.classes, learned_from=learned_from, need=need)
         if missing_target == "drop":
-            kept = labels >= 0
+            given = matrix if labels is None else labels[:, None]
+            assert given is not None
+            kept = np.asarray((given >= 0).all(axis=1))
             frame, rows = _kept(frame, rows, kept, notes, target)
-            labels = labels[kept]
+            labels = None if labels is None else labels[kept]
+            matrix = None if matrix is None else matrix[kept]
             if not frame.height:
                 raise UserError(f'{raw.name}: "{target}" is empty in every row. Fill it.')
     frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(column) for column in absent)
@@ -185,6 +221,7 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str, tell
         row_ids=rows,
         notes=tuple(notes),
         images=images,
+        label_matrix=matrix,
     )
 
 
@@ -277,6 +314,13 @@ def _kept(
     gone = int((~kept).sum())
     notes.append(f'{gone:,} {"row has" if gone == 1 else "rows have"} no "{target}" and were left out.')
     return frame.filter(pl.Series(kept)), rows[kept]
+
+
+def _always(target: str, classes: Sequence[str], matrix: LabelMatrix) -> list[str]:
+    """A note on labels that every row has: whatever is answered for them is right, and raises the scores."""
+    always = [label for label, every in zip(classes, np.asarray(matrix.all(axis=0)), strict=True) if every]
+    said = f"label {targets.listed(always)} is" if len(always) == 1 else f"labels {targets.listed(always)} are"
+    return [f'the {said} on every row of "{target}": there is nothing to learn of that.'] if always else []
 
 
 def _not_hopeless(

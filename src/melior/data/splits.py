@@ -2,7 +2,8 @@
 
 Rows are positions in the table. All draws come from the seed: the same table, split and seed give the same folds on
 every machine. Two rules hold: rows of one group never stand on both sides, and, except in splits by group and time,
-every class that has two rows stands in every training part; a class's only row stays in training.
+every class that has two rows stands in every training part; a class's only row stays in training. Rows of several
+labels are dealt out so that every part has its share of every label (`deal.label_sets`).
 """
 
 import re
@@ -52,7 +53,10 @@ def seal(table: Table, split: Split, seed: int, *, groups: NDArray[np.int64] | N
         clusters = _clusters(table, split, groups)
         rng = np.random.default_rng([seed, 0])
         if clusters is None:
-            sealed = deal.drawn(labels if split.kind != "random" else None, table.rows, split.sealed, rng)
+            if table.label_matrix is not None and split.kind != "random":
+                sealed = deal.label_sets(table.label_matrix > 0, np.array([split.sealed, 1 - split.sealed]), rng) == 0
+            else:
+                sealed = deal.drawn(labels if split.kind != "random" else None, table.rows, split.sealed, rng)
         else:
             _enough_groups(table, clusters, 2, "a sealed part")
             sealed = deal.grouped(clusters, labels, np.array([split.sealed, 1 - split.sealed]), rng) == 0
@@ -89,6 +93,8 @@ def folds(table: Table, split: Split, seed: int, *, groups: NDArray[np.int64] | 
         rng = np.random.default_rng([seed, 1, repeat])
         if clusters is not None:
             part = deal.grouped(clusters, labels, np.full(split.folds, 1 / split.folds), rng)
+        elif split.kind != "random" and table.label_matrix is not None:
+            part = deal.label_sets(table.label_matrix > 0, np.full(split.folds, 1 / split.folds), rng)
         elif split.kind == "random" or labels is None:
             part = rng.permutation(np.arange(table.rows) % split.folds)
         else:
@@ -121,6 +127,9 @@ def lonely_classes(table: Table) -> list[str]:
 
 
 def _labels(table: Table) -> NDArray[np.int64] | None:
+    """One class a row; of several labels the rarest."""
+    if table.label_matrix is not None:
+        return deal.rarest(table.label_matrix > 0)
     return None if table.labels is None else table.labels.astype(np.int64)
 
 

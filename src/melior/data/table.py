@@ -10,11 +10,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from melior.data.deal import rarest
+from melior.data.label_sets import LabelSets
 from melior.errors import UserError
 from melior.images.store import ImageRows, ImageStore
 
 Rows = NDArray[np.int64]
 Labels = NDArray[np.int32]
+LabelMatrix = NDArray[np.int8]
 Floats = NDArray[np.float64]
 
 KINDS = ("number", "category", "text", "image", "time", "id", "language", "ignore")
@@ -49,12 +52,19 @@ class Schema:
     classes  the labels as text, sorted (numbers by value), the order in which scores are given
     notation column -> how its text is written where that is not plain: {"decimal": ",", "unit": "kg"} for numbers,
              {"order": "dmy"} for times; so that new rows are read as the first ones were
+    label_sets  how several labels of a row are written; None where a row has one class
     """
 
     kinds: Mapping[str, str]
     target: str | None = None
     classes: tuple[str, ...] = ()
     notation: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    label_sets: LabelSets | None = None
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether a row may have several of the classes, or none."""
+        return self.label_sets is not None
 
     def of_kind(self, *kinds: str) -> list[str]:
         return [name for name, kind in self.kinds.items() if kind in kinds]
@@ -74,11 +84,19 @@ class Schema:
             "target": self.target,
             "classes": list(self.classes),
             **({"notation": notation} if notation else {}),
+            **({"label_sets": self.label_sets.to_dict()} if self.label_sets else {}),
         }
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> "Schema":
-        return cls(given["kinds"], given["target"], tuple(given["classes"]), given.get("notation", {}))
+        sets = given.get("label_sets")
+        return cls(
+            given["kinds"],
+            given["target"],
+            tuple(given["classes"]),
+            given.get("notation", {}),
+            None if sets is None else LabelSets.from_dict(sets),
+        )
 
 
 _roots = count()  # a number of its own for every root, since an address is used again when an object is gone
@@ -114,7 +132,8 @@ class Table:
 
     frame      all columns but the target, each stored as its kind says (STORED_AS); null is missing
     schema     kinds, target, classes
-    labels     (rows,) class numbers into schema.classes, -1 where the target is missing; None without a target
+    labels     (rows,) class numbers into schema.classes, -1 where the target is missing; None without a target, and
+               where a row may have several labels
     row_ids    (rows,) the row's number in its file, from 0
     weights    (rows,) how much each row counts in training; None means 1 each
     origin     (rows,) 0 for the main file, 1 for the test file
@@ -127,6 +146,8 @@ class Table:
     drawn_from rows in the file where only some of them were read, drawn at random; None where all were
     without_target  row numbers in the file that were left out because their target is empty
     images     the decoded images by what their cells say (image columns hold paths); None where there are none yet
+    label_matrix (rows, labels) where a row may have several labels: 1 where it has the label, else 0, and -1 in all of
+               a row whose labels are not known; None in every other table
     """
 
     frame: pl.DataFrame
@@ -144,6 +165,7 @@ class Table:
     drawn_from: int | None = None
     without_target: Rows = field(default_factory=no_rows, repr=False, compare=False)
     images: ImageStore | None = field(default=None, repr=False, compare=False)
+    label_matrix: LabelMatrix | None = None
 
     @classmethod
     def make(
@@ -160,6 +182,7 @@ class Table:
         drawn_from: int | None = None,
         without_target: Rows | None = None,
         images: ImageStore | None = None,
+        label_matrix: LabelMatrix | None = None,
     ) -> "Table":
         """A table of freshly read rows: numbered from 0, its own root."""
         rows = np.arange(frame.height, dtype=np.int64)
@@ -178,6 +201,7 @@ class Table:
             drawn_from=drawn_from,
             without_target=no_rows() if without_target is None else without_target,
             images=ImageStore() if images is None and schema.of_kind("image") else images,
+            label_matrix=label_matrix,
         )
 
     # ---- looking
@@ -219,14 +243,64 @@ class Table:
         whole: ImageRows = root.once(("images", name), lambda: store.rows(root.frame.get_column(name).to_list()))
         return whole.take(self.positions)
 
+    @property
+    def multilabel(self) -> bool:
+        """Whether a row may have several labels, or none."""
+        return self.schema.multilabel
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether there is a target with its labels, one a row or several."""
+        return self.labels is not None or self.label_matrix is not None
+
     def given_labels(self) -> Labels:
-        """The labels; a sentence when there is no target."""
+        """The labels, one a row; a sentence when there is no target."""
+        if self.labels is None and self.multilabel:
+            raise UserError(
+                f'{self.name}: "{self.target}" has several labels a row, and this needs one class a row. '
+                "Name a target of one class."
+            )
         if self.labels is None:
             raise UserError(f"{self.name}: no target was named; say which column to predict with --target.")
         return self.labels
 
+    def given_label_matrix(self) -> LabelMatrix:
+        """(rows, labels), see `label_matrix`; a sentence when there is no target."""
+        if self.label_matrix is None:
+            raise UserError(f"{self.name}: no target was named; say which column to predict with --target.")
+        return self.label_matrix
+
+    def answered(self) -> NDArray[np.bool_]:
+        """(rows,) whether the labels of a row are known."""
+        if self.multilabel:
+            return np.asarray((self.given_label_matrix() >= 0).all(axis=1))
+        return np.asarray(self.given_labels() >= 0)
+
+    def truth(self) -> Floats:
+        """(rows, classes) 1 where a row is of the class or has the label, else 0."""
+        if self.multilabel:
+            return np.maximum(self.given_label_matrix(), 0).astype(np.float64)
+        labels = self.given_labels()
+        return np.asarray(labels[:, None] == np.arange(len(self.classes)), dtype=np.float64)
+
+    def strata(self) -> Labels:
+        """(rows,) one class a row, for what deals rows out by class: its label, of several the rarest, and a number of
+        its own where it has none."""
+        if self.multilabel:
+            return rarest(self.given_label_matrix() > 0).astype(np.int32)
+        return self.given_labels()
+
+    def combinations(self) -> Labels:
+        """(rows,) equal where rows have the same labels: the class number, or that of the combination."""
+        if self.multilabel:
+            return np.unique(self.given_label_matrix(), axis=0, return_inverse=True)[1].ravel().astype(np.int32)
+        return self.given_labels()
+
     def target_counts(self) -> dict[str, int]:
-        """Class -> rows, in the order of the classes."""
+        """Class -> rows, in the order of the classes; a row with several labels counts for each."""
+        if self.multilabel:
+            sums = np.maximum(self.given_label_matrix(), 0).sum(axis=0, dtype=np.int64)
+            return dict(zip(self.classes, sums.tolist(), strict=True))
         labels = self.given_labels()
         counts = np.bincount(labels[labels >= 0], minlength=len(self.classes))
         return {label: int(count) for label, count in zip(self.classes, counts, strict=True)}
@@ -246,6 +320,7 @@ class Table:
             self,
             frame=self.frame[which],
             labels=None if self.labels is None else self.labels[which],
+            label_matrix=None if self.label_matrix is None else self.label_matrix[which],
             row_ids=self.row_ids[which],
             weights=None if self.weights is None else self.weights[which],
             origin=None if self.origin is None else self.origin[which],
@@ -254,6 +329,9 @@ class Table:
 
     def with_labels(self, labels: Labels) -> "Table":
         return replace(self, labels=labels.astype(np.int32))
+
+    def with_label_matrix(self, matrix: LabelMatrix) -> "Table":
+        return replace(self, label_matrix=matrix.astype(np.int8))
 
     def with_weights(self, weights: Floats | None) -> "Table":
         return replace(self, weights=weights)
@@ -277,6 +355,9 @@ class Table:
         labels = None
         if self.labels is not None and other.labels is not None:
             labels = np.concatenate([self.labels, other.labels])
+        matrix = None
+        if self.label_matrix is not None and other.label_matrix is not None:
+            matrix = np.concatenate([self.label_matrix, other.label_matrix])
         origin = None
         if self.origin is not None and other.origin is not None:
             origin = np.concatenate([self.origin, other.origin])
@@ -287,6 +368,7 @@ class Table:
             self,
             frame=pl.concat([self.frame, other.frame.select(self.frame.columns)]),
             labels=labels,
+            label_matrix=matrix,
             row_ids=np.concatenate([self.row_ids, other.row_ids]),
             weights=weights,
             origin=origin,
@@ -301,7 +383,8 @@ class Table:
         for kind in self.schema.kinds.values():
             kinds[kind] = kinds.get(kind, 0) + 1
         said = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-        target = f"; target {self.target!r} with {len(self.classes)} classes" if self.target else ""
+        what = "labels, several a row" if self.multilabel else "classes"
+        target = f"; target {self.target!r} with {len(self.classes)} {what}" if self.target else ""
         return f"<Table {self.name}: {self.rows:,} rows; {said}{target}>"
 
     def _repr_html_(self) -> str:

@@ -16,6 +16,7 @@ from melior.data.columns import TRUTH, as_text
 from melior.data.table import Labels, Rows, said_row
 from melior.errors import UserError
 
+BETWEEN = (";", "|", ",")  # what usually stands between labels
 FEW = 20  # classes that are never too many
 FRACTIONS = 50  # different numbers with fractions beyond which a target is a quantity
 
@@ -145,7 +146,9 @@ def _not_a_quantity(target: str, table: str, values: Sequence[float], rows: int)
 
 def _not_names(target: str, table: str, classes: Sequence[str], rows: int) -> None:
     if len(classes) > max(FEW, rows / 5):
+        between = next((one for one in BETWEEN if sum(one in label for label in classes) > len(classes) / 2), None)
+        several = f", or, if rows have several labels, say data.label_separator: '{between}'" if between else ""
         raise UserError(
             f'{table}: "{target}" has {len(classes):,} different values in {rows:,} rows, too many to be classes. '
-            "Name another target, or join rare values into one."
+            f"Name another target, or join rare values into one{several}."
         )

@@ -20,7 +20,7 @@ from melior.improvement.improvement import Improvement
 from melior.improvement.plan import candidates, known_names
 from melior.improvement.race import Race, Runner
 from melior.improvement.repair import Repaired, clusters, ignoring, repair_recipe, separate
-from melior.metrics import Interval, Metric, Predictions, bootstrap, label_weights, one_hot, paired_difference
+from melior.metrics import Interval, Metric, Predictions, bootstrap, label_weights, paired_difference
 from melior.metrics.registry import metric
 from melior.models._network import trained_in
 from melior.predictor import Predictor
@@ -78,7 +78,12 @@ def improve_table(
     known_names(attempt, never)
     started = time.monotonic()
     deadline = started + 0.85 * budget  # the rest is for the final fits and scores
-    measure = metric(recipe.metric, table.classes)
+    measure = metric(recipe.metric, table.classes, multilabel=table.multilabel)
+    if table.multilabel and recipe.data.trusted is not None:
+        raise UserError(
+            f'data.trusted: rows can be marked as trusted where a row has one class, and "{table.target}" has several '
+            "labels a row. Take data.trusted out of the recipe."
+        )
     parts = put_aside(table, recipe, test)
     whole = table
 
@@ -260,8 +265,7 @@ def _plain_score(recipe: Recipe, parts: Parts, measure: Metric) -> float:
     with one_thread_each():
         predictor = fit(recipe.model_copy(update={"methods": ()}), parts.development)
         scores = predictor.scores(parts.sealed)
-    truth = one_hot(parts.sealed.given_labels(), len(parts.sealed.classes))
-    return measure.measure(truth, scores, predictor.decided(scores))
+    return measure.measure(parts.sealed.truth(), scores, predictor.decided(scores))
 
 
 def noise_matrix(audit: Audit) -> Floats | None:
@@ -291,7 +295,7 @@ def trusted_rows(table: Table, recipe: Recipe) -> Rows | None:
 def truth_of(table: Table, audit: Audit, recipe: Recipe) -> Floats:
     """Label weights (rows, classes) that scores are taken against: trusted rows alone, else corrected for the noise
     that was found, else the labels as they are."""
-    plain = one_hot(table.given_labels(), len(table.classes))
+    plain = table.truth()
     trusted = trusted_rows(table, recipe)
     if trusted is not None:
         weights = np.zeros((table.rows, 1))

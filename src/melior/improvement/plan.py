@@ -73,7 +73,7 @@ def candidates(
             continue  # of no interest to whoever has no network
         for number, settings in enumerate(method.candidates):
             tried: Method = method(**settings)
-            reason = tried.unsuitable(recipe, table, model)
+            reason = tried.refused(recipe, table, model)
             if reason:
                 refused.append(Refused(name, reason))
                 break

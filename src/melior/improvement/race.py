@@ -193,7 +193,7 @@ class Race:
     def _part(self, fold: Fold, share: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """A share of a fold's training rows, of every class alike."""
         random = np.random.default_rng([self.seed, 5])
-        labels = self.trials.table.given_labels()[fold.train]
+        labels = self.trials.table.strata()[fold.train]
         kept = []
         for code in np.unique(labels):
             own = fold.train[labels == code]

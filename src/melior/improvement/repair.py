@@ -147,7 +147,7 @@ def separate(development: Table, sealed: Table, *, separate_test: bool) -> tuple
     if not twice.any():
         return development, sealed, None
     left = sealed.take(~twice)
-    classes_left = 0 if left.labels is None else len(np.unique(left.labels))
+    classes_left = len(np.unique(left.combinations())) if left.has_answers else 0
     where = "the test file" if separate_test else "the sealed part"
     count = int(twice.sum())
     share = count / sealed.rows

@@ -25,7 +25,8 @@ class HeldOut(Protocol):
     """Training rows scored by fits that did not see them, for what is set after fitting (thresholds, calibration)."""
 
     @property
-    def labels(self) -> Labels: ...
+    def labels(self) -> Labels:
+        """(rows,), or (rows, labels) of 0 and 1 where a row may have several."""
 
     @property
     def scores(self) -> Floats: ...
@@ -53,6 +54,8 @@ class Method(BaseModel, ABC):
     first_for  symptoms for which its defaults help most often: the judge gives them a larger share of its level
     networks   acts on how networks are built or trained: refused for other families
     needs      what it cannot work without and no ordinary table has, in words; empty for most
+    multilabel works where a row may have several labels. Not said: a method that only changes the family's settings
+               does, since it reads no label, and any other does not
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,12 +72,26 @@ class Method(BaseModel, ABC):
     first_for: ClassVar[frozenset[str]] = frozenset()
     networks: ClassVar[bool] = False
     needs: ClassVar[str] = ""
+    multilabel: ClassVar[bool]
     cost: ClassVar[float] = 1.0  # fits of the baseline that one fit with it costs, roughly
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = snake(cls.__name__)
+        if "multilabel" not in cls.__dict__:
+            reading = ("rows", "columns", "learner", "predictor")
+            cls.multilabel = all(getattr(cls, hook) is getattr(Method, hook) for hook in reading)
+
+    def refused(self, recipe: Recipe, table: Table, model: Model) -> str | None:
+        """Why it cannot be used here and what to use instead, or None: `unsuitable`, and what holds for all methods."""
+        if table.multilabel and not self.multilabel:
+            able = [n for n, m in methods().items() if m.multilabel and not m.networks]
+            return (
+                f'it needs one class a row, and "{table.target}" has several labels a row; there '
+                f"{', '.join(able)} can be used"
+            )
+        return self.unsuitable(recipe, table, model)
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
         """Why it cannot be used here and what to use instead, or None. Reads the table's schema and shape only."""
@@ -111,9 +128,11 @@ def methods() -> dict[str, type[Method]]:
     return discover("methods", Method)
 
 
-def treating(symptom: str, kinds: Collection[str] = ()) -> tuple[str, ...]:
-    """Names of the methods that treat a symptom found in columns of these kinds; none: wherever it was found."""
-    return tuple(name for name, method in methods().items() if reaches(method, symptom, kinds))
+def treating(symptom: str, kinds: Collection[str] = (), *, multilabel: bool = False) -> tuple[str, ...]:
+    """Names of the methods that treat a symptom found in columns of these kinds; none: wherever it was found.
+    multilabel: those that work where a row may have several labels."""
+    able = [(name, method) for name, method in methods().items() if method.multilabel or not multilabel]
+    return tuple(name for name, method in able if reaches(method, symptom, kinds))
 
 
 def reaches(method: type[Method], symptom: str, kinds: Collection[str]) -> bool:
@@ -143,7 +162,7 @@ def check(recipe: Recipe, table: Table, model: Model) -> tuple[Method, ...]:
     """The recipe's methods, refused with a sentence where one cannot work with this family or table."""
     chosen = resolve(recipe.methods)
     for method in chosen:
-        reason = method.unsuitable(recipe, table, model)
+        reason = method.refused(recipe, table, model)
         if reason:
             raise UserError(f"methods.{method.name} cannot be used here: {reason}.")
     return chosen

@@ -35,7 +35,7 @@ class BaggedLearner:
         self.members, self.share, self.repeats, self.balanced = members, share, repeats, balanced
 
     def fit(self, train: Table, context: FitContext) -> Scorer:
-        labels = train.given_labels()
+        labels = train.strata()
         fitted: list[Scorer] = []
         for number in range(self.members):
             own = context.reseeded(number)
@@ -55,6 +55,7 @@ class Bagging(Method):
 
     treats: ClassVar[frozenset[str]] = frozenset({"overfitting", "untuned", "small_data"})
     questions: ClassVar[tuple[int, ...]] = (1,)
+    multilabel: ClassVar[bool] = True
     reference: ClassVar[str] = "Breiman, Bagging Predictors, Machine Learning 1996"
     order: ClassVar[int] = 80
     rivals: ClassVar[frozenset[str]] = frozenset({"boosting", "stacking", "balanced_ensemble"})

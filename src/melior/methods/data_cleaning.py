@@ -87,6 +87,7 @@ class DataCleaning(Method):
     kinds: ClassVar[frozenset[str]] = frozenset({"number"})
     first_for: ClassVar[frozenset[str]] = frozenset({"invalid_values", "outliers"})
     questions: ClassVar[tuple[int, ...]] = (12,)
+    multilabel: ClassVar[bool] = True
     reference: ClassVar[str] = "Dixon, Simplified Estimation from Censored Normal Samples, Annals of Math. Stat. 1960"
     order: ClassVar[int] = 20
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"how": "missing"}, {"how": "drop_rows"})
@@ -103,6 +104,6 @@ class DataCleaning(Method):
         if self.how != "drop_rows":
             return train
         outside = CleanNumbers(self.how).fit(train, context.seed).outside(train)
-        labels = train.given_labels()
+        labels = train.strata()
         keep = none_emptied(labels, outside == 0, -outside)
         return train if keep.all() else train.take(keep)

@@ -57,6 +57,7 @@ class Deduplication(Method):
 
     treats: ClassVar[frozenset[str]] = frozenset({"duplicate_rows", "small_data"})
     questions: ClassVar[tuple[int, ...]] = (23,)
+    multilabel: ClassVar[bool] = True
     reference: ClassVar[str] = "Lee et al., Deduplicating Training Data Makes Language Models Better, ACL 2022"
     order: ClassVar[int] = 10
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"conflicts": "each"}, {"near": True})
@@ -65,14 +66,14 @@ class Deduplication(Method):
     near: bool = False
 
     def rows(self, train: Table, context: FitContext) -> Table:
-        labels = train.given_labels()
+        labels = train.combinations()
         groups = groups_of_equal_rows(train)
         order = np.arange(train.rows)
         if self.near:
             groups, order = with_near_copies(train, groups, context.seed)
         keep = np.zeros(train.rows, dtype=bool)
         keep[order] = first_of_each(groups[order], labels[order], self.conflicts)
-        keep = none_emptied(labels, keep, -np.arange(train.rows, dtype=np.float64))
+        keep = none_emptied(train.strata(), keep, -np.arange(train.rows, dtype=np.float64))
         return train if keep.all() else train.take(keep)
 
 

@@ -19,6 +19,7 @@ class DimensionReduction(Method):
 
     treats: ClassVar[frozenset[str]] = frozenset({"high_dimension", "sparse_features"})
     questions: ClassVar[tuple[int, ...]] = (14,)
+    multilabel: ClassVar[bool] = True
     reference: ClassVar[str] = "Hotelling, Analysis of a Complex of Statistical Variables, J. Educ. Psychology 1933"
     order: ClassVar[int] = 70
     rivals: ClassVar[frozenset[str]] = frozenset({"l1_selection"})

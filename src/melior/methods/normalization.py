@@ -20,6 +20,7 @@ class Normalization(Method):
 
     treats: ClassVar[frozenset[str]] = frozenset({"feature_skew", "scale_mismatch", "outliers"})
     questions: ClassVar[tuple[int, ...]] = (13,)
+    multilabel: ClassVar[bool] = True
     reference: ClassVar[str] = "Yeo and Johnson, A New Family of Power Transformations, Biometrika 2000"
     order: ClassVar[int] = 22
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"kind": "quantile"}, {"kind": "robust"})

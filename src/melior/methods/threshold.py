@@ -9,8 +9,12 @@ from pydantic import Field
 
 from melior.data.table import Floats, Labels, Table
 from melior.methods._base import HeldOut, Method
+from melior.methods._label_thresholds import steady_thresholds
+from melior.metrics.answers import AnswerMetric
+from melior.metrics.labels import CountMetric
+from melior.metrics.registry import metric
 from melior.models._base import Model
-from melior.predictor import Decision, Predictor
+from melior.predictor import Decision, LabelThresholds, Predictor
 from melior.recipe import Recipe
 
 Value = Callable[[Floats], Floats]  # confusion tables (..., truth, answer), larger is better -> (...)
@@ -115,7 +119,8 @@ def steady_offsets(logs: Floats, labels: Labels, weights: Floats, value: Value, 
 
 
 class Threshold(Method):
-    """Moves the border between the classes to where the recipe's metric is best on held-out scores.
+    """Moves the border between the classes to where the recipe's metric is best on held-out scores. Where a row may
+    have several labels, each label has a threshold of its own.
 
     resamples  5..1000 bootstrap resamples over which the border is averaged, default 50
     """
@@ -123,6 +128,7 @@ class Threshold(Method):
     treats: ClassVar[frozenset[str]] = frozenset({"class_imbalance"})
     first_for: ClassVar[frozenset[str]] = frozenset({"class_imbalance"})
     questions: ClassVar[tuple[int, ...]] = (9, 25)
+    multilabel: ClassVar[bool] = True
     reference: ClassVar[str] = "Narasimhan et al., Consistent Multiclass Algorithms for Complex Measures, ICML 2015"
     order: ClassVar[int] = 90
     always: ClassVar[bool] = True
@@ -132,13 +138,21 @@ class Threshold(Method):
     resamples: Annotated[int, Field(ge=5, le=1000)] = 50
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
-        from melior.metrics.registry import metric
-
-        if recipe.metric != "auto" and metric(recipe.metric, table.classes).needs == "scores":
-            return f"{recipe.metric} is a metric of scores, which no threshold changes; calibration may help"
+        if recipe.metric == "auto":
+            return None
+        found = metric(recipe.metric, table.classes, multilabel=table.multilabel)
+        if found.needs == "scores":
+            other = "" if table.multilabel else "; calibration may help"
+            return f"{recipe.metric} is a metric of scores, which no threshold changes{other}"
+        if table.multilabel and not isinstance(found, CountMetric):
+            return (
+                f"{recipe.metric} is a mean over rows; a threshold for each label can be set for macro_f1 or micro_f1"
+            )
         return None
 
     def predictor(self, predictor: Predictor, held_out: HeldOut) -> Predictor:
+        if held_out.labels.ndim == 2:
+            return self._of_labels(predictor, held_out)
         value = value_of(held_out.metric, held_out.classes)
         if value is None:
             return predictor
@@ -146,12 +160,18 @@ class Threshold(Method):
         offsets = steady_offsets(log_scores(held_out.scores), held_out.labels, weights, value, self.resamples, seed=0)
         return predictor.with_decision(Decision(offsets))
 
+    def _of_labels(self, predictor: Predictor, held_out: HeldOut) -> Predictor:
+        """A threshold for each label where a row may have several."""
+        found = metric(held_out.metric, held_out.classes, multilabel=True)
+        if not isinstance(found, CountMetric):
+            return predictor
+        weights = np.ones(len(held_out.labels)) if held_out.weights is None else held_out.weights
+        thresholds = steady_thresholds(held_out.scores, held_out.labels, weights, found, self.resamples, seed=0)
+        return predictor.with_decision(LabelThresholds(thresholds))
+
 
 def value_of(name: str, classes: tuple[str, ...]) -> Value | None:
     """The metric as a function of confusion tables, larger is better; None where it is not one of answers."""
-    from melior.metrics.answers import AnswerMetric
-    from melior.metrics.registry import metric
-
     found = metric(name, classes)
     if not isinstance(found, AnswerMetric):
         return None

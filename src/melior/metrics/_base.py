@@ -82,7 +82,8 @@ class Metric(ABC):
         return None
 
     def measure(self, truth: ArrayLike, scores: ArrayLike | None, answers: ArrayLike) -> float:
-        """The metric of these rows. truth (rows, classes), scores (rows, classes), answers (rows,)."""
+        """The metric of these rows. truth (rows, classes), scores (rows, classes), answers (rows,); of several labels
+        a row, answers (rows, labels)."""
         rows = len(np.asarray(answers))
         return float(self.measure_resampled(truth, scores, answers, np.ones((1, rows)))[0])
 
@@ -112,7 +113,8 @@ class Predictions:
 
     truth    (rows, classes) label weights
     scores   (rows, classes) probabilities, None where the model only answers
-    answers  (rows,) class codes; the likeliest class where None is given
+    answers  (rows,) class codes; the likeliest class where None is given. (rows, labels) of 0 and 1 where a row may
+             have several labels: then truth is 0 or 1 too, and each score is a probability by itself
     groups   (rows,) of anything comparable: rows of one group are drawn together; None for independent rows
 
     >>> Predictions.of([0, 1], [[0.9, 0.1], [0.6, 0.4]]).answers.tolist()
@@ -141,9 +143,14 @@ class Predictions:
                 raise UserError("There are neither answers nor scores: give at least one of them.")
             answers = scores.argmax(axis=1)
         answers = np.asarray(answers, dtype=np.int64)
-        if answers.shape != truth.shape[:1]:
+        if answers.ndim == 2:
+            if answers.shape != truth.shape:
+                raise UserError(f"Answers are {answers.shape}, truth is {truth.shape}: both must be (rows, labels).")
+            if any(((given != 0) & (given != 1)).any() for given in (answers, truth)):
+                raise UserError("Where a row may have several labels, truth and answers must be 0 or 1.")
+        elif answers.shape != truth.shape[:1]:
             raise UserError(f"There are {answers.size} answers for {len(truth)} rows.")
-        if answers.size and not 0 <= answers.min() <= answers.max() < truth.shape[1]:
+        elif answers.size and not 0 <= answers.min() <= answers.max() < truth.shape[1]:
             raise UserError(f"Answers must be class codes from 0 to {truth.shape[1] - 1}.")
         groups = None if groups is None else np.asarray(groups)
         if groups is not None and groups.shape != truth.shape[:1]:
@@ -172,6 +179,11 @@ class Predictions:
     @property
     def classes(self) -> int:
         return int(self.truth.shape[1])
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether a row may have several labels."""
+        return self.answers.ndim == 2
 
     def with_groups(self, groups: ArrayLike | None) -> "Predictions":
         """The same rows in these groups; None keeps the groups that are there."""

@@ -81,7 +81,7 @@ def _of_groups(entries: Sequence[Predictions], groups: NDArray[np.generic], resa
 def _of_cells(entries: Sequence[Predictions], resamples: int, seed: int) -> Draws | None:
     truth = entries[0].truth
     rows, classes = truth.shape
-    answers = np.stack([entry.answers for entry in entries], axis=1)
+    answers = np.column_stack([entry.answers for entry in entries])
     table = np.ascontiguousarray(np.concatenate([truth, answers], axis=1) + 0.0)  # + 0.0: minus zero is zero
     keys = table.view(np.dtype((np.void, table.shape[1] * table.itemsize)))[:, 0]
     _, where, multiplicity = np.unique(keys, return_index=True, return_counts=True)

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from melior.errors import UserError
-from melior.metrics._base import Floats, Metric, Predictions, evaluate
+from melior.metrics._base import Floats, Metric, Part, Predictions, evaluate
 from melior.metrics._bounds import SAME, bca, imagined, unseen_cells, upward, wilson, with_unseen
-from melior.metrics._resample import draws
+from melior.metrics._resample import Draws, draws
 from melior.metrics.answers import Cells
+from melior.metrics.labels import LabelMetric
 
 __all__ = ["Interval", "bootstrap", "wilson"]
 
@@ -101,6 +102,8 @@ def _intervals(
     left_out = evaluate(metrics, entry, drawn.left_out())
     noise = dict(zip(noises, resampled[len(metrics) :], strict=True))
 
+    if data.multilabel:
+        return _of_labels(metrics, data, drawn, values, resampled, left_out, level)
     cells: Floats = Cells().prepare(data.truth, None, data.answers)(np.ones((1, data.rows)))[0]
     binomial = _counts_rows(data)
     unseen = np.empty((0, *cells.shape)) if needs_scores else unseen_cells(cells, data, level)
@@ -128,6 +131,41 @@ def _intervals(
         low, high = ends(place, metric, value)
         found[metric.name] = Interval(value, max(low, metric.low), min(high, metric.high), level)
     return found
+
+
+def _of_labels(
+    metrics: Sequence[Metric],
+    data: Predictions,
+    drawn: Draws,
+    values: Sequence[float],
+    resampled: Floats,
+    left_out: Floats,
+    level: float,
+) -> dict[str, Interval]:
+    """The intervals where a row may have several labels."""
+    once = np.ones((1, data.rows))
+    parts = {part: part.prepare(data.truth, data.scores, data.answers)(once) for part in _parts(metrics)}
+    found = {}
+    for metric, value, many, left in zip(metrics, values, resampled, left_out, strict=True):
+        assert isinstance(metric, LabelMetric)
+        own = [parts[part] for part in metric.parts]
+        share = metric.shares(own, data) if data.groups is None else None
+        if math.isnan(value):
+            low = high = math.nan
+        elif share is not None:
+            low, high = wilson(*share, level)
+        elif drawn.units == 1:
+            low, high = metric.low, metric.high
+        else:
+            down, up = metric.unseen(own, data, drawn.units, level)
+            low, high = bca(value, many, left, drawn.weights, drawn.units, level)
+            low, high = value - math.hypot(value - low, down), value + math.hypot(high - value, up)
+        found[metric.name] = Interval(value, max(low, metric.low), min(high, metric.high), level)
+    return found
+
+
+def _parts(metrics: Sequence[Metric]) -> list[Part]:
+    return list(dict.fromkeys(part for metric in metrics for part in metric.parts))
 
 
 def _counts_rows(data: Predictions) -> bool:

@@ -29,7 +29,8 @@ def all_scores(
     >>> print(all_scores(predictions, ["no", "yes"])["recall[yes]"])
     0.500 [0.095, 0.905]
     """
-    every = [metric(name, classes) for name in names(classes)]
+    several = predictions.multilabel
+    every = [metric(name, classes, multilabel=several) for name in names(classes, multilabel=several)]
     answers = [one for one in every if one.needs == "answers"]
     scores = [one for one in every if one.needs == "scores"] if predictions.scores is not None else []
     fewer = WORK // max(1, predictions.rows * predictions.classes)

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from melior.data.table import Floats, Labels, Table
+from melior.data.table import Floats, LabelMatrix, Labels, Table
 from melior.errors import MissingExtra, UserError
 from melior.features._base import Encoder, Matrix, MatrixStep, TableStep
 from melior.predictor import Scorer
@@ -31,7 +31,17 @@ class MatrixScorer(Fitted, ABC):
 
     @abstractmethod
     def scores(self, matrix: Matrix) -> Floats:
-        """(rows, classes), each row sums to 1; columns in the order of the table's classes."""
+        """(rows, classes), each row sums to 1 but where rows have several labels; in the order of the classes."""
+
+
+class LabelScorers(MatrixScorer):
+    """A scorer of two classes for each label, in the order of the labels."""
+
+    def __init__(self, members: list[MatrixScorer]) -> None:
+        self.members = members
+
+    def scores(self, matrix: Matrix) -> Floats:
+        return np.column_stack([member.scores(matrix)[:, 1] for member in self.members])
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,17 @@ class Model(BaseModel, ABC):
         threads: int = 1,
     ) -> MatrixScorer:
         """Fits on encoded training rows. weights (rows,) or None; every class has a score, seen in training or not."""
+
+    def fit_labels(
+        self, matrix: Matrix, labels: LabelMatrix, weights: Floats | None, *, seed: int, threads: int = 1
+    ) -> MatrixScorer:
+        """Fits on rows of several labels each, (rows, labels) of 0 and 1; the scores are a probability for each label.
+
+        A model of two classes for each label, all on the same matrix: binary relevance, Tsoumakas and Katakis,
+        Multi-Label Classification: An Overview, 2007. A family that can learn all labels at once overrides it.
+        """
+        own = [column.astype(np.int32) for column in labels.T]
+        return LabelScorers([self.fit(matrix, one, weights, 2, seed=seed, threads=threads) for one in own])
 
     def penalized(self, *, l1: float | None = None, l2: float | None = None) -> Self:
         """The family with this much penalty; strengths are relative, 1 is the family's usual amount."""
@@ -214,10 +235,11 @@ class FamilyLearner:
 
     def fit(self, train: Table, context: FitContext) -> Scorer:
         encoding, matrix = context.encode(train, self.model, self.table_steps, self.matrix_steps)
-        labels = train.given_labels()
-        fitted = self.model.fit(
-            matrix, labels, train.weights, len(train.classes), seed=context.seed, threads=context.threads
-        )
+        how = {"seed": context.seed, "threads": context.threads}
+        if train.multilabel:
+            labels = train.given_label_matrix()
+            return FamilyScorer(encoding, self.model.fit_labels(matrix, labels, train.weights, **how))
+        fitted = self.model.fit(matrix, train.given_labels(), train.weights, len(train.classes), **how)
         return FamilyScorer(encoding, fitted)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from melior.data.table import Floats, Labels, Table
+from melior.data.table import Floats, LabelMatrix, Labels, Table
 from melior.features._base import Matrix
 from melior.models._base import Hardware, MatrixScorer, Model, have_torch, need_torch
 from melior.models.linear import Constant, spread
@@ -231,6 +231,31 @@ class NetworkModel(Model):
         present, codes = np.unique(labels, return_inverse=True)
         if len(present) < 2 or (matrix.features == 0 and not matrix.parts):
             return Constant.fitted(labels, weights, classes)
+        return self._trained(matrix, codes, weights, present, classes, seed=seed, threads=threads)
+
+    def fit_labels(
+        self, matrix: Matrix, labels: LabelMatrix, weights: Floats | None, *, seed: int, threads: int = 1
+    ) -> MatrixScorer:
+        """One network for all labels: a logit for each, the sum of their binary cross-entropies as the loss."""
+        if matrix.features == 0 and not matrix.parts:
+            return super().fit_labels(matrix, labels, weights, seed=seed, threads=threads)
+        every = np.arange(labels.shape[1])
+        marks = labels.astype(np.float32)
+        return self._trained(matrix, marks, weights, every, len(every), seed=seed, threads=threads, several=True)
+
+    def _trained(
+        self,
+        matrix: Matrix,
+        codes: NDArray[Any],
+        weights: Floats | None,
+        present: NDArray[Any],
+        classes: int,
+        *,
+        seed: int,
+        threads: int,
+        several: bool = False,
+    ) -> MatrixScorer:
+        """codes (rows,) numbers into `present`, or (rows, labels) of 0 and 1 where rows have `several` labels."""
         need_torch(f"model.{self.name}")
         from melior.networks.fitting import counting, fitted, put_aside
 
@@ -253,11 +278,13 @@ class NetworkModel(Model):
             find_rate=self.learning_rate == "found",
             folder=where.next_folder(),
             progress=where.progress,
+            several=several,
         )
         if trained.interrupted and not (where.folder and where.unfinished_counts):
             raise KeyboardInterrupt
         where.interrupted = trained.interrupted
-        return NetworkScorer(self.module, plan, trained.state, present, classes, exact=self.exact)
+        state = trained.state
+        return NetworkScorer(self.module, plan, state, present, classes, exact=self.exact, several=several)
 
     def training(self, rows: int, *, seed: int, threads: int, stops: bool) -> "Training":
         """The engine's settings for so many rows; stops: there are rows put aside that say when to stop."""
@@ -289,7 +316,8 @@ class NetworkModel(Model):
 
 
 class NetworkScorer(MatrixScorer):
-    """A trained network: which module, its plan, its weights by name, and the classes seen in training."""
+    """A trained network: which module, its plan, its weights by name, and the classes seen in training; whether rows
+    may have several of them."""
 
     def __init__(
         self,
@@ -300,6 +328,7 @@ class NetworkScorer(MatrixScorer):
         classes: int,
         *,
         exact: bool = True,
+        several: bool = False,
     ) -> None:
         self.module = module
         self.plan = plan
@@ -307,6 +336,7 @@ class NetworkScorer(MatrixScorer):
         self.present = np.asarray(present, dtype=np.int32)
         self.classes = classes
         self.exact = exact
+        self.several = several
 
     def scores(self, matrix: Matrix) -> Floats:
         if not matrix.rows:
@@ -314,7 +344,7 @@ class NetworkScorer(MatrixScorer):
         need_torch("a network")
         from melior.networks.scoring import probabilities
 
-        found = probabilities(self.network(), matrix, exact=self.exact)
+        found = probabilities(self.network(), matrix, exact=self.exact, several=self.several)
         return spread(found, self.present, self.classes)
 
     def network(self) -> Any:

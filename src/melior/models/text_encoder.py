@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 
-from melior.data.table import Floats, Labels, Table
+from melior.data.table import Floats, LabelMatrix, Labels, Table
 from melior.features._base import Encoder, Matrix
 from melior.features.blocks import Blocks
 from melior.features.network import NetworkEncoder
@@ -160,5 +160,19 @@ class TextEncoder(NetworkModel):
             return Linear().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
         if not self.source or self.learning_rate is not None:
             return super().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
-        rated = self.model_copy(update={"learning_rate": RATES[self.chosen()]})
-        return rated.fit(matrix, labels, weights, classes, seed=seed, threads=threads)
+        return self._rated().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
+
+    def fit_labels(
+        self, matrix: Matrix, labels: LabelMatrix, weights: Floats | None, *, seed: int, threads: int = 1
+    ) -> MatrixScorer:
+        threads = 1 if len(labels) < FEW_ROWS else threads
+        if matrix.features and not matrix.parts:
+            from melior.models.linear import Linear
+
+            return Linear().fit_labels(matrix, labels, weights, seed=seed, threads=threads)
+        rated = self._rated() if self.source and self.learning_rate is None else self
+        return super(TextEncoder, rated).fit_labels(matrix, labels, weights, seed=seed, threads=threads)
+
+    def _rated(self) -> "TextEncoder":
+        """With the usual rate of what is trained of a pretrained encoder."""
+        return self.model_copy(update={"learning_rate": RATES[self.chosen()]})

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from melior.data.table import Floats
 from melior.engine.loop import train
-from melior.engine.losses import class_loss
+from melior.engine.losses import class_loss, multi_label_loss
+from melior.engine.problem import Loss
 from melior.engine.rate_range import rate_range
 from melior.engine.settings import Training
 from melior.features._base import Matrix
@@ -46,6 +47,7 @@ def fitted(
     find_rate: bool = False,
     folder: Path | None = None,
     progress: Progress = silent,
+    several: bool = False,
 ) -> Fitted:
     """The state of the trained module; the same plan, rows and settings give the same.
 
@@ -53,26 +55,30 @@ def fitted(
     begun       arrays put into the module first, by their name in its state
     find_rate   the learning rate is what a range test on the rows suggests
     folder      an unfinished training there is gone on with
+    several     rows may have several labels: a loss for each label, labels (rows, labels) of 0 and 1
     """
+    loss = multi_label_loss if several else class_loss
     with drawing():
         torch.manual_seed(settings.seed)
         module = build(kind, plan)
         put_state(module, begun, partly=True)
         if find_rate:
-            settings = settings.model_copy(update={"learning_rate": _found_rate(module, rows, settings, folder)})
-        trained = train(module, rows, class_loss, settings, valid=valid, folder=folder, progress=progress)
+            settings = settings.model_copy(update={"learning_rate": _found_rate(module, rows, loss, settings, folder)})
+        trained = train(module, rows, loss, settings, valid=valid, folder=folder, progress=progress)
     planned = next((line.get("steps") for line in trained.history if line["kind"] == "start"), None)
     early = f"step {trained.steps:,} of {planned:,}" if trained.stopped == "interrupted" else ""
     return Fitted(state_of(module), early)
 
 
-def _found_rate(module: torch.nn.Module, rows: MatrixRows, settings: Training, folder: Path | None) -> float:
+def _found_rate(
+    module: torch.nn.Module, rows: MatrixRows, loss: Loss, settings: Training, folder: Path | None
+) -> float:
     """The rate that a range test suggests; what it gave is kept beside the history, where `diagnose` reads it."""
     kept = None if folder is None else folder / RANGE
     if kept is not None and kept.exists():
         suggested = float(json.loads(kept.read_bytes())["suggested"])
     else:
-        found = rate_range(module, rows, class_loss, settings, steps=RANGE_STEPS)
+        found = rate_range(module, rows, loss, settings, steps=RANGE_STEPS)
         suggested = found.suggested
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -98,9 +104,13 @@ def put_aside(rows: MatrixRows, share: float, seed: int) -> tuple[MatrixRows, Ma
 
 
 def stratified_part(codes: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]:
-    """A mask of about this share of each class; a class of one row stays in training."""
+    """A mask of about this share of each class; a class of one row stays in training. Where rows have several labels,
+    (rows, labels), a share of all rows at random."""
     random = np.random.default_rng(seed)
     held = np.zeros(len(codes), dtype=bool)
+    if codes.ndim == 2:
+        held[random.permutation(len(codes))[: min(round(share * len(codes)), len(codes) - 1)]] = True
+        return held
     for code in np.unique(codes):
         own = np.flatnonzero(codes == code)
         held[random.permutation(own)[: min(round(share * len(own)), len(own) - 1)]] = True

@@ -28,18 +28,22 @@ def rebuilt(kind: str, plan: dict[str, Any], state: Mapping[str, NDArray[Any]], 
     return module.double() if exact else module
 
 
-def probabilities(module: nn.Module, matrix: Matrix, *, exact: bool) -> Floats:
-    """(rows, classes) of a module that gives logits. exact: in double precision on the CPU; in single precision a
-    row's last digits hang on which rows are computed beside it."""
+def probabilities(module: nn.Module, matrix: Matrix, *, exact: bool, several: bool = False) -> Floats:
+    """(rows, classes) of a module that gives logits; several: each label by itself. exact: in double precision on the
+    CPU; in single precision a row's last digits hang on which rows are computed beside it."""
     source = MatrixRows(matrix)
     if not exact:
         settings = Training(batch_rows=ROWS_AT_ONCE, precision="float32")
         logits = torch.from_numpy(scores(module, source, settings))
-        return np.asarray(torch.softmax(logits.double(), dim=1).numpy())
+        return np.asarray(_probable(logits.double(), several).numpy())
     found = []
     with torch.inference_mode():
         for start in range(0, len(source), ROWS_AT_ONCE):
             inputs = source.batch(np.arange(start, min(start + ROWS_AT_ONCE, len(source)))).inputs
             inputs["values"] = inputs["values"].double()
-            found.append(torch.softmax(module(**inputs), dim=1).numpy())
+            found.append(_probable(module(**inputs), several).numpy())
     return np.concatenate(found)
+
+
+def _probable(logits: torch.Tensor, several: bool) -> torch.Tensor:
+    return torch.sigmoid(logits) if several else torch.softmax(logits, dim=1)

@@ -133,6 +133,9 @@ def _by_class(
 
 
 def _rows_by_class(content: Content) -> dict[str, float]:
+    counted = (content.scores or {}).get("label_rows")
+    if isinstance(counted, Mapping):  # rows may have several labels: there is no confusion table
+        return {str(label): rows for label, given in counted.items() if (rows := numbers.known(given)) is not None}
     table = (content.scores or {}).get("confusion") or {}
     return {
         str(label): sum(number for item in row if (number := numbers.known(item)) is not None)

@@ -76,6 +76,27 @@ METRICS: dict[str, tuple[str, str, bool]] = {
         False,
     ),
     "log_loss": ("log loss", "How surprised the model is by the truth; 0 is never.", False),
+    # where a row may have several labels
+    "subset_accuracy": (
+        "subset accuracy",
+        "Share of the rows whose labels are all right, none missing or added.",
+        True,
+    ),
+    "hamming_loss": ("Hamming loss", "Share of wrong answers over all rows and labels; 0 is perfect.", False),
+    "jaccard": ("Jaccard index", "Of the rows that are so or are answered so, the share that is both.", True),
+    "macro_jaccard": ("macro Jaccard index", "Jaccard index of each label, averaged so that each counts alike.", True),
+    "micro_jaccard": ("micro Jaccard index", "Jaccard index over all pairs of a row and a label.", True),
+    "weighted_jaccard": ("weighted Jaccard index", "Jaccard index of each label, averaged by its rows.", True),
+    "sample_jaccard": ("sample Jaccard index", "Jaccard index of each row's labels, averaged over the rows.", True),
+    "sample_f1": ("sample F1", "F1 of each row's labels, averaged over the rows.", True),
+    "sample_precision": ("sample precision", "Precision of each row's labels, averaged over the rows.", True),
+    "sample_recall": ("sample recall", "Recall of each row's labels, averaged over the rows.", True),
+    "micro_roc_auc": ("micro ROC AUC", "ROC AUC over all pairs of a row and a label.", True),
+    "micro_average_precision": (
+        "micro average precision",
+        "Average precision over all pairs of a row and a label.",
+        True,
+    ),
 }
 
 SHORT = {"auc": "AUC", "f1": "F1", "roc": "ROC", "l1": "L1", "l2": "L2"}

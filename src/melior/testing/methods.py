@@ -19,6 +19,7 @@ from melior.testing.promises import (
     described,
     holds,
     kept_bit_for_bit,
+    loaded_again,
     probabilities,
     refused,
     same_bits,
@@ -201,6 +202,29 @@ class MethodSuite:
                 probabilities(predictor.scores(table), table)
                 probabilities(predictor.scores(tables.new_rows(table)), table)
 
+    def test_several_labels(self) -> None:
+        """Where a row may have several labels it works and sees training rows only, or is refused with a reason."""
+        whole = tables.several_labels(tables.mixed_table())
+        train = whole.take(INSIDE)
+        for settings in self._settings():
+            method = self.method(**settings)
+            for name, family in families().items():
+                recipe = Recipe(model=Choice(name=name), metric="macro_f1")
+                reason = method.refused(recipe, train, family(**QUICK.get(name, {})))
+                holds(method.multilabel or reason, "it does not say that it works, and is not refused")
+            if family_for(method, train) is None:
+                continue
+            ASKED.clear()
+            predictor = fit_with(self.method, settings, train)
+            holds(all(set(one.row_ids.tolist()) <= set(INSIDE.tolist()) for one in ASKED), "it uses other rows")
+            probabilities(predictor.scores(whole), whole)
+            right = (predictor.answers(whole) == whole.truth()).mean(axis=0)
+            holds((right[:2] > 0.6).all(), f"{settings}: labels that are easy to tell are right in {right[:2]} of rows")
+            holds(
+                same_bits(predictor.scores(whole), loaded_again(predictor).scores(whole)),
+                "saved, it scores differently",
+            )
+
     def test_kept_bit_for_bit(self) -> None:
         for number, settings in enumerate(self._settings()):
             predictor = fitted(self.method, _key(settings), "part")
@@ -272,7 +296,7 @@ def family_for(method: Method, table: Table) -> Model | None:
     for name, family in families().items():
         model = family(**QUICK.get(name, {}))
         recipe = Recipe(model=Choice(name=name), metric="macro_f1")
-        if model.unsuitable(table) is None and method.unsuitable(recipe, table, model) is None:
+        if model.unsuitable(table) is None and method.refused(recipe, table, model) is None:
             return model
     return None
 
@@ -303,7 +327,8 @@ def fit_with(method: type[Method], settings: dict[str, Any], train: Table, *, re
     predictor = Predictor(train.schema, scorer, family=model.name, metric="macro_f1")
     if method.predictor is not Method.predictor:
         scores = trials.held_out_scores([made], train, context) if made.uses_held_out() else np.empty((0, 0))
-        held = Held(train.given_labels(), scores, train.weights, train.classes, "macro_f1")
+        labels = train.given_label_matrix().astype(np.int32) if train.multilabel else train.given_labels()
+        held = Held(labels, scores, train.weights, train.classes, "macro_f1")
         predictor = made.predictor(predictor, held)
     return predictor
 

@@ -1,6 +1,7 @@
 """What every family of models must hold: it learns from training rows only, repeatably, and answers any rows."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -143,6 +144,22 @@ class ModelSuite:
         holds((one.argmax(axis=1) == 2).all(), "fitted on one class it answers another")
         none = Matrix(matrix.values[:, :0], (), ())
         probabilities(model.fit(none, table.given_labels(), None, 3, seed=0).scores(none), table)
+
+    def test_several_labels(self) -> None:
+        """Where a row may have several labels, each has a probability by itself, also one that no training row has."""
+        table = tables.several_labels(self._table())
+        inside, outside = table.take(np.arange(110)), table.take(np.arange(110, table.rows))
+        assert inside.label_matrix is not None
+        absent = inside.label_matrix.copy()
+        absent[:, 2] = 0
+        for train in (inside, replace(inside, label_matrix=absent)):
+            predictor = self._fit(train)
+            for rows in (outside, tables.new_rows(outside)):
+                probabilities(predictor.scores(rows), rows)
+            right = (predictor.answers(outside) == outside.truth()).mean(axis=0)
+            holds((right[:2] > 0.6).all(), f"labels that are easy to tell are right in {right[:2]} of new rows")
+            kept_bit_for_bit(predictor, tables.new_rows(outside), fresh=False, modules=(self.model.__module__,))
+        holds((predictor.scores(outside)[:, 2] < 0.5).all(), "a label that no training row has is answered")
 
     # ---- what it answers
 

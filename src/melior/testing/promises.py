@@ -109,12 +109,15 @@ def same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:
 
 
 def probabilities(scores: Floats, table: Table) -> None:
-    """(rows, classes), finite, from 0 to 1, each row sums to 1."""
+    """(rows, classes), finite, from 0 to 1; each row sums to 1 where it has one class."""
     shape = (table.rows, len(table.classes))
     holds(scores.shape == shape, f"scores are {scores.shape}, and should be {shape}: every row, every class")
     holds(np.isfinite(scores).all(), "scores are not all finite")
     holds(scores.min() >= 0 and scores.max() <= 1 + 1e-9, f"scores go from {scores.min()} to {scores.max()}")
-    holds(np.abs(scores.sum(axis=1) - 1).max() <= 1e-9, "the scores of a row do not sum to 1 within 1e-9")
+    holds(
+        table.multilabel or np.abs(scores.sum(axis=1) - 1).max() <= 1e-9,
+        "the scores of a row do not sum to 1 within 1e-9",
+    )
 
 
 def kept_bit_for_bit(predictor: Predictor, table: Table, *, fresh: bool, modules: tuple[str, ...] = ()) -> None:

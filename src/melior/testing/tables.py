@@ -1,11 +1,13 @@
 """Small tables made on the spot: every column kind, gaps, Chinese, rare classes, and rows spoiled on purpose."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from melior.data.label_sets import LabelSets
 from melior.data.table import STORED_AS, Labels, Schema, Table
 
 WORDS: dict[str, Any] = {
@@ -132,7 +134,7 @@ def new_rows(table: Table, seed: int = 0) -> Table:
         for row in np.flatnonzero(random.random(table.rows) < 0.5):
             values[row] = _strange(kind, int(random.integers(3)))
         changed.append(pl.Series(name, values, dtype=STORED_AS[kind], strict=False))
-    return Table.make(table.frame.with_columns(changed), table.schema, table.labels)
+    return Table.make(table.frame.with_columns(changed), table.schema, table.labels, label_matrix=table.label_matrix)
 
 
 def spoiled(table: Table, rows: NDArray[np.int64], seed: int = 0) -> Table:
@@ -148,6 +150,15 @@ def spoiled(table: Table, rows: NDArray[np.int64], seed: int = 0) -> Table:
     labels = table.given_labels().copy()
     labels[rows] = random.integers(0, len(table.classes), len(rows))
     return Table.make(table.frame.with_columns(changed), table.schema, labels)
+
+
+def several_labels(table: Table, seed: int = 0) -> Table:
+    """The rows of three classes with several labels each: "low" of the first two classes, "middle" of the second, and
+    "rare", which nothing tells; rows of the third have none or that one."""
+    classes = table.given_labels()
+    matrix = np.column_stack([classes < 2, classes == 1, np.random.default_rng([seed, 4]).random(table.rows) < 0.1])
+    schema = replace(table.schema, classes=("low", "middle", "rare"), label_sets=LabelSets(";"))
+    return replace(table, schema=schema, labels=None, label_matrix=matrix.astype(np.int8))
 
 
 def without_class(table: Table, number: int) -> Table:

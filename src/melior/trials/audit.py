@@ -107,7 +107,7 @@ def suits(check: Check, table: Table) -> bool:
     if table.rows < FEWEST:
         return False
     if check.needs_target:
-        if table.labels is None:
+        if not table.has_answers or (table.multilabel and not check.multilabel):
             return False
         counted = sorted(table.target_counts().values())
         if len(counted) < 2 or counted[-2] < 2:
@@ -142,6 +142,11 @@ def run_checks(
             raise UserError(f"mute: there is no symptom {mute.symptom!r}; `melior questions` names them.")
     chosen = [made() for name, made in known.items() if (not only or name in only) and name not in skip]
     chosen = [check for check in chosen if not (fast and check.cost == "model")]
+    notes = table.notes
+    one_class = [check.name for check in chosen if check.needs_target and not check.multilabel]
+    if table.multilabel and one_class:
+        why = f'they need one class a row, and "{table.target}" has several labels a row'
+        notes = (*notes, f"not looked for: {', '.join(one_class)}: {why}.")
     chosen = [check for check in chosen if suits(check, table)]
     context = context or TableContext(table, recipe, other=other)
     one_more = numbered(progress, "looking for what is wrong", len(chosen))
@@ -163,7 +168,7 @@ def run_checks(
                 )
             ]
         for one in measured:
-            methods = treating(one.symptom, kinds_of(one, table))
+            methods = treating(one.symptom, kinds_of(one, table), multilabel=table.multilabel)
             found.append(replace(one, check=check.name, methods=methods, muted=muted(one, recipe)))
         one_more(check.name)
     found.sort(key=lambda finding: (bool(finding.muted), -finding.severity))
@@ -175,5 +180,5 @@ def run_checks(
         seconds,
         table.name,
         tuple(left_out),
-        (*table.notes, *context.notes),
+        (*notes, *context.notes),
     )

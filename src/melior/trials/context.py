@@ -147,7 +147,8 @@ class TableContext:
 
     def metric(self) -> Metric:
         name = self.recipe.metric if self.recipe.metric != "auto" else "macro_f1"
-        return self._once("metric", lambda: metric(name, self.table.classes))
+        several = self.table.multilabel
+        return self._once("metric", lambda: metric(name, self.table.classes, multilabel=several))
 
     def model(self) -> Model:
         """The recipe's family; where it says auto, logistic regression for texts, else the family of lower loss."""

@@ -6,7 +6,6 @@ import numpy as np
 
 from melior.data.splits import folds
 from melior.data.table import Table
-from melior.metrics import one_hot
 from melior.metrics.registry import metric
 from melior.models._base import Hardware, families, have_gpu
 from melior.progress import Progress, numbered, silent
@@ -47,8 +46,8 @@ def choose_family(recipe: Recipe, table: Table, *, progress: Progress = silent, 
     wanted = [(plain.with_model(name), fold) for name in suited for fold in range(len(trials.folds))]
     one_more = numbered(progress, "choosing a family of models", len(wanted))
     results = trials.many(wanted, done=lambda r, fold, result: one_more(r.model.name))
-    truth = one_hot(sample.given_labels(), len(sample.classes))
-    measure = metric(recipe.metric, sample.classes)
+    truth = sample.truth()
+    measure = metric(recipe.metric, sample.classes, multilabel=sample.multilabel)
     scored, scores = {}, {}
     for number, name in enumerate(suited):
         own = [r for r in results[number * len(trials.folds) : (number + 1) * len(trials.folds)] if r is not None]
@@ -91,7 +90,7 @@ def with_left_out(reason: str, left_out: dict[str, str]) -> str:
 def some_rows(table: Table, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """ROWS rows, each class with its share and at least a few."""
     random = np.random.default_rng([seed, 3])
-    labels = table.given_labels()
+    labels = table.strata()
     share = ROWS / table.rows
     kept = []
     for code in np.unique(labels):

@@ -75,6 +75,8 @@ def rows_key(table: Table) -> str | None:
     digest.update(json.dumps(table.schema.to_dict(), sort_keys=True).encode())
     for part in (table.labels, table.weights):
         digest.update(b"-" if part is None else part.tobytes())
+    if table.label_matrix is not None:
+        digest.update(table.label_matrix.tobytes())
     return digest.hexdigest()
 
 
@@ -124,7 +126,7 @@ class Fitting:
         steps: list[MatrixStep] = []
         for step in matrix_steps:
             fresh = type(step).rebuilt(dict(vars(step)))
-            fresh.fit(matrix, train.given_labels(), train.weights, len(train.classes), self.seed)
+            fresh.fit(matrix, train.strata(), train.weights, len(train.classes), self.seed)
             matrix = fresh.transform(matrix)
             steps.append(fresh)
         if not steps:
@@ -142,7 +144,7 @@ class Fitting:
             encoder.fit(changed, self.encoded_with)
             return Encoding(steps, encoder, []), encoder.transform(changed)
 
-        rows = rows_key(replace(base, labels=None, weights=None))
+        rows = rows_key(replace(base, labels=None, label_matrix=None, weights=None))
         if rows is None:
             return make()
         key = (
@@ -196,7 +198,7 @@ def picked(train: Table, base: Table) -> Rows | None:
 def inner_folds(train: Table, seed: int) -> list[tuple[Rows, Rows]]:
     """Stratified folds of training rows (inside, outside); copies of a row stay together."""
     folds = 5 if train.rows < SMALL else INNER_FOLDS
-    labels = train.given_labels()
+    labels = train.strata()
     ids, first, which = np.unique(train.row_ids, return_index=True, return_inverse=True)
     random = np.random.default_rng([seed, 7])
     order = random.permutation(len(ids))
@@ -252,7 +254,8 @@ def fit(
     if after:
         scores = held_out_scores(chosen, train, context) if any(m.uses_held_out() for m in after) else np.empty((0, 0))
         for method in after:
-            held = Held(train.given_labels(), predictor.rescored(scores), train.weights, train.classes, recipe.metric)
+            labels = train.given_label_matrix().astype(np.int32) if train.multilabel else train.given_labels()
+            held = Held(labels, predictor.rescored(scores), train.weights, train.classes, recipe.metric)
             predictor = method.predictor(predictor, held)
     return predictor
 
@@ -293,16 +296,30 @@ def held_out_scores(chosen: Sequence[Method], train: Table, context: Fitting) ->
 
 def enough(train: Table) -> None:
     """Refuses what nothing can be learned from."""
-    unlabelled = np.flatnonzero(train.given_labels() < 0)
+    unlabelled = np.flatnonzero(~train.answered())
     if len(unlabelled):
         where = said_row(int(train.row_ids[unlabelled[0]]))
         raise UserError(
             f'{train.name}, {where}: "{train.target}" is empty; only rows with an answer can be trained on.'
         )
+    if train.multilabel:
+        _enough_labels(train)
+        return
     counts = np.bincount(train.given_labels(), minlength=len(train.classes))
     seen = int((counts > 0).sum())
     if train.rows < 10 or seen < 2:
         why = f"{train.rows} rows" if train.rows < 10 else "rows of one class only"
         raise UserError(
             f"{train.name}: {why} to train on is too little; give at least 10 training rows and two classes."
+        )
+
+
+def _enough_labels(train: Table) -> None:
+    """The same where a row may have several labels: one of them must stand on some rows and not on others."""
+    share = train.given_label_matrix().mean(axis=0)
+    if train.rows < 10 or not ((share > 0) & (share < 1)).any():
+        why = f"{train.rows} rows" if train.rows < 10 else "rows that all have the same labels"
+        raise UserError(
+            f"{train.name}: {why} to train on is too little; give at least 10 training rows, some with a label that "
+            "others do not have."
         )

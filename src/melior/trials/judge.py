@@ -234,8 +234,9 @@ def _of_cells(pairs: Sequence[_Pair], unit: NDArray[np.int64]) -> _Drawn | None:
         nth = np.arange(len(pair.rows)) - np.searchsorted(pair.rows, pair.rows, side="left")
         for repeat in range(int(nth.max(initial=-1)) + 1):
             own = nth == repeat
-            column = np.full((rows, 2), -1.0)
-            column[pair.rows[own]] = np.column_stack([pair.base.answers[own], pair.data.answers[own]])
+            both = np.column_stack([pair.base.answers[own], pair.data.answers[own]])
+            column = np.full((rows, both.shape[1]), -1.0)
+            column[pair.rows[own]] = both
             columns.append(column)
     alone = np.bincount(unit)[unit] == 1
     singles = np.flatnonzero(alone)

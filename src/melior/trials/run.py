@@ -27,7 +27,7 @@ class Result:
 
     rows     (n,) positions, in the table of the trials, of the rows it was scored on
     scores   (n, classes) probabilities
-    answers  (n,) class numbers
+    answers  (n,) class numbers; (n, labels) of 0 and 1 where a row may have several labels
     seconds  fitting and scoring, on one core, the encoding included where this trial was the one that made it
     """
 
@@ -134,6 +134,8 @@ def content_hash(table: Table) -> str:
         digest.update(table.pictures(name).digests.tobytes())
     for part in (table.labels, table.weights, table.row_ids):
         digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
+    if table.label_matrix is not None:
+        digest.update(np.ascontiguousarray(table.label_matrix).tobytes())
     return digest.hexdigest()
 
 

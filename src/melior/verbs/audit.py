@@ -27,6 +27,7 @@ def audit(
     model: str | None = None,
     seed: int | None = None,
     columns: dict[str, str] | None = None,
+    label_separator: str | None = None,
     checks: Sequence[str] = (),
     skip: Sequence[str] = (),
     fast: bool = False,
@@ -40,6 +41,7 @@ def audit(
     source   a file, a folder of images, a recipe (an object or a YAML file), a frame, or a Table
     target   the column to predict; without one, only what needs no target is looked for
     test     a second file or frame: rows that stand in both are looked for
+    label_separator   between the labels of a row, where the target is text and a row may have several
     checks, skip   names of checks to run alone, or to leave out
     fast     only the checks that fit no model
     sample   look at so many rows, drawn at random; a Parquet file that would not fit in memory is sampled anyway, and
@@ -59,6 +61,7 @@ def audit(
         model=model,
         seed=seed,
         columns=columns,
+        label_separator=label_separator,
         need_target=False,
         sample="fitting" if sample is None else sample,
         progress=progress,

@@ -21,7 +21,6 @@ from melior.metrics import (
     RocCurve,
     all_scores,
     confusion,
-    one_hot,
     precision_recall_curve,
     reliability_curve,
     roc_curve,
@@ -40,11 +39,12 @@ CURVES = 12  # classes whose curves are drawn, the commonest first
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of one predictor on some rows."""
+    """Scores of one predictor on some rows. Where a row may have several labels there is no confusion table, and
+    `label_rows` says how many rows have each."""
 
     metric: str
     scores: Mapping[str, Interval]
-    confusion: Confusion = field(repr=False)
+    confusion: Confusion | None = field(repr=False)
     roc: tuple[RocCurve, ...] = field(repr=False)
     precision_recall: tuple[PrecisionRecallCurve, ...] = field(repr=False)
     reliability: tuple[ReliabilityCurve, ...] = field(repr=False)
@@ -52,6 +52,7 @@ class Evaluation:
     rows: int
     on: str
     seconds: float = 0.0
+    label_rows: Mapping[str, int] | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str) -> Interval:
         return self.scores[name]
@@ -68,11 +69,12 @@ class Evaluation:
                         name: {"value": one.value, "low": one.low, "high": one.high}
                         for name, one in self.scores.items()
                     },
-                    "confusion": self.confusion.to_dict(),
+                    "confusion": None if self.confusion is None else self.confusion.to_dict(),
                     "roc": [curve.to_dict() for curve in self.roc],
                     "precision_recall": [curve.to_dict() for curve in self.precision_recall],
                     "reliability": [curve.to_dict() for curve in self.reliability],
                     "seconds": round(self.seconds, 3),
+                    **({} if self.label_rows is None else {"label_rows": dict(self.label_rows)}),
                 }
             )
         )
@@ -102,32 +104,41 @@ def measured(
     truth: label weights (rows, classes) when labels are known to be partly wrong; the labels as they are otherwise.
     """
     started = time.perf_counter()
-    labels = table.given_labels()
-    if (labels < 0).any():
-        table = table.take(labels >= 0)
-        labels = table.given_labels()
-        truth = None
+    known = table.answered()
+    if not known.all():
+        table, truth = table.take(known), None
     if not table.rows:
         raise UserError(f"{table.name}: no row has a {table.target!r} to compare with.")
     scores = predictor.scores(table)
     answers = predictor.decided(scores)
-    weights = one_hot(labels, len(table.classes)) if truth is None else truth
-    data = Predictions(weights, scores, answers)
-    order = np.argsort(-np.bincount(labels, minlength=len(table.classes)), kind="stable")
-    codes = [1] if len(table.classes) == 2 else [int(code) for code in order[:CURVES]]
+    data = Predictions(table.truth() if truth is None else truth, scores, answers)
+    order = np.argsort(-np.array(list(table.target_counts().values())), kind="stable")
+    one_curve = len(table.classes) == 2 and not table.multilabel
+    codes = [1] if one_curve else [int(code) for code in order[:CURVES]]
+    drawn = [of_label(data, code) if table.multilabel else (data, code) for code in codes]
+    named = [(*one, table.classes[code]) for one, code in zip(drawn, codes, strict=True)]
     evaluation = Evaluation(
         metric=predictor.metric,
         scores=all_scores(data, table.classes, seed=seed),
-        confusion=confusion(data, table.classes),
-        roc=tuple(roc_curve(data, code, table.classes[code]) for code in codes),
-        precision_recall=tuple(precision_recall_curve(data, code, table.classes[code]) for code in codes),
-        reliability=tuple(reliability_curve(data, code, table.classes[code]) for code in codes),
+        confusion=None if table.multilabel else confusion(data, table.classes),
+        roc=tuple(roc_curve(*one) for one in named),
+        precision_recall=tuple(precision_recall_curve(*one) for one in named),
+        reliability=tuple(reliability_curve(*one) for one in named),
         classes=table.classes,
         rows=table.rows,
         on=on,
         seconds=time.perf_counter() - started,
+        label_rows=table.target_counts() if table.multilabel else None,
     )
     return evaluation, scores, answers
+
+
+def of_label(data: Predictions, code: int) -> tuple[Predictions, int]:
+    """What was said of one of several labels, as of two classes, and the class that says that it is so."""
+    assert data.scores is not None
+    so, said = data.truth[:, code], data.scores[:, code]
+    two = Predictions(np.column_stack([1 - so, so]), np.column_stack([1 - said, said]), data.answers[:, code])
+    return two, 1
 
 
 def evaluate(

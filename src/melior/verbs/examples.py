@@ -61,7 +61,9 @@ def examples_of(
             ],
         },
         "findings": shown,
-        "confusions": [] if scored is None or answers is None else _confusions(scored, scores, answers),
+        "confusions": []
+        if scored is None or answers is None or scored.multilabel
+        else _confusions(scored, scores, answers),
     }
 
 
@@ -110,13 +112,20 @@ def values_shown(table: Table, position: int, columns: Sequence[str]) -> dict[st
     values = {}
     for column in columns:
         if column == table.target:
-            label = -1 if table.labels is None else int(table.labels[position])
-            values[column] = table.classes[label] if label >= 0 else ""
+            values[column] = answer_shown(table, position)
             continue
         value = table.frame.get_column(column)[position]
         text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
         values[column] = text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"
     return values
+
+
+def answer_shown(table: Table, position: int) -> str:
+    """The label of a row, or its labels; empty where they are not known."""
+    if table.label_matrix is not None:
+        return ", ".join(table.classes[code] for code in np.flatnonzero(table.label_matrix[position] > 0))
+    label = -1 if table.labels is None else int(table.labels[position])
+    return table.classes[label] if label >= 0 else ""
 
 
 def _confusions(table: Table, scores: Floats | None, answers: NDArray[np.int32]) -> list[dict[str, Any]]:

@@ -104,6 +104,8 @@ def write_fixed(table: Table, findings: Sequence[Finding], path: Path) -> Fixed:
     kept = ~np.isin(table.row_ids, np.fromiter(gone, dtype=np.int64, count=len(gone)))
     if not kept.any():
         raise UserError(f"{path}: no row would be left, so nothing was written; look at the findings first.")
+    if table.target is not None and table.label_matrix is not None:
+        frame = frame.with_columns(_label_cells(table, as_text=path.suffix.lower() == ".csv"))
     if table.target is not None and table.labels is not None:
         words = np.array([*table.classes, None], dtype=object)
         frame = frame.with_columns(pl.Series(table.target, words[table.labels].tolist(), dtype=pl.String))
@@ -111,6 +113,19 @@ def write_fixed(table: Table, findings: Sequence[Finding], path: Path) -> Fixed:
     _write(frame.filter(pl.Series(kept)).drop(columns), path)
     without = len(table.without_target)
     return Fixed(path, log_of(path), table.rows + without, int((~kept).sum()) + without, cells, tuple(columns))
+
+
+def _label_cells(table: Table, *, as_text: bool) -> pl.Series:
+    """The labels of each row as they were read: a list, or text where the file holds none; null where not known."""
+    sets, matrix = table.schema.label_sets, table.given_label_matrix()
+    assert sets is not None
+    cells: list[Any] = [
+        None if (row < 0).any() else [table.classes[code] for code in np.flatnonzero(row)] for row in matrix
+    ]
+    if as_text:
+        joined = [None if cell is None else sets.separator.join(cell) for cell in cells]
+        return pl.Series(table.target, joined, dtype=pl.String)
+    return pl.Series(table.target, cells, dtype=pl.List(pl.String))
 
 
 def _with_paths(table: Table, path: Path) -> pl.DataFrame:

@@ -31,6 +31,7 @@ def improve(
     budget: str | float = "5m",
     seed: int | None = None,
     columns: dict[str, str] | None = None,
+    label_separator: str | None = None,
     attempt: Sequence[str] = (),
     never: Sequence[str] = (),
     margin: float = 0.0,
@@ -42,6 +43,7 @@ def improve(
 
     source    a file, a recipe (an object or a YAML file), a frame, or a Table
     test      a second file, scored once at the end; otherwise a part of the rows is sealed before anything is looked at
+    label_separator   between the labels of a row, where the target is text and a row may have several
     budget    how long it may take: "90s", "5m", "1h", or seconds
     attempt   methods to try whatever is found; never: methods not to try
     margin    the smallest gain that matters, in the metric's own units
@@ -56,7 +58,7 @@ def improve(
     progress("reading", 0, 1)
     ready = prepare(
         source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns,
-        progress=progress,
+        label_separator=label_separator, progress=progress,
     )  # fmt: skip
     made = None if run is None else Run.begin(run, "improve", ready.recipe, content_hash(ready.table))
     found, parts, plain = improve_table(

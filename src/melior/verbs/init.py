@@ -12,23 +12,25 @@ from melior.storage import write_atomic
 
 
 def init(
-    source: str, *, target: str | None = None, out: str | Path = "melior.yaml"
+    source: str, *, target: str | None = None, label_separator: str | None = None, out: str | Path = "melior.yaml"
 ) -> tuple[Table, list[ColumnSummary]]:
     """Writes a recipe for a file, every setting explained; returns the table and what each column is.
 
-    A recipe that is there already is not overwritten.
+    label_separator: between the labels of a row, where the target is text and a row may have several; that empty cells
+    are rows without labels then stands in the recipe. A recipe that is there already is not overwritten.
     """
     path = Path(out)
     if path.exists():
         raise UserError(f"{path} is there already; choose another name with --out or remove it.")
-    table = read(source, target=target)
+    empty = "stop" if label_separator is None else "no_label"
+    table = read(source, target=target, label_separator=label_separator, missing_target=empty)
     columns = describe(table)
     where = os.path.relpath(source, path.parent if str(path.parent) else ".")
-    write_atomic(path, recipe_text(where, table, columns))
+    write_atomic(path, recipe_text(where, table, columns, label_separator))
     return table, columns
 
 
-def recipe_text(path: str, table: Table, columns: list[ColumnSummary]) -> str:
+def recipe_text(path: str, table: Table, columns: list[ColumnSummary], label_separator: str | None = None) -> str:
     """The recipe with a comment for every setting."""
     width = max((len(quoted(one.name)) for one in columns), default=8)
     kinds = "\n".join(f"    # {quoted(one.name) + ':':<{width + 1}} {one.kind:<9} # {one.why}" for one in columns)
@@ -38,7 +40,16 @@ def recipe_text(path: str, table: Table, columns: list[ColumnSummary]) -> str:
     seen = ""
     if table.target is not None:
         counts = ", ".join(f"{label}: {rows:,}" for label, rows in list(table.target_counts().items())[:8])
-        seen = f"   # rows of each class: {counts}"
+        seen = f"   # rows of each {'label' if table.multilabel else 'class'}: {counts}"
+    missing = "  # missing_target: stop    # or drop: leave out rows whose target is empty"
+    if label_separator is not None:
+        none = int((table.truth().sum(axis=1) == 0).sum())
+        missing = (
+            f"  missing_target: no_label  # {none:,} rows are empty: they have no label; or stop, or drop such rows"
+            if none
+            else "  # missing_target: stop    # or drop such rows; no_label: rows whose target is empty have no label"
+        )
+        missing = f"  label_separator: {quoted(label_separator)}      # between the labels of a row\n{missing}"
     return f"""# A recipe: what to do with which data. Lines that begin with # are remarks or defaults.
 task: classify
 
@@ -46,7 +57,7 @@ data:
   path: {quoted(path)}
 {target}{seen}
   # test: other.csv         # rows to score once at the end; without it a part of the rows is sealed
-  # missing_target: stop    # or drop: leave out rows whose target is empty
+{missing}
   # trusted: checked        # a column that marks rows whose target is known to be right
   # known_at_prediction: [] # columns that look like the answer in disguise and are legitimate all the same
   # columns:                # take the mark away from a line to set another kind: {", ".join(KINDS)}

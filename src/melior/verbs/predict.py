@@ -16,17 +16,24 @@ def predict(what: Any, source: Any, *, out: str | Path | None = None) -> pl.Data
     what  a run folder, a Predictor, or anything with a `predictor`; of a language model: `row` and `answer`
     out   a CSV file to write; a file that is there already is not overwritten
 
+    Where a row may have several labels, `prediction` is a list of them; in the CSV file the separator of the training
+    rows stands between them.
+
     >>> melior.predict("runs/plain", "new.csv", out="answers.csv")             # doctest: +SKIP
     """
     if out is not None and Path(out).exists():
         raise UserError(f"{out} is there already; choose another name with --out or remove it.")
     from melior.verbs.language import answer_rows, is_language_run
 
+    sets = None
     if is_language_run(what):
         made = answer_rows(what, source)
         answers = pl.DataFrame({"row": range(len(made)), "answer": made}, schema={"row": pl.Int64, "answer": pl.String})
     else:
-        answers = predictor_of(what)[0].predict(source)
+        predictor = predictor_of(what)[0]
+        answers = predictor.predict(source)
+        sets = predictor.schema.label_sets
     if out is not None:
-        write_atomic(Path(out), answers.write_csv())
+        flat = answers if sets is None else answers.with_columns(pl.col("prediction").list.join(sets.separator))
+        write_atomic(Path(out), flat.write_csv())
     return answers

@@ -34,6 +34,7 @@ def prepare(
     methods: Sequence[str | Choice] = (),
     seed: int | None = None,
     columns: dict[str, str] | None = None,
+    label_separator: str | None = None,
     need_target: bool = True,
     sample: int | Literal["fitting"] | None = None,
     progress: Progress = silent,
@@ -50,6 +51,8 @@ def prepare(
         data["target"] = target
     if columns:
         data["columns"] = {**recipe.data.columns, **columns}
+    if label_separator is not None:
+        data["label_separator"] = label_separator
     if isinstance(test, str | Path):
         data["test"] = str(test)
     given: dict[str, Any] = recipe.model_dump(exclude_unset=True)
@@ -69,7 +72,8 @@ def prepare(
     if recipe.metric == "auto":
         recipe = recipe.model_copy(update={"metric": DEFAULT_METRIC})
     if table.target is not None:
-        named_metric(recipe.metric, table.classes)  # an unknown metric is refused before any work
+        # an unknown metric is refused before any work
+        named_metric(recipe.metric, table.classes, multilabel=table.multilabel)
     return Prepared(recipe, table, test_table)
 
 
@@ -122,6 +126,7 @@ def _tables(
         "missing_target": recipe.data.missing_target,
         "encoding": recipe.data.encoding,
         "separator": recipe.data.separator,
+        "label_separator": recipe.data.label_separator,
         "sample": sample,
         "seed": recipe.seed,
         "progress": lambda said: progress("reading", 0, 1, said),

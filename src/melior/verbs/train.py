@@ -70,6 +70,7 @@ def train(
     methods: Sequence[str | Choice] = (),
     seed: int | None = None,
     columns: dict[str, str] | None = None,
+    label_separator: str | None = None,
     run: str | Path | None = None,
     progress: Progress = silent,
 ) -> "Training | LanguageTraining":
@@ -78,6 +79,7 @@ def train(
     source   a file, a recipe (an object or a YAML file), a frame, or a Table
     test     rows to score on; without them the recipe's `split.sealed` share is put aside first (0: none, no score)
     model    linear, trees or auto; methods: names, or `{name: settings}`
+    label_separator   between the labels of a row, where the target is text and a row may have several
     run      a folder for the predictor, the scores and a report
 
     A recipe with `task: generate` teaches a language model (`melior.verbs.language`).
@@ -91,7 +93,7 @@ def train(
     progress("reading", 0, 1)
     ready = prepare(
         source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns,
-        progress=progress,
+        label_separator=label_separator, progress=progress,
     )  # fmt: skip
     recipe, table, sealed = ready.recipe, ready.table, ready.test
     made = None if run is None else Run.begin(run, "train", recipe, content_hash(table))
