@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from melior.data.table import Floats, Labels, Table
+from melior.errors import UserError
 from melior.features._base import Matrix
 from melior.models._base import Hardware, MatrixScorer, Model, have_torch, need_torch
 from melior.models.linear import Constant, spread
@@ -32,6 +33,7 @@ Initialization = Literal["he", "xavier", "orthogonal"]
 Activation = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
 Normalization = Literal["none", "batch", "layer", "rms"]
 
+TUNINGS = {"none": "frozen", "last": "last_k", "all": "full"}  # what transfer learning calls them: what families do
 DECAY = 0.01  # AdamW's usual weight decay
 SHRINK = 1e-5  # what strength 1 of the L1 penalty is, on the mean loss of a row
 LEAST_ROWS = 16  # a step on fewer is mostly noise
@@ -166,9 +168,10 @@ class NetworkModel(Model):
         return self.model_copy(update={"stop_share": share, "patience": patience})
 
     def transferred(self, source: str, trained: str, layers: int) -> Self:
-        """The family that begins with the pretrained model in the folder `source`, of which none, the last `layers`
-        or all layers are `trained`. Only families with the ability "transfer_learning" have it."""
-        raise NotImplementedError
+        """The family that begins with the pretrained model in the folder `source` (empty: the one that it names), of
+        which `trained` says what is trained: none, the last `layers` or all layers. For families with the ability
+        "transfer_learning"."""
+        raise UserError(f"{self.name} has no pretrained form, so nothing can be transferred to it.")
 
     def pretrained_source(self) -> str:
         """The folder of the pretrained model that its settings name; empty where it begins from scratch."""
