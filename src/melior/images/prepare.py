@@ -63,7 +63,7 @@ def prepared(pixels: Pixels, how: dict[str, Any]) -> Pixels:
     if how["resize"]:
         height, width = _goal(how["resize"], image.height, image.width)
         image = image.resize((width, height), how["resample"])
-    made = np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, -1)
+    made = np.array(image, dtype=np.uint8).reshape(image.height, image.width, -1)
     if how["crop"]:
         made = middle(made, *how["crop"])
     return np.ascontiguousarray(made[:, :, ::-1] if how["swapped"] else made)
@@ -113,7 +113,7 @@ def _read(said: dict[str, Any], channels: int) -> dict[str, Any]:
     scale = float(said.get("rescale_factor", 1 / 255)) if said.get("do_rescale", True) else 1.0
     offset = 1.0 if said.get("rescale_offset") else 0.0
     mean, std = np.zeros(channels), np.ones(channels)
-    if said.get("do_normalize", "image_mean" in said):
+    if said.get("do_normalize", "image_mean" in said and not kind.startswith("MobileViT")):  # which never does
         mean, std = _channels(said, "image_mean", channels), _channels(said, "image_std", channels)
     # EfficientNet divides twice
     twice = _channels(said, "image_std", channels) if kind.startswith("EfficientNet") and said.get("include_top") else 1

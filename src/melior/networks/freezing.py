@@ -70,6 +70,11 @@ def freeze(model: nn.Module, tuning: Tuning, *, layers: int = 2, **lora: Any) ->
 def after_blocks(model: nn.Module) -> list[nn.Module]:
     """What stands after the layers and is not the token vectors: normalisations beside the list of layers, and beside
     what the list is in."""
+    return [module for module in standing_after(model) if "norm" in type(module).__name__.lower()]
+
+
+def standing_after(model: nn.Module) -> list[nn.Module]:
+    """Every module that the model lists after its layers, beside them or beside what they are in."""
     own = blocks(model)
     if not own:
         return []
@@ -79,7 +84,7 @@ def after_blocks(model: nn.Module) -> list[nn.Module]:
         outer = inner.rpartition(".")[0]
         holder, past = model.get_submodule(inner), False
         for module in model.get_submodule(outer).children():
-            if past and "norm" in type(module).__name__.lower():
+            if past:
                 found.append(module)
             past = past or module is holder
         inner = outer

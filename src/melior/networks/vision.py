@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from melior.errors import UserError
 from melior.images.prepare import preparation, size_of
 from melior.networks.encoded import config_of, tuned
+from melior.networks.freezing import standing_after
 from melior.networks.loading import WEIGHTS, config_at, first_line, found, kind_of, quiet, with_weights
 from melior.networks.lora import linear_names
 from melior.networks.pictures import PictureVector
@@ -105,11 +106,14 @@ def made_of(kind: Any, config: Any, *, pooling: bool) -> nn.Module:
 
 
 def trained_part(encoder: nn.Module, plan: dict[str, Any]) -> None:
-    """Sets what of the encoder is trained. UserError: more layers than there are, a LoRA without linear layers."""
+    """Sets what of the encoder is trained; after the last layers all that follows them, pooling and convolutions too.
+    UserError: more layers than there are, a LoRA without linear layers."""
     if plan["tuning"] == "lora" and (isinstance(encoder, PictureVector) or not linear_names(encoder)):
         raise UserError("tuning lora needs linear layers, and this model has convolutions; use last_k, full or frozen.")
     if not isinstance(encoder, PictureVector) or plan["tuning"] != "last_k":
         tuned(encoder, plan)
+        for module in standing_after(encoder) if plan["tuning"] == "last_k" else []:
+            module.requires_grad_(True)
         return
     encoder.requires_grad_(False)
     own, layers = list(encoder.stages), plan["layers"]
@@ -240,7 +244,7 @@ def frozen_module(plan: dict[str, Any], state: dict[str, NDArray[Any]]) -> Encod
 def vectors(module: EncodedPicture, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(pictures, width) of (pictures, height, width, channels): one at a time, so that the last digits of one do not
     hang on those beside it."""
-    made = [module(torch.from_numpy(np.ascontiguousarray(one[None]))).numpy() for one in pixels]
+    made = [module(torch.from_numpy(np.array(one[None]))).numpy() for one in pixels]
     return np.concatenate(made).astype(np.float32)
 
 
