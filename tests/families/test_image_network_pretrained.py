@@ -21,7 +21,7 @@ from melior.models.text_encoder import TextEncoder  # noqa: E402
 from melior.networks import vision  # noqa: E402
 from melior.predictor import Predictor  # noqa: E402
 from melior.recipe import Choice, Recipe  # noqa: E402
-from melior.testing import images, tables  # noqa: E402
+from melior.testing import images  # noqa: E402
 from melior.testing.promises import same_bits  # noqa: E402
 from melior.trials.fit import fit  # noqa: E402
 
@@ -114,20 +114,23 @@ def test_the_same_bits_in_a_fresh_process(folders, tmp_path):
     script = (
         "import sys, numpy as np\n"
         "from melior.predictor import Predictor\n"
-        "found = Predictor.load(sys.argv[1]).predict(sys.argv[2])\n"
-        "np.save(sys.argv[3], found.select('^score_.*$').to_numpy())\n"
+        "for folder in sys.argv[2:]:\n"
+        "    found = Predictor.load(folder).predict(sys.argv[1])\n"
+        "    np.save(folder + '/found.npy', found.select('^score_.*$').to_numpy())\n"
     )
     rows = tmp_path / "rows.csv"
     outside.frame.drop_nulls("picture").write_csv(rows)
+    own = {}
     for tuning in ("frozen", "last_k"):
         predictor = trained(inside, base=folders["vit"], tuning=tuning, layers=1, epochs=2)
         predictor.save(tmp_path / tuning)
-        there = {**os.environ, "MELIOR_CACHE": str(tmp_path / "other"), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-c", script, str(tmp_path / tuning), str(rows), str(tmp_path / "found.npy")]
-        done = subprocess.run(command, env=there, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        own = predictor.predict(rows).select("^score_.*$").to_numpy()
-        assert same_bits(np.load(tmp_path / "found.npy"), own)
+        own[tmp_path / tuning] = predictor.predict(rows).select("^score_.*$").to_numpy()
+    there = {**os.environ, "MELIOR_CACHE": str(tmp_path / "other"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", script, str(rows), *map(str, own)]
+    done = subprocess.run(command, env=there, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for folder, scores in own.items():
+        assert same_bits(np.load(folder / "found.npy"), scores)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -318,7 +321,7 @@ def test_a_run_of_image_network_is_a_base(how, tmp_path):
 
 def refused(match, table=None, **settings):
     with pytest.raises(UserError, match=match) as told:
-        trained(images.image_table(30) if table is None else table, **settings)
+        trained(images.image_table(40) if table is None else table, **settings)
     said = str(told.value)
     assert said.startswith("model.image_network cannot be used here: ")
     assert said.endswith(".")
@@ -390,7 +393,7 @@ def test_a_model_of_grey_pictures(tmp_path):
 
 
 def test_transfer_learning_sets_the_base(folders):
-    method, table = methods()["transfer_learning"], images.image_table(30)
+    method, table = methods()["transfer_learning"], images.image_table(40)
     network = ImageNetwork()
     assert "no pretrained model is named" in method().unsuitable(Recipe(), table, network)
     assert method(source=folders["vit"]).unsuitable(Recipe(), table, network) is None
@@ -421,12 +424,12 @@ def test_transfer_learning_in_a_recipe(folders):
 
 
 def test_other_columns_join(folders):
-    """With a frozen base and with a trained one the number column helps."""
+    """With a frozen base and with a trained one the scores hang on the number column too."""
     inside, outside = parts()
+    other = outside.with_frame(outside.frame.with_columns(size=3 - outside.frame["size"]))
     for tuning in ("frozen", "last_k"):
         predictor = trained(inside, base=folders["vit"], tuning=tuning, layers=1, epochs=4)
-        changed = tables.spoiled(outside, np.arange(outside.rows)) if hasattr(tables, "spoiled") else outside
-        assert not same_bits(predictor.scores(changed), predictor.scores(outside))
+        assert np.abs(predictor.scores(other) - predictor.scores(outside)).max() > 0.01
 
 
 def test_penalties_and_weights_count_with_a_frozen_base(folders):
