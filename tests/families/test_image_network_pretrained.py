@@ -154,6 +154,9 @@ def test_features_are_the_librarys(name, folders):
     found = vision.vectors(module, prepared(pixels, seen.plan["prepare"])[None])
     assert found.shape == (1, seen.plan["width"])
     assert np.allclose(found, wanted.numpy(), atol=1e-5)
+    exact = module.double()(torch.from_numpy(prepared(pixels, seen.plan["prepare"])[None]))  # as scores are computed
+    assert exact.dtype == torch.float64
+    assert np.allclose(exact.detach().numpy(), found, atol=1e-4)
 
 
 # the last layer or stage, and what stands after it

@@ -34,7 +34,7 @@ class ImageNetwork(FusionModel):
                     other columns), last_k, lora, full; auto: full on a GPU, frozen without
     layers          how many of the last layers last_k trains (stages, in a model of stages), 1..1,000
     rank, alpha     of the LoRA, 1..4,096 and > 0
-    image_channels  of the first stage, 4..512; the second has twice, the third four times as many
+    image_channels  from scratch: of the first stage, 4..512; the second has twice, the third four times as many
     image_depth     residual blocks of each of the three stages, 1..32
     image_stride    of the first convolution: 1 looks at every pixel, 2 at every other and is four times as fast
     image_normalization  after each convolution: batch, layer (by groups of channels), rms (the same) or none
@@ -108,6 +108,9 @@ class ImageNetwork(FusionModel):
         plan = {**pretrained_pictures(self.base).plan, **own}
         can_tune(self.base, plan)
         return plan
+
+    def reads_lengths(self, table: Table) -> bool:
+        return self.chosen() != "frozen" and super().reads_lengths(table)
 
     def encoder(self, table: Table, *, scaled: bool) -> Encoder:
         if not self.base or self.chosen() != "frozen":

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from melior.errors import UserError
 from melior.images.prepare import preparation, size_of
+from melior.networks.build import drawing
 from melior.networks.encoded import config_of, tuned
 from melior.networks.freezing import standing_after
 from melior.networks.loading import WEIGHTS, config_at, first_line, found, kind_of, quiet, with_weights
@@ -108,8 +109,8 @@ def made_of(kind: Any, config: Any, *, pooling: bool) -> nn.Module:
 def trained_part(encoder: nn.Module, plan: dict[str, Any]) -> None:
     """Sets what of the encoder is trained; after the last layers all that follows them, pooling and convolutions too.
     UserError: more layers than there are, a LoRA without linear layers."""
-    if plan["tuning"] == "lora" and (isinstance(encoder, PictureVector) or not linear_names(encoder)):
-        raise UserError("tuning lora needs linear layers, and this model has convolutions; use last_k, full or frozen.")
+    if plan["tuning"] == "lora":
+        needs_linear(encoder)
     if not isinstance(encoder, PictureVector) or plan["tuning"] != "last_k":
         tuned(encoder, plan)
         for module in standing_after(encoder) if plan["tuning"] == "last_k" else []:
@@ -123,6 +124,12 @@ def trained_part(encoder: nn.Module, plan: dict[str, Any]) -> None:
         block.requires_grad_(True)
 
 
+def needs_linear(encoder: nn.Module) -> None:
+    """UserError where a LoRA has no layer to stand beside."""
+    if isinstance(encoder, PictureVector) or not linear_names(encoder):
+        raise UserError("tuning lora needs linear layers, and this model has convolutions; use last_k, full or frozen.")
+
+
 def pretrained_pictures(base: str) -> Seen:
     """The encoder of a folder, a name or a file, read once as long as its files are the same."""
     path = found(base)
@@ -133,7 +140,8 @@ def pretrained_pictures(base: str) -> Seen:
 
 @lru_cache(maxsize=2)
 def _pretrained(base: str, state: Any) -> Seen:
-    return load_pictures(base)
+    with drawing():  # weights that are missing and not used are drawn
+        return load_pictures(base)
 
 
 def load_pictures(base: str | Path) -> Seen:
@@ -213,7 +221,8 @@ def pretrained_weights(base: str, plan: dict[str, Any]) -> dict[str, NDArray[Any
     import copy
 
     encoder = copy.deepcopy(pretrained_pictures(base).encoder)
-    trained_part(encoder, plan)
+    with drawing():
+        trained_part(encoder, plan)
     state = {name: value for name, value in encoder.state_dict().items() if not name.endswith((".a", ".b"))}
     return {f"{AHEAD}{name}": value.detach().numpy() for name, value in state.items()}
 
@@ -222,16 +231,18 @@ def can_tune(base: str, plan: dict[str, Any]) -> None:
     """UserError where the base cannot be trained so."""
     import copy
 
-    if plan["tuning"] in ("last_k", "lora"):
-        try:
-            trained_part(copy.deepcopy(pretrained_pictures(base).encoder), plan)
-        except UserError as error:
-            raise UserError(f"{base}: {error}") from None
+    encoder = pretrained_pictures(base).encoder
+    try:
+        if plan["tuning"] == "lora":
+            needs_linear(encoder)
+        if plan["tuning"] == "last_k":
+            trained_part(copy.deepcopy(encoder), plan)
+    except UserError as error:
+        raise UserError(f"{base}: {error}") from None
 
 
 def frozen_module(plan: dict[str, Any], state: dict[str, NDArray[Any]]) -> EncodedPicture:
     """The module of a frozen encoder, with its weights, in evaluation mode."""
-    from melior.networks.build import drawing
     from melior.networks.states import put_state
 
     with drawing():  # weights that are then overwritten
