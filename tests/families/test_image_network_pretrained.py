@@ -448,3 +448,25 @@ def test_penalties_and_weights_count_with_a_frozen_base(folders):
     assert scores(model.penalized(l2=100.0)).max() < plain.max()
     assert not same_bits(scores(model.penalized(l1=100.0)), plain)
     assert not same_bits(scores(model, np.where(labels == 0, 5.0, 1.0)), plain)
+
+
+def test_tabular_network_reads_images_through_a_base(folders, tmp_path):
+    inside, outside = parts()
+    settings = {"image_base": folders["convnext"], "image_dimensions": 6, "epochs": 20}
+    recipe = Recipe(model=Choice(name="tabular_network", settings=settings), metric="accuracy")
+    predictor = fit(recipe, inside)
+    assert np.mean(predictor.answers(outside) == outside.given_labels()) > 0.55
+    predictor.save(tmp_path)
+    assert same_bits(Predictor.load(tmp_path).scores(outside), predictor.scores(outside))
+    model = TabularNetwork(**settings)
+    matrix = model.encoder(inside, scaled=False).fit(inside, 0).transform(inside)
+    place = [number for number, name in enumerate(matrix.names) if name.startswith("picture: dimension")]
+    assert len(place) == 6
+    shown = matrix.values[:, place][inside.pictures("picture").readable]
+    spreads = shown.std(axis=0)
+    assert spreads[0] == pytest.approx(3.0, rel=1e-3)
+    assert (np.diff(spreads) <= 0).all()
+    assert np.abs(np.corrcoef(shown.T) - np.eye(6)).max() < 1e-3
+    wrong = recipe.with_model(Choice(name="tabular_network", settings={"image_base": str(tmp_path)}))
+    with pytest.raises(UserError, match="no network over pictures in this run"):
+        fit(wrong, inside)

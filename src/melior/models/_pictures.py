@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from melior.data.table import Table
+from melior.errors import UserError
 from melior.features.blocks import Block, Values
+from melior.features.images import directions
 from melior.features.network import PartBlock, Pictures, in_channels
 from melior.features.parts import SharedPixels
 from melior.images.decode import quiet
@@ -19,6 +21,25 @@ from melior.models._texts import features_folder
 
 DECIMALS = 5  # of a feature of variance about 1: the last digits of a product hang on the processor
 LEAST = 1e-6
+
+
+def base_plan(base: str, **how: Any) -> dict[str, Any]:
+    """The plan of a pretrained encoder and of what is trained of it (tuning, layers, rank, alpha). UserError: it cannot
+    be had, or cannot be trained so."""
+    from melior.networks.vision import can_tune, pretrained_pictures
+
+    plan = {**pretrained_pictures(base).plan, **how}
+    can_tune(base, plan)
+    return plan
+
+
+def base_fault(base: str, **how: Any) -> str | None:
+    """Why `base_plan` gives none, or None."""
+    try:
+        base_plan(base, **how)
+    except UserError as error:
+        return str(error).rstrip(".")
+    return None
 
 
 def pictures_part(column: str, plan: dict[str, Any]) -> PartBlock:
@@ -115,3 +136,31 @@ class FrozenPictures(Block):
         with quiet():
             made = [prepared(images.store.whole(int(number)), self.plan["prepare"]) for number in images.numbers]
         return vectors(self._module, np.stack(made))
+
+
+class EncodedDimensions(Block):
+    """An image column in a few dimensions: the principal directions of a frozen pretrained encoder's features, the
+    first with standard deviation `scale`, the others in proportion. Where training rows have no picture, one feature
+    more says so."""
+
+    def __init__(self, column: str, *, base: str, dimensions: int, scale: float = 3.0) -> None:
+        self.column = column
+        self.frozen = FrozenPictures(column, base=base)
+        self.dimensions = dimensions
+        self.scale = scale
+
+    def fit(self, table: Table, seed: int) -> Self:
+        self.frozen.fit(table, seed)
+        width = self.frozen.plan["width"]
+        seen = self.frozen.transform(table)[table.pictures(self.column).readable][:, :width]
+        wanted = min(self.dimensions, len(seen) - 1, width)
+        self.axes = directions(seen, wanted, self.scale) if wanted > 0 else np.zeros((0, width))
+        return self
+
+    def transform(self, table: Table) -> Values:
+        found, width = self.frozen.transform(table), self.frozen.plan["width"]
+        return np.hstack([np.round(found[:, :width] @ self.axes.T, DECIMALS), found[:, width:]])
+
+    def names(self) -> list[str]:
+        own = [f"{self.column}: dimension {number + 1}" for number in range(len(self.axes))]
+        return [*own, f"{self.column} is missing"] if self.frozen.gaps else own

@@ -7,14 +7,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from melior.data.table import Floats, Labels, Table
-from melior.errors import UserError
 from melior.features._base import Encoder, Matrix
 from melior.features.blocks import Block, Blocks
 from melior.features.network import PartBlock, Pictures
 from melior.models._base import MatrixScorer
 from melior.models._fusion import FusionModel
 from melior.models._network import SHRINK, TUNINGS, Activation, NetworkModel, Normalization
-from melior.models._pictures import FrozenPictures, pictures_part
+from melior.models._pictures import FrozenPictures, base_fault, base_plan, pictures_part
 from melior.models.linear import Linear
 
 RATES = {"full": 1e-4, "last_k": 3e-4, "lora": 1e-3}  # of pretrained encoders
@@ -94,20 +93,10 @@ class ImageNetwork(FusionModel):
         reason = super().unsuitable(table)
         if reason is not None or not self.base:
             return reason
-        try:
-            self.pretrained()
-        except UserError as error:
-            return str(error).rstrip(".")
-        return None
+        return base_fault(self.base, **self._tuned())
 
-    def pretrained(self) -> dict[str, Any]:
-        """The plan of the pretrained encoder and of what is trained of it. UserError: it cannot be had or done so."""
-        from melior.networks.vision import can_tune, pretrained_pictures
-
-        own = {"tuning": self.chosen(), "layers": self.layers, "rank": self.rank, "alpha": self.alpha}
-        plan = {**pretrained_pictures(self.base).plan, **own}
-        can_tune(self.base, plan)
-        return plan
+    def _tuned(self) -> dict[str, Any]:
+        return {"tuning": self.chosen(), "layers": self.layers, "rank": self.rank, "alpha": self.alpha}
 
     def reads_lengths(self, table: Table) -> bool:
         return self.chosen() != "frozen" and super().reads_lengths(table)
@@ -121,7 +110,7 @@ class ImageNetwork(FusionModel):
         return Blocks([*beside.blocks, *(FrozenPictures(column, base=self.base) for column in images)])
 
     def _image(self, column: str, blocks: list[Block], parts: list[PartBlock]) -> None:
-        parts.append(pictures_part(column, self.pretrained()) if self.base else Pictures(column))
+        parts.append(pictures_part(column, base_plan(self.base, **self._tuned())) if self.base else Pictures(column))
 
     def plan(self, matrix: Matrix, classes: int) -> dict[str, Any]:
         plan = {
@@ -132,7 +121,7 @@ class ImageNetwork(FusionModel):
             "image_normalization": self.image_normalization,
         }
         if self.base:
-            encoder = self.pretrained()
+            encoder = base_plan(self.base, **self._tuned())
             plan["encoders"] = {name: encoder for name, _ in plan["images"]}
         return plan
 
