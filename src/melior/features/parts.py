@@ -84,7 +84,7 @@ class Pixels:
 
     def pictures(self, rows: NDArray[Any]) -> NDArray[np.uint8]:
         """(rows, height, width, channels) of these rows."""
-        return self.values[rows]
+        return np.asarray(self.values[rows])
 
 
 @dataclass(frozen=True)
