@@ -182,6 +182,26 @@ def test_begins_with_the_pretrained_weights(folders):
         assert np.allclose(state[f"images.0.encoder.{key}"], value.numpy(), atol=1e-6)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_begins_with_the_best_last_layer(classes, folders):
+    """Without a step it answers as a logistic regression on the features and the other columns: far above chance, and
+    as likely as scikit-learn finds on what comes into the last layer."""
+    from sklearn.linear_model import LogisticRegression
+
+    table = images.image_table(120, classes=classes)
+    still = {"epochs": 1, "learning_rate": 1e-12, "weight_decay": 0}
+    network = trained(table, base=folders["vit"], tuning="full", **still).scorer
+    matrix, labels = network.encoding.transform(table), table.given_labels()
+    module, seen = network.model.network(), []
+    module.head.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().numpy()))
+    scores = network.model.scores(matrix)
+    shown = np.concatenate(seen)
+    scaled = shown / np.sqrt(shown.var(axis=0).mean())
+    wanted = LogisticRegression(max_iter=3000).fit(scaled, labels).predict_proba(scaled)
+    assert np.abs(scores - wanted).max() < 0.02
+    assert np.mean(scores.argmax(1) == labels) > 1 / classes + 0.2
+
+
 def test_frozen_features_are_on_disk_and_shared(folders, tmp_path, monkeypatch):
     inside, outside = parts()
     first = trained(inside, base=folders["resnet"], tuning="frozen").scores(outside)

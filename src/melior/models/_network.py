@@ -104,6 +104,7 @@ class NetworkModel(Model):
     module: ClassVar[str]  # which class of melior.networks it builds, see `melior.networks.build`
     usual_rate: ClassVar[float] = 1e-3
     usual_decay: ClassVar[float] = DECAY  # what strength 1 of the L2 penalty is
+    probes: ClassVar[bool] = False  # its last layer, `head`, may begin with what a logistic regression gives there
     exact: ClassVar[bool] = True  # scores are computed in double precision: the same whatever rows stand beside a row
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -227,7 +228,7 @@ class NetworkModel(Model):
         if len(present) < 2 or (matrix.features == 0 and not matrix.parts):
             return Constant.fitted(labels, weights, classes)
         need_torch(f"model.{self.name}")
-        from melior.networks.fitting import counting, fitted, put_aside
+        from melior.networks.fitting import counting, fitted, probed_head, put_aside
 
         whole = counting(matrix, codes, weights)
         rows, valid = put_aside(whole, self.stop_share, seed)
@@ -235,6 +236,8 @@ class NetworkModel(Model):
         begun = {**self.measured(rows.matrix, rows.weights, plan), **self.begun(whole.matrix, plan)}
         few = len(rows) < (FEW_PICTURES if matrix.parts else FEW_ROWS)
         settings = self.training(len(rows), seed=seed, threads=1 if few else threads, stops=valid is not None)
+        if self.probes and self.pretrained_source():
+            begun |= probed_head(self.module, plan, begun, rows, settings)
         where = PLACE.get()
         state = fitted(
             self.module,

@@ -18,6 +18,7 @@ from melior.models.linear import Linear
 
 RATES = {"full": 1e-4, "last_k": 3e-4, "lora": 1e-3}  # of pretrained encoders
 PASSES = {"frozen": 1, "full": 8, "last_k": 12, "lora": 12}
+LEAST_STEPS, MOST_PASSES = 200, 40  # on few rows
 LEAST = 1e-6
 
 
@@ -28,7 +29,8 @@ class ImageNetwork(FusionModel):
     or colour; a pretrained model gets them as its preprocessor_config.json says.
 
     base            a pretrained model: the folder or name of a transformers model of pictures, a file of weights with
-                    its config.json beside it, or a run of image_network; empty: from scratch
+                    its config.json beside it, or a run of image_network; empty: from scratch. Its last layer begins as
+                    a logistic regression on what comes into it
     tuning          what is trained of a pretrained model: frozen (features once, a logistic regression on them and the
                     other columns), last_k, lora, full; auto: full on a GPU, frozen without
     layers          how many of the last layers last_k trains (stages, in a model of stages), 1..1,000
@@ -52,6 +54,7 @@ class ImageNetwork(FusionModel):
     """
 
     can: ClassVar[frozenset[str]] = NetworkModel.can | {"transfer_learning"}
+    probes: ClassVar[bool] = True
     cost: ClassVar[int] = 6
     usual_rate: ClassVar[float] = 5e-3
     usual_decay: ClassVar[float] = 0.05
@@ -157,7 +160,8 @@ class ImageNetwork(FusionModel):
 
     def usual_epochs(self, rows: int) -> int:
         if self.base:
-            return PASSES[self.chosen()]
+            steps = LEAST_STEPS * (self.batch_rows or self.usual_batch(rows)) // max(rows, 1)
+            return max(PASSES[self.chosen()], min(steps, MOST_PASSES))
         return max(8, min(30, 60_000 // max(rows, 1)))
 
     def usual_batch(self, rows: int) -> int:

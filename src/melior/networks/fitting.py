@@ -1,5 +1,6 @@
 """A network's weights from encoded training rows: built, begun, trained by the engine."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from melior.data.table import Floats
 from melior.engine.loop import train
 from melior.engine.losses import class_loss
+from melior.engine.outputs import scores
 from melior.engine.rate_range import rate_range
 from melior.engine.settings import Training
 from melior.features._base import Matrix
@@ -19,6 +22,8 @@ from melior.networks.sources import MatrixRows
 from melior.networks.states import put_state, state_of
 from melior.progress import Progress, silent
 
+LEAST_SPREAD = 1e-6
+ROWS_AT_ONCE = 64
 RANGE_STEPS = 60  # of a learning-rate range test
 TRUSTED = 30.0  # times the usual rate, or a part of it, that a range test may say
 
@@ -55,6 +60,37 @@ def fitted(
     if trained.stopped == "interrupted" and folder is None:
         raise KeyboardInterrupt  # nothing is on disk to go on from
     return state_of(module)
+
+
+def probed_head(
+    kind: str, plan: dict[str, Any], begun: Mapping[str, NDArray[Any]], rows: MatrixRows, settings: Training
+) -> dict[str, NDArray[Any]]:
+    """Weights and biases of the module's last layer, `head`, that answer best while all before it stays as it begins:
+    a logistic regression on what comes into it. Training then begins from there, and does not first spoil what is
+    pretrained with the errors of a last layer that knows nothing.
+
+    Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution, ICLR 2022.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    assert rows.labels is not None
+    with drawing():
+        torch.manual_seed(settings.seed)  # what is drawn is what `fitted` draws
+        module: Any = build(kind, plan)
+    put_state(module, begun, partly=True)
+    outputs, module.head = module.head.out_features, nn.Identity()
+    shown = scores(module, rows, settings.model_copy(update={"batch_rows": ROWS_AT_ONCE, "precision": "float32"}))
+    mean, spread = shown.mean(axis=0, dtype=np.float64), float(np.sqrt(shown.var(axis=0, dtype=np.float64).mean()))
+    spread = spread if spread > LEAST_SPREAD else 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # stopped early: a beginning all the same
+        probe = LogisticRegression(max_iter=300).fit((shown - mean) / spread, rows.labels, sample_weight=rows.weights)
+    coef, intercept = probe.coef_, probe.intercept_
+    if outputs == 2:  # one row of odds for two classes
+        coef, intercept = np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
+    weight = coef / spread
+    bias = intercept - weight @ mean
+    return {"head.weight": weight.astype(np.float32), "head.bias": bias.astype(np.float32)}
 
 
 def counting(matrix: Matrix, labels: NDArray[Any], weights: Floats | None) -> MatrixRows:
