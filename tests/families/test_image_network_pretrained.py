@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ pytest.importorskip("PIL")
 
 from vision_toys import ARCHITECTURES, PREPARED, SIZE, made  # noqa: E402
 
+from melior.data.label_sets import LabelSets  # noqa: E402
 from melior.errors import UserError  # noqa: E402
 from melior.methods._base import methods  # noqa: E402
 from melior.models.image_network import ImageNetwork  # noqa: E402
@@ -200,6 +202,22 @@ def test_begins_with_the_best_last_layer(classes, folders):
     wanted = LogisticRegression(max_iter=3000).fit(scaled, labels).predict_proba(scaled)
     assert np.abs(scores - wanted).max() < 0.02
     assert np.mean(scores.argmax(1) == labels) > 1 / classes + 0.2
+
+
+@pytest.mark.parametrize("tuning", ["frozen", "last_k", "lora", "full"])
+def test_rows_of_several_labels(tuning, folders, tmp_path):
+    """One of the labels no row has; what was learned is kept, and tells the labels of the classes from one another."""
+    table = images.image_table(120, classes=3)
+    matrix = np.column_stack([*(table.labels == code for code in range(3)), np.zeros(120)]).astype(np.int8)
+    schema = replace(table.schema, classes=("a", "b", "c", "never"), label_sets=LabelSets(";"))
+    several = replace(table, schema=schema, labels=None, label_matrix=matrix)
+    predictor = trained(several, base=folders["vit"], tuning=tuning, **({} if tuning == "frozen" else TRAINED))
+    scores = predictor.scores(several)
+    right = ((scores >= 0.5) == matrix).mean(axis=0)
+    assert right[3] == 1
+    assert right[:3].mean() > matrix[:, :3].mean() / 2 + 0.5
+    predictor.save(tmp_path)
+    np.testing.assert_array_equal(Predictor.load(tmp_path).scores(several), scores)
 
 
 def test_frozen_features_are_on_disk_and_shared(folders, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from numpy.typing import NDArray
 from pydantic import Field
 
-from melior.data.table import Floats, Labels, Table
+from melior.data.table import Floats, LabelMatrix, Labels, Table
 from melior.features._base import Encoder, Matrix
 from melior.features.blocks import Block, Blocks
 from melior.features.network import PartBlock, Pictures
@@ -150,13 +150,26 @@ class ImageNetwork(FusionModel):
         threads: int = 1,
     ) -> MatrixScorer:
         if self.base and self.chosen() == "frozen":
-            linear = Linear().penalized(l2=max(self.weight_decay / self.usual_decay, LEAST))
-            linear = linear.penalized(l1=self.l1 / SHRINK) if self.l1 else linear
-            return linear.fit(matrix, labels, weights, classes, seed=seed, threads=threads)
+            return self._on_features().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
+        return super(ImageNetwork, self._rated()).fit(matrix, labels, weights, classes, seed=seed, threads=threads)
+
+    def fit_labels(
+        self, matrix: Matrix, labels: LabelMatrix, weights: Floats | None, *, seed: int, threads: int = 1
+    ) -> MatrixScorer:
+        if self.base and self.chosen() == "frozen":
+            return self._on_features().fit_labels(matrix, labels, weights, seed=seed, threads=threads)
+        return super(ImageNetwork, self._rated()).fit_labels(matrix, labels, weights, seed=seed, threads=threads)
+
+    def _on_features(self) -> Linear:
+        """What learns from features of a frozen model, with the penalties of this family."""
+        linear = Linear().penalized(l2=max(self.weight_decay / self.usual_decay, LEAST))
+        return linear.penalized(l1=self.l1 / SHRINK) if self.l1 else linear
+
+    def _rated(self) -> "ImageNetwork":
+        """With the usual rate of what is trained of a pretrained model."""
         if not self.base or self.learning_rate is not None:
-            return super().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
-        rated = self.model_copy(update={"learning_rate": RATES[self.chosen()]})
-        return rated.fit(matrix, labels, weights, classes, seed=seed, threads=threads)
+            return self
+        return self.model_copy(update={"learning_rate": RATES[self.chosen()]})
 
     def usual_epochs(self, rows: int) -> int:
         if self.base:
