@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from melior.progress import Progress
     from melior.trials.audit import Audit, Fixed
     from melior.trials.diagnosis import Diagnosis
+    from melior.trials.language_scores import LanguageScores
     from melior.verbs.evaluate import Evaluation
-    from melior.verbs.language import LanguageScores, LanguageTraining
+    from melior.verbs.language import LanguageTraining
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
