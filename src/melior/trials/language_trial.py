@@ -1,4 +1,4 @@
-"""One language recipe, taught once and scored once on rows that it did not see; kept, so that it is never done twice."""
+"""One language recipe, taught once and judged once on rows that it did not see; kept, so that it is not done twice."""
 
 import json
 import shutil

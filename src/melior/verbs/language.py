@@ -142,7 +142,7 @@ def examples(before: LanguageScores | None, after: LanguageScores) -> list[dict[
     every = after.answered
     step = max(len(every) / EXAMPLES, 1.0)
     places = [int(number * step) for number in range(min(len(every), EXAMPLES))]
-    first = [None] * len(every) if before is None else [one.given for one in before.answered]
+    first = [None] * len(every) if before is None or before is after else [one.given for one in before.answered]
     return [
         {"prompt": every[at].prompt, "right": every[at].right, "before": first[at], "after": every[at].given}
         for at in places
