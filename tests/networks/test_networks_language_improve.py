@@ -132,7 +132,8 @@ def test_ctrl_c_leaves_it_continuable(improved, tmp_path):
     assert (again.baseline, again.final) == (found.baseline, found.final)
 
 
-def test_what_does_not_fit_the_budget_is_not_begun(tmp_path):
+def test_what_does_not_fit_the_budget_is_not_begun(tmp_path, monkeypatch):
+    monkeypatch.setattr(language, "LAST", 1.0)  # all of the budget is for the last look
     told = Told()
     found = melior.improve(recipe(tmp_path, steps=5), budget=1, run=tmp_path / "run", progress=told)
     assert found.evidence == ()

@@ -185,7 +185,6 @@ def test_what_cannot_be_is_one_sentence(run, tmp_path, made, said):
 
 def test_other_commands_say_what_they_are_for(run):
     folder, _ = run
-    for verb in (melior.audit, melior.improve):
-        with pytest.raises(UserError, match="task: generate"):
-            verb(folder / "melior.yaml")
+    with pytest.raises(UserError, match="task: generate"):
+        melior.audit(folder / "melior.yaml")
     assert resolve_generator(Choice(name="auto")).name == "causal_lm"
