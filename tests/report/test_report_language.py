@@ -50,7 +50,7 @@ def ids(parsed: Page) -> set[str | None]:
 
 def test_before_and_after(tmp_path: Path) -> None:
     parsed = page(tmp_path / "run", scores=scores(196.0), examples=answers("yellow"))
-    assert "Perplexity on talk.jsonl, rows put aside fell from 196.0 to 8.000." in parsed.text
+    assert "Perplexity fell from 196.0 to 8.000 on talk.jsonl, rows put aside." in parsed.text
     assert "Before is the model as it came" in parsed.text
     for said in (
         "right answer",

@@ -71,7 +71,7 @@ def improve_rows(
     progress("teaching the plain recipe", 0, 1)
     plain = language_trial(store, recipe, parts, name=name, progress=_told(progress, "plain recipe"))
     diagnosis = examine(plain.record(), recipe, name)
-    symptoms = {finding.symptom for finding in diagnosis.active}
+    symptoms: set[str] = {finding.symptom for finding in diagnosis.active}
 
     candidates: list[_Candidate] = []
     refused: list[tuple[str, str]] = []
@@ -100,7 +100,7 @@ def improve_rows(
     if len(helped) > 1:
         others = ", ".join(one.change.name for one, _ in helped if one is not winner)
         notes.append(
-            f"also better than the plain recipe: {others}; the best alone is kept, for together none was tried"
+            f"also better than the plain recipe: {others}; they were not tried together, so the best alone is kept"
         )
 
     progress("the last look, at the sealed rows", 0, 2)

@@ -8,6 +8,7 @@ texts that are hard for one are hard for the other, and that cancels. Texts that
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +40,10 @@ def drawn_gains(
     units = len(size)
     random = np.random.default_rng([seed, 13])
     at_once = max(1, COUNTS_AT_ONCE // units)
-    pieces = [
-        _gains(nats, size, random.multinomial(units, np.full(units, 1 / units), min(at_once, resamples - done)))
-        for done in range(0, resamples, at_once)
-    ]
+    pieces = []
+    for done in range(0, resamples, at_once):
+        counts = random.multinomial(units, np.full(units, 1 / units), min(at_once, resamples - done))
+        pieces.append(_gains(nats, size, counts.astype(np.float64)))
     return _gains(nats, size, np.ones((1, units)))[:, 0], np.concatenate(pieces, axis=1)
 
 
@@ -78,8 +79,14 @@ def _units(
 ) -> tuple[Floats, Floats]:
     """nats (1 + candidates, units) and bytes (units,) of what is drawn."""
     number = np.unique(groups, return_inverse=True)[1].reshape(-1)
-    nats = np.stack([np.bincount(number, weights=one) for one in (baseline, *candidates)])
-    return nats, np.bincount(number, weights=sizes.astype(np.float64))
+    units = int(number.max()) + 1
+
+    def summed(values: NDArray[Any]) -> Floats:
+        found = np.zeros(units)
+        np.add.at(found, number, values)
+        return found
+
+    return np.stack([summed(one) for one in (baseline, *candidates)]), summed(sizes)
 
 
 def _gains(nats: Floats, size: Floats, counts: Floats) -> Floats:

@@ -40,7 +40,7 @@ def use(content: Content) -> dict[str, Any] | None:
     if not content.predictor and not content.recipe:
         return None
     folder = shlex.quote(content.folder)
-    commands = []
+    commands: list[tuple[str, str]] = []
     spoken = ""
     if content.writer:
         commands, spoken = language.use(content, folder)

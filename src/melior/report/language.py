@@ -31,7 +31,7 @@ def sentences(content: Content) -> tuple[str, list[str]]:
     else:
         was = numbers.score(first.get("value"))
         worse = (numbers.known(found.get("value")) or 0) > (numbers.known(first.get("value")) or 0)
-        title = f"Perplexity on {on} {'rose' if worse else 'fell'} from {was} to {value}."
+        title = f"Perplexity {'rose' if worse else 'fell'} from {was} to {value} on {on}."
         if worse:
             lead.append("The model foresees such rows worse than before it was taught.")
     said = "Perplexity says among how many equally likely tokens the model wavers at each: 1 is certainty."
@@ -69,13 +69,14 @@ def foreseen(content: Content) -> dict[str, Any] | None:
         return None
     before = {} if before == scores else before
     names = [name for name in scores if isinstance(scores[name], Mapping)]
+    decides = content.metric if content.evidence else ""
     return {
         "groups": [
             {
                 "title": title,
                 "low": None,  # each has a scale of its own
                 "high": None,
-                "rows": [_row(name, scores[name], before.get(name), name == content.metric) for name in chosen],
+                "rows": [_row(name, scores[name], before.get(name), name == decides) for name in chosen],
             }
             for title, larger in (("Smaller is better", False), ("Larger is better", True))
             if (chosen := [name for name in names if words.larger_is_better(name) == larger])

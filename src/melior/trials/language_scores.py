@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from melior.data.language import Row, split_answer, texts_of
 from melior.metrics import Interval
+from melior.metrics.intervals import wilson
 from melior.progress import Progress, silent
 from melior.trials.language_model import TASK, Writer
 
@@ -72,7 +73,7 @@ class LanguageScores:
             return float("nan") if value is None else float(value)
 
         scores = {
-            name: Interval(*(number(one[key]) for key in ("value", "low", "high")), 0.95)
+            name: Interval(number(one["value"]), number(one["low"]), number(one["high"]))
             for name, one in given["scores"].items()
         }
         by = {name: {key: number(value) for key, value in one.items()} for name, one in given["by_language"].items()}
@@ -109,9 +110,10 @@ def scored(
     asked = [pair for row in rows if (pair := split_answer(row)) is not None]
     given = writer.answers([question for question, _ in asked]) if asked else []
     if asked:
-        for name, measure in (("exact_match", exact_match), ("token_f1", token_f1)):
-            each = np.array([measure([one], [right]) for one, (_, right) in zip(given, asked, strict=True)])
-            scores[name] = _interval(partial(_mean, each), len(each), seed)
+        right = [exact_match([one], [wanted]) for one, (_, wanted) in zip(given, asked, strict=True)]
+        scores["exact_match"] = Interval(float(np.mean(right)), *wilson(sum(right), len(right)))
+        shared = np.array([token_f1([one], [wanted]) for one, (_, wanted) in zip(given, asked, strict=True)])
+        scores["token_f1"] = _interval(partial(_mean, shared), len(shared), seed)
     progress(stage, 2, 2)
     by = {
         language: {"perplexity": found.perplexity(which), "bits_per_byte": found.bits_per_byte(which)}
@@ -137,10 +139,10 @@ def foreseen_rows(writer: Writer, rows: Sequence[Row]) -> "Foreseen":
     plain = np.array([split_answer(row) is None and not row.get("messages") for row in rows], dtype=bool)
     parts = []
     if plain.any():
-        texts = [rows[at]["text"] for at in np.flatnonzero(plain)]
+        texts = [rows[at]["text"] for at in np.flatnonzero(plain).tolist()]
         parts.append((plain, foreseen(writer.model, writer.tokenizer, texts, limit=writer.limit)))
     if not plain.all():
-        others = [rows[at] for at in np.flatnonzero(~plain)]
+        others = [rows[at] for at in np.flatnonzero(~plain).tolist()]
         parts.append((~plain, foreseen_answers(writer.model, writer.tokenizer, others, limit=writer.limit)))
     whole = Foreseen(np.zeros(len(rows)), np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64))
     for which, part in parts:
