@@ -16,6 +16,7 @@ from melior.improvement import language  # noqa: E402
 from melior.improvement.language_plan import changes  # noqa: E402
 from melior.models.causal_lm import CausalLm  # noqa: E402
 from melior.recipe import Recipe  # noqa: E402
+from melior.trials.language_trial import kept  # noqa: E402
 
 SMALL = {
     "width": 32, "depth": 1, "heads": 2, "vocabulary": 300, "context": 48, "steps": 30, "batch_rows": 16,
@@ -200,3 +201,14 @@ def test_too_few_rows_are_one_sentence(tmp_path):
     (tmp_path / "few.jsonl").write_text("\n".join(json.dumps({"text": f"row {n}"}) for n in range(20)))
     with pytest.raises(UserError, match="different rows"):
         melior.improve(recipe(tmp_path).with_data(path=str(tmp_path / "few.jsonl")))
+
+
+def test_a_damaged_trial_is_done_again(tmp_path):
+    assert kept(tmp_path) is None
+    good = {"nats": [1.5, 2.0], "bytes": [3, 4], "seconds": 1.0, "limit": 48}
+    (tmp_path / "trial.json").write_text(json.dumps(good))
+    found = kept(tmp_path)
+    assert (found.nats.tolist(), found.bytes.tolist(), found.limit) == ([1.5, 2.0], [3, 4], 48)
+    for text in ("", "{", "[]", json.dumps({**good, "nats": "many"}), json.dumps({"nats": [1.0]})):
+        (tmp_path / "trial.json").write_text(text)
+        assert kept(tmp_path) is None

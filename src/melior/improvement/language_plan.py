@@ -43,10 +43,11 @@ def changes(
     record   of the baseline's training: its loss on rows that it watched says whether it was too short or too long
     attempt  names to try whatever the record says; never: names to leave out
     """
-    rate = settings.rate
     found = [
-        Change("higher_rate", {"learning_rate": 3 * rate}),
-        Change("lower_rate", {"learning_rate": rate / 3}, treats=("untuned", "exploding_gradients")),
+        Change("higher_rate", {"learning_rate": _three_digits(3 * settings.rate)}),
+        Change(
+            "lower_rate", {"learning_rate": _three_digits(settings.rate / 3)}, treats=("untuned", "exploding_gradients")
+        ),
         *_length(settings, record, attempt),
         *(_from_nothing(settings, record, attempt) if settings.base is None else _further(settings)),
     ]
@@ -67,6 +68,10 @@ def turn(record: Record) -> float | None:
     if len(losses) < 2:
         return None
     return float(steps[int(losses.argmin())] / steps[-1])
+
+
+def _three_digits(rate: float) -> float:
+    return float(f"{rate:.3g}")
 
 
 def _length(settings: CausalLm, record: Record, attempt: Sequence[str]) -> list[Change]:

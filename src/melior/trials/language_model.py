@@ -59,6 +59,15 @@ def need_networks() -> None:
         raise MissingExtra("task: generate", "networks")
 
 
+def imported() -> None:
+    """Imports what a training needs. That takes seconds, once, and they are no trial's."""
+    need_networks()
+    from melior.networks import finetune  # noqa: F401
+    from melior.networks.scratch import small_causal
+
+    small_causal(8, width=8, depth=1, heads=1)  # the libraries import much when a model is first made
+
+
 def settings_of(recipe: Recipe) -> CausalLm:
     """The settings of the model that a recipe of `task: generate` asks for; its methods are refused."""
     settings = resolve_generator(recipe.model)

@@ -15,7 +15,7 @@ from melior.improvement.language import METRIC, Improved, improve_rows
 from melior.progress import Progress
 from melior.recipe import Recipe
 from melior.runs.store import TRAINING, Run
-from melior.trials.language_model import digest_of, need_networks, settings_of
+from melior.trials.language_model import digest_of, imported, settings_of
 from melior.verbs.language import MODEL, finish, write_scores
 
 
@@ -38,10 +38,10 @@ def improve_language(
     if asked not in ("auto", METRIC):
         raise UserError(f"metric: {asked}: language models are improved in {METRIC}; leave it at auto.")
     settings_of(recipe)
-    need_networks()
     progress("reading", 0, 1)
     rows, name = language_rows(source)
     held = None if test is None else language_rows(test)[0]
+    imported()
     made = None if run is None else Run.begin(run, "improve", recipe, digest_of([*rows, *(held or ())]))
     with tempfile.TemporaryDirectory() as aside:
         improved = improve_rows(
