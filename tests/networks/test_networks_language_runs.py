@@ -130,14 +130,20 @@ def test_a_finished_run_is_not_trained_again(undisturbed, tmp_path):
         melior.train(recipe(tmp_path, steps=61), run=tmp_path / "run")
 
 
-def test_scores_before_are_given_back_too(undisturbed, tmp_path):
-    asked = recipe(tmp_path, base=str(undisturbed[0] / "model"), steps=5, learning_rate=1e-3)
-    first = melior.train(asked, run=tmp_path / "run")
+def test_scores_before_are_taken_once_and_given_back(undisturbed, tmp_path):
+    asked = recipe(tmp_path, base=str(undisturbed[0] / "model"), steps=9, learning_rate=1e-3)
+    cut = melior.train(asked, run=tmp_path / "run", progress=CtrlC(at=4))
+    assert cut.interrupted == "step 4 of 9"
+    told = CtrlC()
+    first = melior.train(asked, run=tmp_path / "run", progress=told)
+    assert "training" in told.stages
+    assert "scoring the model as it comes" not in told.stages
     again = melior.train(asked, run=tmp_path / "run")
-    assert first.before is not None
-    assert again.before.scores == first.before.scores
+    assert first.before.scores == cut.before.scores == again.before.scores
     examples = json.loads((tmp_path / "run" / "examples.json").read_text())["answers"]
     assert len(examples) == 8
-    assert all({"prompt", "right", "before", "after"} == set(one) and one["before"] is not None for one in examples)
-    assert [one["prompt"] for one in examples] == sorted({one["prompt"] for one in examples}, key=[
-        one["prompt"] for one in examples].index)  # fmt: skip
+    assert len({one["prompt"] for one in examples}) == 8
+    assert [one["before"] for one in examples] == undisturbed[1].writer.answers(
+        [{"prompt": one["prompt"]} for one in examples]
+    )
+    assert [one["after"] for one in examples] == first.writer.answers([{"prompt": one["prompt"]} for one in examples])

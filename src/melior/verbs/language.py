@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from melior.trials.language_model import (
     settings_of,
     taught,
 )
-from melior.trials.language_scores import LanguageScores, scored
+from melior.trials.language_scores import Answered, LanguageScores, scored
 
 MODEL = "model"  # a folder of the run
+BEFORE = "before.json"  # scores of the model as it came
 EXAMPLES = 8  # prompts that the report shows
 
 
@@ -90,10 +91,13 @@ def train_language(
     progress("loading the model", 0, 1)
     loaded = begun(settings, rows, recipe.seed)
     limit = row_limit(settings, loaded.limit)
-    before = None
-    if held and settings.base is not None:
+    came = held and settings.base is not None  # a model that was something before
+    before = _scored_before(made) if came and made is not None else None
+    if came and before is None:
         before = scored(Writer(loaded.model, loaded.tokenizer, settings, limit), held, on=on, seed=recipe.seed,
                         progress=progress, stage="scoring the model as it comes")  # fmt: skip
+        if made is not None:
+            made.write(BEFORE, {**before.to_dict(), "answered": [asdict(one) for one in before.answered]})
     folder = None if made is None else made.folder / TRAINING
     tuned = taught(settings, loaded, rows, limit, recipe.seed, folder=folder, name=name, progress=progress)
     writer = Writer(tuned.model, tuned.tokenizer, settings, limit)
@@ -113,6 +117,14 @@ def train_language(
     return LanguageTraining(
         writer, after, before, recipe, len(rows), None if run is None else Path(run), seconds, tuple(notes), interrupted
     )
+
+
+def _scored_before(made: Run) -> LanguageScores | None:
+    """The scores of the model as it came, where an interrupted command took them; they cost as much again."""
+    if not made.has(BEFORE):
+        return None
+    kept = made.read(BEFORE)
+    return replace(LanguageScores.from_dict(kept), answered=tuple(Answered(**one) for one in kept["answered"]))
 
 
 def write_scores(
