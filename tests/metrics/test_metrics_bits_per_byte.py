@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from melior.metrics.bits_per_byte import drawn_gains, paired_bits
+from melior.metrics.bits_per_byte import drawn_gains, errors, paired_bits
 from melior.trials.judge import judged
 
 
@@ -53,20 +53,23 @@ def test_the_same_model_gains_nothing():
     assert (found.value, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)
 
 
-def accepted(gain, simulations):
-    """The share of simulations of 100 texts and 6 candidates in which anything is accepted."""
+def accepted(gain, simulations, rows=100):
+    """The share of simulations of some texts and 6 candidates in which anything is accepted."""
     found = 0
     for seed in range(simulations):
-        sizes, nats = texts(rows=100, candidates=6, seed=seed)
+        sizes, nats = texts(rows=rows, candidates=6, seed=seed)
         nats[1] -= gain * sizes * np.log(2)
-        gains, resampled = drawn_gains(nats[0], nats[1:], sizes, np.arange(100), seed=seed, resamples=400)
-        found += any(one.verdict == "accepted" for one in judged(gains, resampled))
+        groups = np.arange(rows)
+        gains, resampled = drawn_gains(nats[0], nats[1:], sizes, groups, seed=seed, resamples=400)
+        verdicts = judged(gains, resampled, error=errors(resampled, groups))
+        found += any(one.verdict == "accepted" for one in verdicts)
     return found / simulations
 
 
-def test_nothing_is_accepted_where_nothing_helps():
+@pytest.mark.parametrize("rows", [10, 100])
+def test_nothing_is_accepted_where_nothing_helps(rows):
     """At most 5 % of the times; 300 simulations put three standard errors at 3.8 %."""
-    assert accepted(0.0, 300) <= 0.05 + 0.038
+    assert accepted(0.0, 300, rows) <= 0.05 + 0.038
 
 
 def test_what_helps_is_accepted():

@@ -16,7 +16,7 @@ from melior.evidence import Evidence
 from melior.improvement.improvement import LanguageImprovement
 from melior.improvement.language_plan import Change, changes, known_changes
 from melior.metrics import Interval
-from melior.metrics.bits_per_byte import drawn_gains, paired_bits
+from melior.metrics.bits_per_byte import drawn_gains, errors, paired_bits
 from melior.progress import Progress
 from melior.recipe import Recipe
 from melior.trials.diagnosis import examine
@@ -178,7 +178,7 @@ def _judged(
     groups = groups_of(parts.judged)
     nats = [one.trial.nats for one in candidates]
     gains, resampled = drawn_gains(plain.nats, nats, plain.bytes, groups, seed=seed, resamples=RESAMPLES)
-    return judged(gains, resampled, margin=margin)
+    return judged(gains, resampled, error=errors(resampled, groups), margin=margin)
 
 
 def _gain(before: LanguageScores, after: LanguageScores, sealed: Sequence[Row], seed: int) -> Interval:
