@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -131,6 +133,30 @@ def test_ctrl_c_leaves_it_continuable(improved, tmp_path):
         (one.methods, one.effect, one.p_adjusted) for one in found.evidence
     ]
     assert (again.baseline, again.final) == (found.baseline, found.final)
+
+
+def test_a_killed_command_goes_on(improved, tmp_path):
+    """The command itself, and a real SIGKILL in the middle of a candidate's training."""
+    _, found = improved
+    asked = recipe(tmp_path)
+    (tmp_path / "melior.yaml").write_text(asked.to_yaml())
+    code = "import sys; from melior.cli.main import run; sys.argv = ['melior', *sys.argv[1:]]; run()"
+    never = [piece for name in NEVER for piece in ("--never", name)]
+    called = [sys.executable, "-c", code, "improve", tmp_path / "melior.yaml", "--run", tmp_path / "run", *never]
+    with subprocess.Popen(called, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as command:
+        assert command.stderr is not None
+        for line in command.stderr:
+            if "training: higher rate" in line:
+                command.kill()
+                break
+    assert command.returncode == -signal.SIGKILL
+    told = Told()
+    again = melior.improve(asked, budget="5m", never=NEVER, run=tmp_path / "run", progress=told)
+    assert "training: plain recipe" not in told.stages
+    assert [(one.methods, one.effect) for one in again.evidence] == [
+        (one.methods, one.effect) for one in found.evidence
+    ]
+    assert (again.baseline, again.final, again.gain) == (found.baseline, found.final, found.gain)
 
 
 def test_what_does_not_fit_the_budget_is_not_begun(tmp_path, monkeypatch):
