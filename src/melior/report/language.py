@@ -48,10 +48,13 @@ def numbers_of(content: Content) -> list[dict[str, Any]]:
     """The big numbers of a run of train or evaluate."""
     scores = content.scores or {}
     after, first = scores.get("scores"), scores.get("before")
-    figures = [
-        _figure(label, _score(of, "perplexity"), "perplexity")
-        for label, of in ((("Before", first), ("After", after)) if first else (("Perplexity", after),))
-    ]
+    if first:
+        figures = [
+            _figure(label, _score(of, "perplexity"), "perplexity")
+            for label, of in (("Before", first), ("After", after))
+        ]
+    else:
+        figures = [_figure("Perplexity", _score(after, "perplexity"), "")]
     figures.append(_figure("Bits per byte", _score(after, "bits_per_byte"), _was(first, "bits_per_byte")))
     figures.append(_figure("Right answers", _score(after, "exact_match"), _was(first, "exact_match"), "percent"))
     shown = [one for one in figures if one is not None]
@@ -74,8 +77,8 @@ def foreseen(content: Content) -> dict[str, Any] | None:
         "groups": [
             {
                 "title": title,
-                "low": None,  # each has a scale of its own
-                "high": None,
+                "low": 0.0 if larger else None,  # of the others, each has a scale of its own
+                "high": 1.0 if larger else None,
                 "rows": [_row(name, scores[name], before.get(name), name == decides) for name in chosen],
             }
             for title, larger in (("Smaller is better", False), ("Larger is better", True))
@@ -195,7 +198,9 @@ def _row(name: str, after: Mapping[str, Any], before: Mapping[str, Any] | None, 
         for key in ("value", "low", "high")
         if (end := numbers.known(found.get(key))) is not None
     ]
-    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    low = 1.0 if name == "perplexity" else 0.0  # nothing is better
+    share = words.larger_is_better(name)
+    high = 1.0 if share else max([*known, low])
     return {
         "name": words.metric(name),
         "means": words.meaning(name),
@@ -203,7 +208,8 @@ def _row(name: str, after: Mapping[str, Any], before: Mapping[str, Any] | None, 
         "same": "",
         "after": after,
         "before": before,
-        "strip": strip.draw(after, before, low, high),
+        # the scale of what has no largest value is that of before and after
+        "strip": strip.draw(after, before, low, high) if share or before else "",
     }
 
 
