@@ -58,3 +58,5 @@ def register(app: typer.Typer) -> None:
         if found.evaluation is not None:
             show.evaluation(found.evaluation)
         show.out.print(f"run: {folder}\nreport: {folder / 'report.html'}")
+        if found.interrupted:
+            raise typer.Exit(INTERRUPTED)
