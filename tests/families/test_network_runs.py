@@ -77,7 +77,8 @@ def test_ctrl_c_leaves_a_usable_run_and_the_same_command_goes_on(recipe, tmp_pat
 
     later = melior.train(asked, run=tmp_path / "run")
     melior.train(asked, run=tmp_path / "undisturbed")
-    assert not (later.notes or later.interrupted)
+    assert later.notes == ()
+    assert later.interrupted == ""
     assert "interrupted" not in Run.open(tmp_path / "run").read("run.json")
     assert same(tmp_path / "run", tmp_path / "undisturbed", asked.data.path)
     assert not same_history(tmp_path / "run", tmp_path / "undisturbed", leave_out=())  # times differ
