@@ -72,6 +72,8 @@ def test_ctrl_c_leaves_a_usable_run_and_the_same_command_goes_on(recipe, tmp_pat
     assert early.interrupted == f"step 12 of {STEPS}"
     assert any(f"interrupted at step 12 of {STEPS}" in note for note in early.notes)
     assert Run.open(tmp_path / "run").read("run.json")["interrupted"] == f"step 12 of {STEPS}"
+    said = f"The training was interrupted at step 12 of {STEPS}"
+    assert said in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     melior.evaluate(tmp_path / "run", asked.data.path)
     assert melior.diagnose(tmp_path / "run").steps == 12
 

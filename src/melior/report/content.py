@@ -100,6 +100,12 @@ class Content:
         return str(self.about.get("name") or self.table.get("name") or "the table")
 
     @property
+    def interrupted(self) -> list[str]:
+        """A sentence where Ctrl-C ended the training; else nothing."""
+        where = self.about.get("interrupted")
+        return [f"The training was interrupted at {where}; the same command goes on from there."] if where else []
+
+    @property
     def metric(self) -> str:
         for source in (self.evidence, self.scores, self.settings):
             if source and source.get("metric"):

@@ -149,6 +149,7 @@ def _scored(content: Content) -> dict[str, Any]:
     lead = []
     if low is not None and high is not None:
         lead.append(f"On other rows like these, expect between {numbers.score(low)} and {numbers.score(high)}.")
+    lead += content.interrupted
     if content.verb == "train":
         lead.append("Nothing was compared: the command melior improve says what is wrong and what provably helps.")
     figures = [_figure(f"{metric[:1].upper()}{metric[1:]}", {**found, "score": found.get("value")}, on, "score")]

@@ -15,10 +15,7 @@ def sentences(content: Content) -> tuple[str, list[str]]:
     """The headline of a run of train or evaluate, and the sentences after it."""
     scores = content.scores or {}
     found, first = _score(scores.get("scores"), "perplexity"), _score(scores.get("before"), "perplexity")
-    interrupted = content.about.get("interrupted")
-    lead = []
-    if interrupted:
-        lead.append(f"The training was interrupted at {interrupted}; the same command goes on from there.")
+    lead = content.interrupted
     if found is None:
         taught = content.about.get("rows")
         on = "" if taught is None else f" {numbers.plural(taught, 'row')}"
