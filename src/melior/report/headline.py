@@ -179,7 +179,7 @@ def _unscored(content: Content) -> dict[str, Any]:
     family = model if isinstance(model, str) else next(iter(model), "auto") if isinstance(model, Mapping) else "auto"
     what = "The model" if family == "auto" else f"The {words.plain(family)} model"
     title = f"{what} was trained{on}; {language.UNKNOWN}"
-    lead = ["Score it on rows that it has not seen with the command melior evaluate."]
+    lead = [*content.interrupted, "Score it on rows that it has not seen with the command melior evaluate."]
     figures = [] if rows is None else [{"label": "Rows", "value": numbers.count(rows), "between": "", "note": ""}]
     if content.about.get("seconds") is not None:
         figures.append({"label": "Time", "value": numbers.seconds(content.about["seconds"]), "between": "", "note": ""})
