@@ -80,11 +80,14 @@ def probed_head(
     put_state(module, begun, partly=True)
     outputs, module.head = module.head.out_features, nn.Identity()
     shown = scores(module, rows, settings.model_copy(update={"batch_rows": ROWS_AT_ONCE, "precision": "float32"}))
-    mean, spread = shown.mean(axis=0, dtype=np.float64), float(np.sqrt(shown.var(axis=0, dtype=np.float64).mean()))
+    count = np.ones(len(shown)) if rows.weights is None else rows.weights  # a row of weight 2 is two rows
+    mean = np.average(shown, axis=0, weights=count)
+    spread = float(np.sqrt(np.average((shown - mean) ** 2, axis=0, weights=count).mean()))
     spread = spread if spread > LEAST_SPREAD else 1.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # stopped early: a beginning all the same
-        probe = LogisticRegression(max_iter=300).fit((shown - mean) / spread, rows.labels, sample_weight=rows.weights)
+        probe = LogisticRegression(tol=1e-6, max_iter=1000)
+        probe.fit((shown - mean) / spread, rows.labels, sample_weight=rows.weights)
     coef, intercept = probe.coef_, probe.intercept_
     if outputs == 2:  # one row of odds for two classes
         coef, intercept = np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
