@@ -108,7 +108,9 @@ def probed_head(
     put_state(module, begun, partly=True)
     outputs, module.head = module.head.out_features, nn.Identity()
     shown = scores(module, rows, settings.model_copy(update={"batch_rows": ROWS_AT_ONCE, "precision": "float32"}))
-    mean, spread = shown.mean(axis=0, dtype=np.float64), float(np.sqrt(shown.var(axis=0, dtype=np.float64).mean()))
+    count = np.ones(len(shown)) if rows.weights is None else rows.weights  # a row of weight 2 is two rows
+    mean = np.average(shown, axis=0, weights=count)
+    spread = float(np.sqrt(np.average((shown - mean) ** 2, axis=0, weights=count).mean()))
     spread = spread if spread > LEAST_SPREAD else 1.0
     labels = np.asarray(rows.labels)
     each = [labels] if labels.ndim == 1 else list(labels.T)
@@ -130,7 +132,7 @@ def _odds(shown: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any] | Non
         return np.zeros((1, shown.shape[1])), np.zeros(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # stopped early: a beginning all the same
-        probe = LogisticRegression(max_iter=300).fit(shown, labels, sample_weight=weights)
+        probe = LogisticRegression(tol=1e-6, max_iter=1000).fit(shown, labels, sample_weight=weights)
     return probe.coef_, probe.intercept_
 
 
