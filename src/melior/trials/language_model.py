@@ -27,10 +27,15 @@ TASK = "generate"
 
 
 class Writer:
-    """A language model that answers: `answers` many prompts, `stream` one in pieces."""
+    """A language model that answers: `answers` many prompts, `stream` one in pieces. On a GPU where there is one, unless
+    its settings say cpu."""
 
     def __init__(self, model: Any, tokenizer: Any, settings: CausalLm, limit: int) -> None:
+        import torch
+
         self.model, self.tokenizer, self.settings, self.limit = model, tokenizer, settings, limit
+        if settings.device != "cpu" and torch.cuda.is_available():
+            model.to("cuda")
 
     def generation(self, **changes: Any) -> Any:
         from melior.networks.generate import Generation
