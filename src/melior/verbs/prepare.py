@@ -8,6 +8,7 @@ from typing import Any, Literal
 from melior.data.read import read, read_pair
 from melior.data.table import Table
 from melior.errors import UserError
+from melior.methods._base import resolve
 from melior.metrics.registry import metric as named_metric
 from melior.progress import Progress, silent
 from melior.recipe import Choice, Recipe
@@ -74,7 +75,8 @@ def prepare(
     if recipe.metric == "auto":
         recipe = recipe.model_copy(update={"metric": DEFAULT_METRIC})
     if table.target is not None:
-        # an unknown metric is refused before any work
+        # an unknown metric or method is refused before any work
+        resolve(recipe.methods)
         named_metric(recipe.metric, table.classes, multilabel=table.multilabel)
     return Prepared(recipe, table, test_table)
 
