@@ -27,8 +27,8 @@ TASK = "generate"
 
 
 class Writer:
-    """A language model that answers: `answers` many prompts, `stream` one in pieces. On a GPU where there is one, unless
-    its settings say cpu."""
+    """A language model that answers: `answers` many prompts, `stream` one in pieces. On a GPU, where there is one,
+    unless its settings say cpu."""
 
     def __init__(self, model: Any, tokenizer: Any, settings: CausalLm, limit: int) -> None:
         import torch
