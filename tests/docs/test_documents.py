@@ -28,6 +28,8 @@ COMMANDS = {command.name or command.callback.__name__ for command in app.registe
 PAIRS = [
     ("README.md", "README.zh-CN.md"),
     ("docs/judge.md", "docs/zh/judge.md"),
+    ("docs/runs.md", "docs/zh/runs.md"),
+    ("docs/words.md", "docs/zh/words.md"),
 ]
 
 

@@ -69,14 +69,18 @@ def test_the_training_of_a_run_is_on_record(recipe, tmp_path):
 def test_ctrl_c_leaves_a_usable_run_and_the_same_command_goes_on(recipe, tmp_path):
     asked = recipe(average=0.9)
     early = melior.train(asked, run=tmp_path / "run", progress=Stopping(12))
+    assert early.interrupted == f"step 12 of {STEPS}"
     assert any(f"interrupted at step 12 of {STEPS}" in note for note in early.notes)
     assert Run.open(tmp_path / "run").read("run.json")["interrupted"] == f"step 12 of {STEPS}"
+    said = f"The training was interrupted at step 12 of {STEPS}"
+    assert said in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     melior.evaluate(tmp_path / "run", asked.data.path)
     assert melior.diagnose(tmp_path / "run").steps == 12
 
     later = melior.train(asked, run=tmp_path / "run")
     melior.train(asked, run=tmp_path / "undisturbed")
-    assert not later.notes
+    assert later.notes == ()
+    assert later.interrupted == ""
     assert "interrupted" not in Run.open(tmp_path / "run").read("run.json")
     assert same(tmp_path / "run", tmp_path / "undisturbed", asked.data.path)
     assert not same_history(tmp_path / "run", tmp_path / "undisturbed", leave_out=())  # times differ

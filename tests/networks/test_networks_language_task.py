@@ -16,7 +16,9 @@ from melior.data.language import language_rows, split_answer  # noqa: E402
 from melior.errors import UserError  # noqa: E402
 from melior.models._generator import resolve_generator  # noqa: E402
 from melior.recipe import Choice, Recipe  # noqa: E402
-from melior.verbs.language import load_writer, scored  # noqa: E402
+from melior.trials.language_model import put_aside  # noqa: E402
+from melior.trials.language_scores import scored  # noqa: E402
+from melior.verbs.language import load_writer  # noqa: E402
 
 COLOURS = {"sky": "blue", "grass": "green", "coal": "black", "snow": "white", "blood": "red"}
 SMALL = {
@@ -139,10 +141,8 @@ def test_texts_of_two_languages_are_scored_apart(tmp_path):
 
 
 def test_the_same_row_is_never_on_both_sides():
-    from melior.verbs.language import _apart
-
     rows = [{"text": f"text {n % 7}"} for n in range(70)]
-    kept, aside = _apart(rows, Recipe(task="generate"))
+    kept, aside = put_aside(rows, Recipe(task="generate").split.sealed, 0)
     assert len(kept) + len(aside) == 70
     assert not {row["text"] for row in kept} & {row["text"] for row in aside}
     assert aside
@@ -185,7 +185,6 @@ def test_what_cannot_be_is_one_sentence(run, tmp_path, made, said):
 
 def test_other_commands_say_what_they_are_for(run):
     folder, _ = run
-    for verb in (melior.audit, melior.improve):
-        with pytest.raises(UserError, match="task: generate"):
-            verb(folder / "melior.yaml")
+    with pytest.raises(UserError, match="task: generate"):
+        melior.audit(folder / "melior.yaml")
     assert resolve_generator(Choice(name="auto")).name == "causal_lm"

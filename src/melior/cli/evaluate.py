@@ -22,13 +22,10 @@ def register(app: typer.Typer) -> None:
         """Score a trained run on rows with known answers: every metric with its interval."""
         from melior.cli import show
         from melior.verbs.evaluate import evaluate as verb
-        from melior.verbs.language import LanguageScores
 
         with show.progress() as progress:
             found = verb(run, file, run=out, seed=seed or 0, progress=progress)
         given.write_json(json, found.to_dict())
         show.evaluation(found)
-        if isinstance(found, LanguageScores):
-            return
         folder = out if out is not None else run / "evaluations" / Path(file).name
         show.out.print(f"report: {folder / 'report.html'}")

@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Find what is wrong, try what treats it, keep what provably helps."""
         from melior.cli import show
+        from melior.improvement.improvement import LanguageImprovement
         from melior.verbs.improve import budget_seconds
         from melior.verbs.improve import improve as verb
 
@@ -52,6 +53,9 @@ def register(app: typer.Typer) -> None:
         given.write_json(json, found.to_dict())
         show.improvement(found)
         show.out.print(f"recipe: {folder / 'recipe.yaml'}\nreport: {folder / 'report.html'}")
+        if isinstance(found, LanguageImprovement):
+            show.out.print(f"try it: melior chat {folder}")
+            return
         show.out.print(f"use it: melior predict {folder} NEW_FILE --out answers.csv")
 
 

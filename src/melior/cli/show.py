@@ -13,13 +13,14 @@ from rich.text import Text as Text
 if TYPE_CHECKING:
     from melior.evidence import Evidence
     from melior.findings import Finding
-    from melior.improvement.improvement import Improvement
+    from melior.improvement.improvement import Outcome
     from melior.metrics import Interval
     from melior.progress import Progress
     from melior.trials.audit import Audit, Fixed
     from melior.trials.diagnosis import Diagnosis
+    from melior.trials.language_scores import LanguageScores
     from melior.verbs.evaluate import Evaluation
-    from melior.verbs.language import LanguageScores, LanguageTraining
+    from melior.verbs.language import LanguageTraining
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -166,7 +167,7 @@ def fixed(copy: "Fixed") -> None:
     )
 
 
-def improvement(found: "Improvement") -> None:
+def improvement(found: "Outcome") -> None:
     findings(found.findings)
     for repair in found.repairs:
         out.print(Text.assemble(("repaired  ", "bold magenta"), repair.message))

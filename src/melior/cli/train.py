@@ -6,6 +6,8 @@ import typer
 
 from melior.cli import options as given
 
+INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
+
 
 def register(app: typer.Typer) -> None:
     @app.command()
@@ -46,7 +48,9 @@ def register(app: typer.Typer) -> None:
         given.write_json(json, found.to_dict())
         if isinstance(found, LanguageTraining):
             show.language(found)
-            show.out.print(f"run: {folder}\ntry it: melior chat {folder}")
+            show.out.print(f"run: {folder}\nreport: {folder / 'report.html'}\ntry it: melior chat {folder}")
+            if found.interrupted:
+                raise typer.Exit(INTERRUPTED)
             return
         show.out.print(f"{found.recipe.model.name} fitted on {found.rows:,} rows in {found.seconds:.1f} s.")
         for note in found.notes:
@@ -54,3 +58,5 @@ def register(app: typer.Typer) -> None:
         if found.evaluation is not None:
             show.evaluation(found.evaluation)
         show.out.print(f"run: {folder}\nreport: {folder / 'report.html'}")
+        if found.interrupted:
+            raise typer.Exit(INTERRUPTED)

@@ -51,10 +51,7 @@ class ImageDimensions(Block):
         else:
             self.mean = seen.mean(axis=0)
             seen -= self.mean
-            variances, axes = np.linalg.eigh(seen.T @ seen / len(seen))  # far fewer features than rows: not by SVD
-            variances, axes = variances[::-1][:wanted], axes[:, ::-1].T[:wanted]
-            kept = variances > max(1e-9 * float(variances[0]), 1e-12)
-            self.axes = with_sign(axes[kept]) * (self.scale / np.sqrt(variances[0])) if kept.any() else axes[kept]
+            self.axes = directions(seen, wanted, self.scale)
         centre = facts.mean(axis=0) if len(good) else np.zeros(facts.shape[1])
         spread = facts.std(axis=0) if len(good) else np.ones(facts.shape[1])
         self.centre = centre
@@ -80,6 +77,15 @@ class ImageDimensions(Block):
         dimensions = [f"{self.column}: dimension {number + 1}" for number in range(len(self.axes))]
         gaps = [f"{self.column} is missing"] if self.gaps else []
         return [*dimensions, *(f"{self.column}: {name}" for name in (*PLAIN, *SIZES)), *gaps]
+
+
+def directions(centred: Floats, wanted: int, scale: float) -> Floats:
+    """(dimensions, features): the principal directions of centred rows, `wanted` at most, scaled alike so that rows
+    have the standard deviation `scale` along the first."""
+    variances, axes = np.linalg.eigh(centred.T @ centred / len(centred))  # far fewer features than rows: not by SVD
+    variances, axes = variances[::-1][:wanted], axes[:, ::-1].T[:wanted]
+    kept = variances > max(1e-9 * float(variances[0]), 1e-12)
+    return np.asarray(with_sign(axes[kept]) * (scale / np.sqrt(variances[0])) if kept.any() else axes[kept])
 
 
 def _weighted(images: ImageRows) -> Floats:

@@ -177,24 +177,32 @@ class Words(PartBlock):
 
 
 class Pictures(PartBlock):
-    """An image column as small pictures; one channel where every training picture is grey, else three."""
+    """An image column as small pictures. channels: 1 or 3; none: 1 where every training picture is grey, else 3."""
 
-    def __init__(self, column: str) -> None:
+    def __init__(self, column: str, *, channels: int | None = None) -> None:
         self.column = column
+        self.channels = channels
         self.name = f"image: {column}"
 
     def fit(self, table: Table, seed: int) -> Self:
+        if self.channels is not None:
+            self.grey = self.channels == 1
+            return self
         images = table.pictures(self.column)
         self.grey = all(is_grey(images.take(rows).pixels) for rows in some_rows(len(images)))
         return self
 
     def transform(self, table: Table) -> Pixels:
         images = table.pictures(self.column)
-        pixels = images.pixels
-        if self.grey and len(pixels):
-            parts = pixels.astype(np.uint16)
-            pixels = ((parts[..., :1] * 77 + parts[..., 1:2] * 150 + parts[..., 2:] * 29 + 128) >> 8).astype(np.uint8)
-        return Pixels(pixels[..., : 1 if self.grey else 3], images.readable)
+        return Pixels(in_channels(images.pixels, 1 if self.grey else 3), images.readable)
+
+
+def in_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """(pictures, height, width, 3) as it is, or in one channel of brightness (BT.601)."""
+    if channels == 3 or not len(pixels):
+        return pixels[..., :channels]
+    parts = pixels.astype(np.uint16)
+    return ((parts[..., :1] * 77 + parts[..., 1:2] * 150 + parts[..., 2:] * 29 + 128) >> 8).astype(np.uint8)
 
 
 def is_grey(pixels: NDArray[np.uint8]) -> bool:

@@ -75,5 +75,39 @@ class Pixels:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def channels(self) -> int:
+        return int(self.values.shape[3])
+
     def take(self, which: NDArray[Any]) -> "Pixels":
         return Pixels(self.values[which], self.readable[which])
+
+    def pictures(self, rows: NDArray[Any]) -> NDArray[np.uint8]:
+        """(rows, height, width, channels) of these rows."""
+        return np.asarray(self.values[rows])
+
+
+@dataclass(frozen=True)
+class SharedPixels:
+    """A picture a row, all of one size, out of pictures that many tables share: they may lie in a file.
+
+    shared  (some, height, width, channels) 0..255; the first is black, for rows without a picture
+    places  (rows,) which of them
+    """
+
+    shared: NDArray[np.uint8]
+    places: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def channels(self) -> int:
+        return int(self.shared.shape[3])
+
+    def take(self, which: NDArray[Any]) -> "SharedPixels":
+        return SharedPixels(self.shared, self.places[which])
+
+    def pictures(self, rows: NDArray[Any]) -> NDArray[np.uint8]:
+        """(rows, height, width, channels) of these rows."""
+        return np.asarray(self.shared[self.places[rows]])

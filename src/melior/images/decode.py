@@ -123,6 +123,12 @@ def decode(data: bytes) -> Picture:
     return _drawn(data, lambda width, height: (SIDE, SIDE))
 
 
+def whole(data: bytes) -> Pixels:
+    """The first picture in the bytes of a file at its own size, (height, width, 3), upright, transparent parts white;
+    raises Unreadable."""
+    return _drawn(data, lambda width, height: (width, height)).pixels
+
+
 def thumbnail(data: bytes, side: int = 96) -> bytes:
     """The first picture in the bytes of a file as WebP, at most `side` pixels wide and high, upright; for people to
     look at. Drawn anew from pixels: nothing else of the file is in it. Raises Unreadable."""

@@ -1,19 +1,25 @@
-"""Images decoded once: small pictures and facts by path, shared by every table that names the same files."""
+"""Images decoded once: small pictures and facts by path, shared by every table that names the same files.
+
+Larger pictures, as a pretrained model wants them, lie in a temporary file without a name: each is made once for all
+folds and trials, and the memory that they take is the system's to give back.
+"""
 
 import hashlib
 import os
 import re
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from melior.errors import UserError
 from melior.images.decode import (
     FAULTS,
     FORMATS,
@@ -26,10 +32,12 @@ from melior.images.decode import (
     quiet,
     thumbnail,
     webp,
+    whole,
 )
 
 Told = Callable[[int, int], None]
 Floats32 = NDArray[np.float32]
+T = TypeVar("T")
 
 PICTURES = 1024  # features computed at a time: some 100 MiB
 AT_ONCE = 256  # files handed to the threads between two looks at the clock
@@ -40,7 +48,8 @@ _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 class ImageStore:
-    """Pictures of (SIDE, SIDE, 3) bytes by what the cells say, 3 KiB each; the files themselves are not kept.
+    """Pictures of (SIDE, SIDE, 3) bytes by what the cells say, 3 KiB each; of the files themselves only those are kept
+    that came in memory.
 
     folder  where relative paths begin
     listed  whether the rows are the files of that folder in order of their paths, so that their order says nothing
@@ -55,6 +64,9 @@ class ImageStore:
         self._facts: NDArray[np.int64] = np.array([[0, 0, MISSING, -1]])  # width, height, fault, format
         self._digests: NDArray[np.uint64] = np.zeros(1, dtype=np.uint64)
         self._derived: dict[str, Floats32] = {}
+        self._cells: list[str] = [""]  # by number
+        self._held: dict[str, bytes] = {}  # what came in memory
+        self._larger: dict[str, LargerPictures] = {}
 
     def rows(self, cells: Sequence[str | None], told: Told | None = None) -> "ImageRows":
         """The images that the cells name, in their order; those not seen before are decoded, in threads.
@@ -70,6 +82,7 @@ class ImageStore:
     def put(self, cells: Sequence[str], contents: Sequence[bytes | None], told: Told | None = None) -> None:
         """Images that are in memory already, under names of their own."""
         with self._lock:
+            self._held.update((cell, data) for cell, data in zip(cells, contents, strict=True) if data)
             self._add(cells, [partial(_given, data) for data in contents], told)
 
     def path(self, cell: str) -> Path:
@@ -82,8 +95,8 @@ class ImageStore:
         return path
 
     def thumbnail(self, cell: str) -> bytes | None:
-        """A small WebP of an image that was read, for people to look at; None where there is no picture. What came
-        without a file is as small as the picture that is kept of it."""
+        """A small WebP of an image that was read, for people to look at; None where there is no picture. One whose file
+        is gone is as small as the picture that is kept of it."""
         with self._lock:
             number = self._number.get(cell, 0)
             if not number or self._facts[number, 2]:
@@ -95,8 +108,43 @@ class ImageStore:
         except Unreadable:
             return webp(kept)
 
+    def content(self, number: int) -> bytes:
+        """The bytes of an image that was read, from its file or as it came. UserError: the file is gone since."""
+        return self._again(number, self._read)
+
+    def whole(self, number: int) -> Pixels:
+        """(height, width, 3) an image that was read, at its own size. UserError: the file is gone since."""
+        return self._again(number, lambda cell: whole(self._read(cell)))
+
+    def _again(self, number: int, act: Callable[[str], T]) -> T:
+        cell = self._cells[number]  # without the lock, which waits for the threads that ask
+        try:
+            return act(cell)
+        except Unreadable as reason:
+            raise UserError(f"{cell[:200]}: it was read before, and now {reason}; put it back and try again.") from None
+
+    def larger(
+        self, numbers: NDArray[np.int64], what: str, size: tuple[int, int, int], make: Callable[[Pixels], Pixels]
+    ) -> tuple[Pixels, NDArray[np.int64]]:
+        """Pictures (some, *size), each `make` of a whole picture (height, width, 3), and where that of each of
+        `numbers` stands among them: at 0, which is black, where there is no picture. Computed once; `what` names
+        `make` with its settings."""
+        with self._lock:
+            kept = self._larger.setdefault(what, LargerPictures(size))
+            readable = numbers[self._facts[numbers, 2] == 0]
+            fresh = [int(number) for number in np.unique(readable) if int(number) not in kept.places]
+
+            def one(number: int) -> Pixels:
+                return make(self.whole(number))
+
+            with quiet(), ThreadPoolExecutor(_cores()) as pool:
+                for start in range(0, len(fresh), AT_ONCE):
+                    some = fresh[start : start + AT_ONCE]
+                    kept.add(some, list(pool.map(one, some)))
+            return kept.pictures(), np.array([kept.places.get(int(number), 0) for number in numbers], dtype=np.int64)
+
     def _read(self, cell: str) -> bytes:
-        return file_bytes(self.path(cell))
+        return self._held[cell] if cell in self._held else file_bytes(self.path(cell))
 
     def _add(self, cells: Sequence[str], sources: Sequence[Callable[[], bytes]], told: Told | None) -> None:
         if not cells:
@@ -130,6 +178,7 @@ class ImageStore:
         self._facts = np.concatenate([self._facts, facts])
         self._digests = np.concatenate([self._digests, digests])
         self._number.update(zip(cells, range(first, first + len(cells)), strict=True))
+        self._cells.extend(cells)
 
     def derived(self, what: str, make: Callable[[Pixels], Any]) -> Floats32:
         """(images, features) `make` of every picture so far, computed once; `what` names it with its settings.
@@ -154,6 +203,38 @@ class ImageStore:
         with self._lock:
             found: NDArray[Any] = getattr(self, f"_{what}")
             return found
+
+
+class LargerPictures:
+    """Pictures of one size in a temporary file, found by number; the first is black."""
+
+    def __init__(self, size: tuple[int, int, int]) -> None:
+        self.size = size
+        self.places: dict[int, int] = {}
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the store
+        self._count = 0
+        self._write([np.zeros(size, dtype=np.uint8)])
+
+    def add(self, numbers: Sequence[int], pictures: Sequence[Pixels]) -> None:
+        first = self._count
+        self._write(pictures)
+        self.places.update(zip(numbers, range(first, first + len(numbers)), strict=True))
+
+    def pictures(self) -> Pixels:
+        """(count, *size), read from the file as they are asked for."""
+        return np.memmap(self._file, dtype=np.uint8, mode="r", shape=(self._count, *self.size))
+
+    def _write(self, pictures: Sequence[Pixels]) -> None:
+        try:
+            self._file.seek(self._count * int(np.prod(self.size)))
+            for picture in pictures:
+                assert picture.shape == self.size, "a picture of another size"
+                self._file.write(picture.tobytes())
+            self._file.flush()
+        except OSError as error:
+            said = f"{tempfile.gettempdir()} has no room for prepared pictures ({error}); set TMPDIR to a larger disk."
+            raise UserError(said) from None
+        self._count += len(pictures)
 
 
 class ImageRows:
@@ -201,6 +282,12 @@ class ImageRows:
     def derived(self, what: str, make: Callable[[Pixels], Any]) -> Floats32:
         """(rows, features) see `ImageStore.derived`."""
         return np.asarray(self.store.derived(what, make)[self.numbers])
+
+    def larger(
+        self, what: str, size: tuple[int, int, int], make: Callable[[Pixels], Pixels]
+    ) -> tuple[Pixels, NDArray[np.int64]]:
+        """Pictures (some, *size) and (rows,) where that of each row is among them; see `ImageStore.larger`."""
+        return self.store.larger(self.numbers, what, size, make)
 
 
 def _given(data: bytes | None) -> bytes:

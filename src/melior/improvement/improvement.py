@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from melior.evidence import Evidence
 from melior.findings import Finding, plain
@@ -11,10 +11,15 @@ from melior.metrics import Interval
 from melior.predictor import Predictor
 from melior.recipe import Recipe
 
+if TYPE_CHECKING:
+    from melior.trials.language_model import Writer
 
-@dataclass(frozen=True)
-class Improvement:
-    """baseline and final are scores on the sealed rows, which nothing was fitted, chosen or tuned on.
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an improvement came to, of whatever kind the model is.
+
+    baseline and final are scores on the sealed rows, which nothing was fitted, chosen or tuned on.
 
     reported_before_repair  what the score of the baseline was with the faults of the measurement, None where there
                             were none
@@ -34,7 +39,6 @@ class Improvement:
     notes: tuple[str, ...]
     accepted: tuple[str, ...]
     recipe: Recipe
-    predictor: Predictor = field(repr=False)
     run: Path | None
     seconds: float
     family: str
@@ -103,3 +107,17 @@ class Improvement:
         )
         head = "<tr><th>tried</th><th>effect</th><th>95 % interval</th><th>verdict</th></tr>"
         return f"<p>{escape(self.said())}</p><table>{head}{rows}</table>"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Improvement(Outcome):
+    """The outcome, and the predictor of the improved recipe."""
+
+    predictor: Predictor
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class LanguageImprovement(Outcome):
+    """The outcome, and the language model of the improved recipe."""
+
+    writer: "Writer"

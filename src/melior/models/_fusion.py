@@ -1,5 +1,6 @@
 """What the networks over all columns share: how columns are encoded, and the plan of the network."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -19,7 +20,7 @@ from melior.features.network import (
     ScaledText,
     Words,
 )
-from melior.features.parts import Pixels, Ragged
+from melior.features.parts import Pixels, Ragged, SharedPixels
 from melior.models._network import Activation, Initialization, NetworkModel, Normalization
 
 
@@ -80,9 +81,9 @@ class FusionModel(NetworkModel):
             self._image(column, blocks, parts)
         return NetworkEncoder(blocks, parts)
 
+    @abstractmethod
     def _image(self, column: str, blocks: list[Block], parts: list[PartBlock]) -> None:
         """Adds what is read of an image column."""
-        raise NotImplementedError
 
     def reads_lengths(self, table: Table) -> bool:
         return self.texts == "words" and bool(table.of_kind("text"))
@@ -98,13 +99,13 @@ class FusionModel(NetworkModel):
             size = int(known.max(initial=-1)) + 1
             categories.append([place, size, category_width(size)])
         texts = [(name, part) for name, part in matrix.parts.items() if isinstance(part, Ragged)]
-        images = [(name, part) for name, part in matrix.parts.items() if isinstance(part, Pixels)]
+        images = [(name, part) for name, part in matrix.parts.items() if isinstance(part, Pixels | SharedPixels)]
         return {
             "classes": classes,
             "numbers": [place for place in range(matrix.features) if place not in codes],
             "categories": categories,
             "texts": [[name, int(part.flat.max(initial=0)) + 1, 64] for name, part in texts],
-            "images": [[name, part.values.shape[3]] for name, part in images],
+            "images": [[name, part.channels] for name, part in images],
             "embedding": self.embedding,
             "embedding_width": 4,
             "bins": 16,
@@ -128,6 +129,8 @@ class FusionModel(NetworkModel):
             edges = np.quantile(values, shares, axis=0, weights=count, method="inverted_cdf")
             found["table.embedding.edges"] = edges.T
         for number, (name, _) in enumerate(plan["images"]):
+            if name in plan.get("encoders", {}):
+                continue  # it brings its own
             pixels = matrix.parts[name]
             assert isinstance(pixels, Pixels)
             mean, spread = seen_colours(pixels, weights)

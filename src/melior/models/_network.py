@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from melior.data.table import Floats, LabelMatrix, Labels, Table
+from melior.errors import UserError
 from melior.features._base import Matrix
 from melior.models._base import Hardware, MatrixScorer, Model, have_torch, need_torch
 from melior.models.linear import Constant, spread
@@ -32,6 +33,7 @@ Initialization = Literal["he", "xavier", "orthogonal"]
 Activation = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
 Normalization = Literal["none", "batch", "layer", "rms"]
 
+TUNINGS = {"none": "frozen", "last": "last_k", "all": "full"}  # what transfer learning calls them: what families do
 DECAY = 0.01  # AdamW's usual weight decay
 SHRINK = 1e-5  # what strength 1 of the L1 penalty is, on the mean loss of a row
 LEAST_ROWS = 16  # a step on fewer is mostly noise
@@ -110,6 +112,7 @@ class NetworkModel(Model):
     module: ClassVar[str]  # which class of melior.networks it builds, see `melior.networks.build`
     usual_rate: ClassVar[float] = 1e-3
     usual_decay: ClassVar[float] = DECAY  # what strength 1 of the L2 penalty is
+    probes: ClassVar[bool] = False  # its last layer, `head`, may begin with what a logistic regression gives there
     exact: ClassVar[bool] = True  # scores are computed in double precision: the same whatever rows stand beside a row
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -174,9 +177,10 @@ class NetworkModel(Model):
         return self.model_copy(update={"stop_share": share, "patience": patience})
 
     def transferred(self, source: str, trained: str, layers: int) -> Self:
-        """The family that begins with the pretrained model in the folder `source`, of which none, the last `layers`
-        or all layers are `trained`. Only families with the ability "transfer_learning" have it."""
-        raise NotImplementedError
+        """The family that begins with the pretrained model in the folder `source` (empty: the one that it names), of
+        which `trained` says what is trained: none, the last `layers` or all layers. For families with the ability
+        "transfer_learning"."""
+        raise UserError(f"{self.name} has no pretrained form, so nothing can be transferred to it.")
 
     def pretrained_source(self) -> str:
         """The folder of the pretrained model that its settings name; empty where it begins from scratch."""
@@ -257,7 +261,7 @@ class NetworkModel(Model):
     ) -> MatrixScorer:
         """codes (rows,) numbers into `present`, or (rows, labels) of 0 and 1 where rows have `several` labels."""
         need_torch(f"model.{self.name}")
-        from melior.networks.fitting import counting, fitted, put_aside
+        from melior.networks.fitting import counting, fitted, probed_head, put_aside
 
         whole = counting(matrix, codes, weights)
         rows, valid = put_aside(whole, self.stop_share, seed)
@@ -265,6 +269,8 @@ class NetworkModel(Model):
         begun = {**self.measured(rows.matrix, rows.weights, plan), **self.begun(whole.matrix, plan)}
         few = len(rows) < (FEW_PICTURES if matrix.parts else FEW_ROWS)
         settings = self.training(len(rows), seed=seed, threads=1 if few else threads, stops=valid is not None)
+        if self.probes and self.pretrained_source():
+            begun |= probed_head(self.module, plan, begun, rows, settings)
         where = PLACE.get()
         if where.interrupted:
             raise KeyboardInterrupt  # a fit of several networks: the rest of them is to come

@@ -10,6 +10,7 @@ from melior.features.blocks import Block
 from melior.features.images import ImageDimensions
 from melior.features.network import PartBlock
 from melior.models._fusion import FusionModel
+from melior.models._pictures import EncodedDimensions, base_fault
 
 
 class TabularNetwork(FusionModel):
@@ -29,6 +30,8 @@ class TabularNetwork(FusionModel):
     attention       attends over the features, each a token, instead of layers over their vectors
     texts           dimensions (fitted, few) or words (embeddings under attention, trained with the rest)
     text_dimensions   of each text column, 1..512
+    image_base      a pretrained model that reads images, frozen: a folder, a name or a file of weights, as the base of
+                    image_network; empty: what pictures show is described without one
     image_dimensions  of each image column, 1..728
     longest         words read of a text, where texts are words, 1..100,000
     most_categories   a column of more is hashed, 2..1,000,000
@@ -37,10 +40,20 @@ class TabularNetwork(FusionModel):
     cost: ClassVar[int] = 5
 
     attention: bool = False
+    image_base: str = ""
     image_dimensions: Annotated[int, Field(ge=1, le=728)] = 100
 
+    def unsuitable(self, table: Table) -> str | None:
+        reason = super().unsuitable(table)
+        if reason is None and self.image_base and table.of_kind("image"):
+            return base_fault(self.image_base, tuning="frozen")
+        return reason
+
     def _image(self, column: str, blocks: list[Block], parts: list[PartBlock]) -> None:
-        blocks.append(ImageDimensions(column, dimensions=self.image_dimensions))
+        if self.image_base:
+            blocks.append(EncodedDimensions(column, base=self.image_base, dimensions=self.image_dimensions))
+        else:
+            blocks.append(ImageDimensions(column, dimensions=self.image_dimensions))
 
     def row_seconds(self, table: Table) -> float:
         if not self.attention:

@@ -1,7 +1,7 @@
 """Transformers text encoders that classify: pretrained (frozen, in part, whole, or with a LoRA) or from scratch."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from melior.features.blocks import Blocks
 from melior.features.network import NetworkEncoder
 from melior.features.parts import Ragged
 from melior.models._base import MatrixScorer
-from melior.models._network import NetworkModel
+from melior.models._network import TUNINGS, NetworkModel
 from melior.models._texts import PART, EncoderTokens, FrozenText
 
 RATES = {"full": 5e-5, "last_k": 2e-4, "lora": 1e-3}  # of pretrained encoders; Devlin et al. 2019, Hu et al. 2021
@@ -41,6 +41,7 @@ class TextEncoder(NetworkModel):
     """
 
     kinds: ClassVar[frozenset[str]] = frozenset({"text"})
+    can: ClassVar[frozenset[str]] = NetworkModel.can | {"transfer_learning"}
     module: ClassVar[str] = "encoded_text"
     cost: ClassVar[int] = 7
 
@@ -66,6 +67,13 @@ class TextEncoder(NetworkModel):
         import torch
 
         return "lora" if torch.cuda.is_available() and self.device != "cpu" else "frozen"
+
+    def pretrained_source(self) -> str:
+        return self.source
+
+    def transferred(self, source: str, trained: str, layers: int) -> Self:
+        changes = {"source": source or self.source, "tuning": TUNINGS[trained], "layers": layers}
+        return self.model_copy(update=changes)
 
     def unsuitable(self, table: Table) -> str | None:
         reason = super().unsuitable(table)

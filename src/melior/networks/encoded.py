@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from melior.networks.build import drawing
 from melior.networks.freezing import freeze
 from melior.networks.loading import Loaded, found, load_encoder, quiet
 from melior.networks.losses import TextClassifier
@@ -75,7 +76,8 @@ def pretrained_state(source: str, plan: dict[str, Any]) -> dict[str, NDArray[Any
     import copy
 
     encoder = copy.deepcopy(pretrained(source).model)
-    tuned(encoder, plan)
+    with drawing():  # a LoRA's numbers, which are left out
+        tuned(encoder, plan)
     state = {name: value for name, value in encoder.state_dict().items() if not name.endswith((".a", ".b"))}
     return {f"{AHEAD}{name}": value.detach().numpy() for name, value in state.items()}
 

@@ -1,12 +1,12 @@
-"""Features of texts by a frozen encoder, made once and kept on disk under what they are of.
+"""Features of texts and pictures by a frozen encoder, made once and kept on disk under what they are of.
 
-A feature depends on the encoder's numbers, its tokenizer, the pooling, the limit of tokens and the text: the hash of
-these is its key. Features are written some hundred texts at a time, each piece aside and renamed: killed at any moment
-it loses the texts of one piece, and a damaged piece is made again.
+A feature depends on the encoder's numbers, its tokenizer (or how pictures are prepared), the pooling, the limit of
+tokens and the text or the file of the picture: the hash of these is its key. Features are written some hundred at a
+time, each piece aside and renamed: killed at any moment it loses one piece, and a damaged piece is made again.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,14 +21,19 @@ from melior.progress import Progress, silent
 from melior.storage import write_atomic
 
 Pooling = Literal["mean", "cls"]
-PIECE = 512  # texts that are written at once
-KEY = 16  # bytes of a text's key
+PIECE = 512  # texts or pictures that are written at once
+KEY = 16  # bytes of the key of one of them
 CELLS = 32 * 1024  # tokens that go through the encoder at once
 
 
 def content_key(model: Any, tokenizer: Any) -> str:
     """A name of a model and its tokenizer by what they are, wherever they lie: SHA-256 over the weights."""
-    digest = hashlib.sha256(saved(tokenizer).encode())
+    return weights_key(model, saved(tokenizer))
+
+
+def weights_key(model: Any, beside: str) -> str:
+    """A name of a model's weights and of what stands beside them in words."""
+    digest = hashlib.sha256(beside.encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
@@ -56,24 +61,40 @@ def frozen_features(
     plain = [text or "" for text in texts]
     own = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY).digest() for text in plain]
     folder = None if cache is None else cache / f"{key or content_key(model, tokenizer)}-{pooling}-{limit}"
-    known = {} if folder is None else _read(folder, set(own))
-    todo: dict[bytes, str] = {}
-    for name, text in zip(own, plain, strict=True):
-        if name not in known and name not in todo:
-            todo[name] = text
-    # long texts last, and the order in no way depends on the rest of the call
-    names = sorted(todo, key=lambda name: (len(todo[name]), name))
+
+    def make(rows: list[int]) -> NDArray[np.float32]:
+        return encoded_texts(model, tokenizer, [plain[row] for row in rows], pooling=pooling, limit=limit)
+
+    found = remembered(own, make, folder, size=lambda row: len(plain[row]), what="texts", progress=progress)
+    return found if own else np.zeros((0, model.config.get_text_config().hidden_size), dtype=np.float32)
+
+
+def remembered(
+    keys: Sequence[bytes],
+    make: Callable[[list[int]], NDArray[np.float32]],
+    folder: Path | None,
+    *,
+    size: Callable[[int], int] = lambda row: 0,
+    what: str = "rows",
+    progress: Progress = silent,
+) -> NDArray[np.float32]:
+    """(rows, width): features by key, those of the folder and, where they are not there, what `make` gives for the rows
+    of these numbers; each key once, the largest rows (`size`) last. No rows give (0, 0)."""
+    known = {} if folder is None else _read(folder, set(keys))
+    todo: dict[bytes, int] = {}
+    for row, name in enumerate(keys):
+        if name not in known:
+            todo.setdefault(name, row)
+    # the order in no way depends on the rest of the call
+    names = sorted(todo, key=lambda name: (size(todo[name]), name))
     for start in range(0, len(names), PIECE):
         part = names[start : start + PIECE]
-        made = encoded_texts(model, tokenizer, [todo[name] for name in part], pooling=pooling, limit=limit)
+        made = make([todo[name] for name in part])
         known.update(zip(part, made, strict=True))
         if folder is not None:
             _write(folder, part, made)
-        progress("encoding texts", min(start + PIECE, len(names)), len(names))
-    width = model.config.get_text_config().hidden_size
-    if not own:
-        return np.zeros((0, width), dtype=np.float32)
-    return np.stack([known[name] for name in own])
+        progress(f"encoding {what}", min(start + PIECE, len(names)), len(names))
+    return np.stack([known[name] for name in keys]) if len(keys) else np.zeros((0, 0), dtype=np.float32)
 
 
 @torch.no_grad()

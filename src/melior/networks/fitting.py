@@ -1,6 +1,7 @@
 """A network's weights from encoded training rows: built, begun, trained by the engine."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from melior.data.table import Floats
 from melior.engine.loop import train
 from melior.engine.losses import class_loss, multi_label_loss
+from melior.engine.outputs import scores
 from melior.engine.problem import Loss
 from melior.engine.rate_range import rate_range
 from melior.engine.settings import Training
@@ -24,6 +27,8 @@ from melior.progress import Progress, silent
 from melior.storage import write_atomic
 
 RANGE = "rate_range.json"  # what a range test gave, beside the history
+LEAST_SPREAD = 1e-6
+ROWS_AT_ONCE = 64
 RANGE_STEPS = 60  # of a learning-rate range test
 TRUSTED = 30.0  # times the usual rate, or a part of it, that a range test may say
 
@@ -85,6 +90,50 @@ def _found_rate(
             write_atomic(kept, json.dumps({"suggested": suggested, "highest": found.highest}))
     usual = settings.learning_rate  # a test of so few steps may be far off on few rows
     return min(max(suggested, usual / TRUSTED), usual * TRUSTED)
+
+
+def probed_head(
+    kind: str, plan: dict[str, Any], begun: Mapping[str, NDArray[Any]], rows: MatrixRows, settings: Training
+) -> dict[str, NDArray[Any]]:
+    """Weights and biases of the module's last layer, `head`, that answer best while all before it stays as it begins:
+    a logistic regression on what comes into it. Training then begins from there, and does not first spoil what is
+    pretrained with the errors of a last layer that knows nothing.
+
+    Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution, ICLR 2022.
+    """
+    assert rows.labels is not None
+    with drawing():
+        torch.manual_seed(settings.seed)  # what is drawn is what `fitted` draws
+        module: Any = build(kind, plan)
+    put_state(module, begun, partly=True)
+    outputs, module.head = module.head.out_features, nn.Identity()
+    shown = scores(module, rows, settings.model_copy(update={"batch_rows": ROWS_AT_ONCE, "precision": "float32"}))
+    count = np.ones(len(shown)) if rows.weights is None else rows.weights  # a row of weight 2 is two rows
+    mean = np.average(shown, axis=0, weights=count)
+    spread = float(np.sqrt(np.average((shown - mean) ** 2, axis=0, weights=count).mean()))
+    spread = spread if spread > LEAST_SPREAD else 1.0
+    labels = np.asarray(rows.labels)
+    each = [labels] if labels.ndim == 1 else list(labels.T)
+    odds = [_odds((shown - mean) / spread, one, rows.weights) for one in each]  # of each label where there are several
+    coef, intercept = np.concatenate([one for one, _ in odds]), np.concatenate([one for _, one in odds])
+    if labels.ndim == 1 and outputs == 2:  # one row of odds for two classes
+        coef, intercept = np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
+    weight = coef / spread
+    bias = intercept - weight @ mean
+    return {"head.weight": weight.astype(np.float32), "head.bias": bias.astype(np.float32)}
+
+
+def _odds(shown: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any] | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Coefficients (outputs, width) and intercepts (outputs,) of a logistic regression; nothing known of a label that
+    all rows have, or none."""
+    from sklearn.linear_model import LogisticRegression
+
+    if len(np.unique(labels)) < 2:
+        return np.zeros((1, shown.shape[1])), np.zeros(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # stopped early: a beginning all the same
+        probe = LogisticRegression(tol=1e-6, max_iter=1000).fit(shown, labels, sample_weight=weights)
+    return probe.coef_, probe.intercept_
 
 
 def counting(matrix: Matrix, labels: NDArray[Any], weights: Floats | None) -> MatrixRows:

@@ -25,8 +25,15 @@ def blocks(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """The model's layers, first to last, with their full names: the longest list of modules of one kind that is not
     inside another such list."""
     best: list[tuple[str, nn.Module]] = []
+    seen: list[str] = []
     for name, module in model.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) > len(best) and len({type(m) for m in module}) == 1:
+        if not isinstance(module, nn.ModuleList) or not len(module) or len({type(m) for m in module}) > 1:
+            continue
+        if any(name.startswith(f"{outer}.") for outer in seen):
+            continue  # the layers of a stage, the experts of a layer
+        if len(module) > 1:
+            seen.append(name)
+        if len(module) > len(best):
             best = [(f"{name}.{number}" if name else str(number), block) for number, block in enumerate(module)]
     return best
 
@@ -61,17 +68,26 @@ def freeze(model: nn.Module, tuning: Tuning, *, layers: int = 2, **lora: Any) ->
 
 
 def after_blocks(model: nn.Module) -> list[nn.Module]:
-    """What stands after the layers and is not the token vectors: normalisations beside the list of layers."""
+    """What stands after the layers and is not the token vectors: normalisations beside the list of layers, and beside
+    what the list is in."""
+    return [module for module in standing_after(model) if "norm" in type(module).__name__.lower()]
+
+
+def standing_after(model: nn.Module) -> list[nn.Module]:
+    """Every module that the model lists after its layers, beside them or beside what they are in."""
     own = blocks(model)
     if not own:
         return []
-    holder, _, _ = own[0][0].rpartition(".")
-    around = model.get_submodule(holder.rpartition(".")[0])
-    past, found = False, []
-    for module in around.children():
-        if past and "norm" in type(module).__name__.lower():
-            found.append(module)
-        past = past or module is model.get_submodule(holder)
+    inner, _, _ = own[0][0].rpartition(".")
+    found: list[nn.Module] = []
+    while inner:
+        outer = inner.rpartition(".")[0]
+        holder, past = model.get_submodule(inner), False
+        for module in model.get_submodule(outer).children():
+            if past:
+                found.append(module)
+            past = past or module is holder
+        inner = outer
     return found
 
 

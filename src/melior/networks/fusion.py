@@ -16,7 +16,8 @@ class Fusion(nn.Module):
 
     classes; numbers, categories ([place, codes, width] each), texts ([name, words, width]), images ([name, channels]);
     embedding, embedding_width, bins; width, depth, activation, normalization, dropout, residual, initialization;
-    attention, heads; image_channels, image_depth, image_stride, image_normalization.
+    attention, heads; image_channels, image_depth, image_stride, image_normalization; encoders: by name of an image, the
+    plan of its pretrained encoder (see `melior.networks.vision`), none for a residual network from scratch.
     """
 
     def __init__(self, plan: dict[str, Any]) -> None:
@@ -25,8 +26,12 @@ class Fusion(nn.Module):
         self.text_names = [name for name, _, _ in plan["texts"]]
         self.image_names = [name for name, _ in plan["images"]]
         self.texts = nn.ModuleList(WordsVector(words, size) for _, words, size in plan["texts"])
-        self.images = nn.ModuleList(PictureVector(channels, plan) for _, channels in plan["images"])
-        beside = [part.width for part in (*self.texts, *self.images)]
+        encoders = plan.get("encoders", {})
+        self.images = nn.ModuleList(
+            pretrained_part(encoders[name]) if name in encoders else PictureVector(channels, plan)
+            for name, channels in plan["images"]
+        )
+        beside: list[Any] = [part.width for part in (*self.texts, *self.images)]
         has_table = bool(plan["numbers"] or plan["categories"])
         self.table: nn.Module | None = None
         if plan["attention"]:
@@ -46,7 +51,7 @@ class Fusion(nn.Module):
                 self.layers.append(Layer(last, width, norm, act, plan["dropout"], residual=plan["residual"]))
                 last = width
         self.attention: bool = plan["attention"]
-        started(self, plan["initialization"], act)
+        started(self, plan["initialization"], act, besides=[m for m in self.images if not isinstance(m, PictureVector)])
         self.head = nn.Linear(last, plan["classes"])
         nn.init.normal_(self.head.weight, std=0.1 * last**-0.5)  # the first answers are nearly even
         nn.init.zeros_(self.head.bias)
@@ -68,3 +73,10 @@ class Fusion(nn.Module):
             seen = block(seen)
         answer: Tensor = self.head(torch.relu(self.norm(seen[:, 0])))
         return answer
+
+
+def pretrained_part(plan: dict[str, Any]) -> nn.Module:
+    """The encoder of an image column; transformers is not loaded where there is none."""
+    from melior.networks.vision import EncodedPicture
+
+    return EncodedPicture(plan)

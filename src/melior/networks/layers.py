@@ -1,6 +1,6 @@
 """Small layers by name: activations, normalisations, first weights, residual blocks. Shapes: (..., width)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -40,16 +40,18 @@ class BatchNorm(nn.BatchNorm1d):
         return super().forward(values)
 
 
-def started(module: nn.Module, how: str, act: str) -> nn.Module:
-    """First weights of all linear layers and convolutions inside, biases 0; returns the module.
+def started(module: nn.Module, how: str, act: str, besides: Iterable[nn.Module] = ()) -> nn.Module:
+    """First weights of all linear layers and convolutions inside, but for those inside `besides`, biases 0; returns the
+    module.
 
     he          normal, variance gain^2 / inputs, so that a signal keeps its size (He et al., ICCV 2015)
     xavier      uniform, variance gain^2 2 / (inputs + outputs) (Glorot and Bengio, AISTATS 2010)
     orthogonal  gain times an orthogonal matrix (Saxe et al., ICLR 2014)
     """
     gain = GAINS.get(act, 2**0.5)
+    left = {inner for outer in besides for inner in outer.modules()}
     for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.Conv2d):
+        if isinstance(layer, nn.Linear | nn.Conv2d) and layer not in left:
             fan = nn.init._calculate_correct_fan(layer.weight, "fan_in")
             if how == "he":
                 nn.init.normal_(layer.weight, std=gain / fan**0.5)

@@ -22,6 +22,7 @@ READ = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.bin")  # wh
 VOCABULARIES = (
     "tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
 )  # fmt: skip
+WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")  # files of weights alone
 FEW = 3  # names listed in a sentence
 
 
@@ -80,7 +81,7 @@ def load_encoder(name: str | Path) -> Loaded:
     path = found(name)
     if path.is_file():
         raise UserError(f"{name} is a file: an encoder is a folder with config.json, weights and a tokenizer.")
-    config = _config(path, name)
+    config = config_at(path, name)
     auto = AutoModelForTextEncoding if getattr(config, "is_encoder_decoder", False) else AutoModel
     model = _model(path, name, config, auto, optional=("pooler.",))
     return _loaded(model, path, name)
@@ -101,7 +102,7 @@ def load_causal(name: str | Path) -> Loaded:
         from melior.networks.gguf import gguf_model
 
         return _loaded(gguf_model(path, name), path, name)
-    config = _config(path, name)
+    config = config_at(path, name)
     if type(config) not in AutoModelForCausalLM._model_mapping or _is_encoder(config):
         raise UserError(f"{name}: {config.model_type} is no causal language model, it gives no next token; use one.")
     return _loaded(_model(path, name, config, AutoModelForCausalLM), path, name)
@@ -116,7 +117,7 @@ def found(name: str | Path) -> Path:
     if path.exists():
         return path
     wanted = str(name)
-    if wanted.startswith((".", "/", "~")) or wanted.count("/") > 1 or wanted.endswith(".gguf"):
+    if wanted.startswith((".", "/", "~")) or wanted.count("/") > 1 or wanted.endswith((".gguf", *WEIGHTS)):
         raise UserError(f"{name}: there is no such folder or file.")
     with quiet():
         for local in (True, False):
@@ -212,7 +213,8 @@ def first_line(error: BaseException) -> str:
     return (lines[0] if lines else type(error).__name__)[:160].rstrip(". ")
 
 
-def _config(path: Path, name: str | Path) -> Any:
+def config_at(path: Path, name: str | Path) -> Any:
+    """The config of a model's folder; UserError: none, damaged, or one that would need code of its own."""
     from transformers import AutoConfig
 
     if not (path / "config.json").exists():
@@ -229,17 +231,35 @@ def _config(path: Path, name: str | Path) -> Any:
 
 def _model(path: Path, name: str | Path, config: Any, auto: Any, optional: tuple[str, ...] = ()) -> Any:
     """The model with its weights; parts whose names hold one of `optional` may be missing."""
-    if not _has_weights(path):
-        raise UserError(f"{name}: there are no weights in it (model.safetensors or pytorch_model.bin).")
+    model, _ = with_weights(path, name, config, kind_of(auto, name, config), pooling=False, optional=optional)
+    return model
+
+
+def kind_of(auto: Any, name: str | Path, config: Any) -> Any:
+    """The class of the library that a config means; UserError: none."""
     kind = auto._model_mapping.get(type(config), None)
     kind = kind[0] if isinstance(kind, tuple) else kind
     if kind is None:
         raise UserError(f"{name}: {config.model_type} cannot be used for this; use another model.")
-    more = {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(kind.__init__).parameters else {}
+    return kind
+
+
+def with_weights(
+    path: Path, name: str | Path, config: Any, kind: Any, *, pooling: bool, optional: tuple[str, ...]
+) -> tuple[Any, list[str]]:
+    """The model of a class of the library with the weights of a folder or of one file, and the names of weights that
+    are missing there: only such as hold one of `optional` may be. pooling: with a pooling layer, where it can have one.
+    """
+    where: dict[str, Any] = {"pretrained_model_name_or_path": path}
+    if path.is_file():
+        where = {"pretrained_model_name_or_path": None, "state_dict": read_weights(path)}
+    elif not _has_weights(path):
+        raise UserError(f"{name}: there are no weights in it (model.safetensors or pytorch_model.bin).")
+    more = {"add_pooling_layer": pooling} if "add_pooling_layer" in inspect.signature(kind.__init__).parameters else {}
     try:
         with quiet(), contextlib.redirect_stderr(io.StringIO()):
             model, info = kind.from_pretrained(
-                path,
+                **where,
                 config=config,
                 dtype=torch.float32,
                 weights_only=True,
@@ -261,7 +281,7 @@ def _model(path: Path, name: str | Path, config: Any, auto: Any, optional: tuple
     if missing:
         listed = ", ".join(missing[:FEW]) + (f" and {len(missing) - FEW} more" if len(missing) > FEW else "")
         raise UserError(f"{name}: its weights do not fit its config: {listed} missing; use the config of the weights.")
-    return model.eval()
+    return model.eval(), sorted(info["missing_keys"])
 
 
 def _loaded(model: Any, path: Path, name: str | Path) -> Loaded:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from melior.engine.problem import Batch
 from melior.features._base import Matrix
-from melior.features.parts import Pixels, Ragged
+from melior.features.parts import Pixels, Ragged, SharedPixels
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class MatrixRows:
                 real = int((padded >= 0).sum())
                 tokens, padding = tokens + real, padding + padded.size - real
                 inputs[name] = torch.from_numpy(padded)
-            elif isinstance(part, Pixels):
-                inputs[name] = torch.from_numpy(np.ascontiguousarray(part.values[rows]))
+            elif isinstance(part, Pixels | SharedPixels):
+                inputs[name] = torch.from_numpy(np.ascontiguousarray(part.pictures(rows)))
         labels = np.zeros(len(rows), dtype=np.int64) if self.labels is None else self.labels[rows]
         kind = np.int64 if labels.ndim == 1 else np.float32
         return Batch(

@@ -4,7 +4,7 @@ import json
 import shlex
 from typing import Any
 
-from melior.report import numbers, words
+from melior.report import language, numbers, words
 from melior.report.charts._svg import shortened
 from melior.report.content import Content, Limits
 
@@ -40,7 +40,10 @@ def use(content: Content) -> dict[str, Any] | None:
     if not content.predictor and not content.recipe:
         return None
     folder = shlex.quote(content.folder)
-    commands = []
+    commands: list[tuple[str, str]] = []
+    spoken = ""
+    if content.writer:
+        commands, spoken = language.use(content, folder)
     if content.predictor:
         commands.append(("Answers for new rows", f"melior predict {folder} new_rows.csv"))
     if content.recipe and content.verb in ("improve", "train"):
@@ -52,7 +55,7 @@ def use(content: Content) -> dict[str, Any] | None:
     )
     return {
         "commands": commands,
-        "python": python if content.predictor else "",
+        "python": spoken or (python if content.predictor else ""),
         "recipe": content.recipe,
         "improved": content.verb == "improve",
     }
@@ -71,11 +74,11 @@ def small_print(content: Content) -> dict[str, Any]:
         ("Hash of the rows", str(about.get("data") or "")),
         ("Rows", _rows(rows)),
         ("Seed", str(settings["seed"]) if "seed" in settings else ""),
-        ("Split", _split(split) if content.evidence else ""),
+        ("Split", _split(split) if content.evidence and not content.generates else ""),
     ]
     if about.get("state") not in (None, "finished"):
         facts.insert(0, ("State", "this run is not finished"))
-    has_examples = bool(content.examples or content.confusions or content.table)
+    has_examples = bool(content.examples or content.confusions or content.table or content.answers)
     return {
         "facts": [fact for fact in facts if fact[1]],
         "has_examples": has_examples,
@@ -98,6 +101,8 @@ def _split(split: Any) -> str:
 
 
 def _glossary(content: Content) -> list[tuple[str, str]]:
+    if content.generates:
+        return language.glossary(content)
     words_used = []
     if content.metric and (means := words.meaning(content.metric)):
         words_used.append((words.metric(content.metric), means))

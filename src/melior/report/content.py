@@ -49,7 +49,9 @@ class Content:
     examples: list[dict[str, Any]] = field(default_factory=list)
     confusions: list[dict[str, Any]] = field(default_factory=list)
     pictures: Mapping[str, Any] = field(default_factory=dict)
+    answers: list[dict[str, Any]] = field(default_factory=list)  # of a language model to some prompts
     predictor: bool = False
+    writer: bool = False  # there is a language model to talk to
     training: Record | None = None  # of its network
     diagnosed: list[dict[str, Any]] = field(default_factory=list)  # what the checks of a training found
 
@@ -76,7 +78,9 @@ class Content:
             examples=examples.get("findings") or [],
             confusions=examples.get("confusions") or [],
             pictures=run.read("pictures.json") if run.has("pictures.json") else {},
+            answers=examples.get("answers") or [],
             predictor=(run.folder / "predictor").is_dir(),
+            writer=(run.folder / "model").is_dir(),
             training=training,
             diagnosed=[] if training is None else [one.to_dict() for one in examine(training, _recipe(run)).findings],
         )
@@ -86,9 +90,20 @@ class Content:
         return str(self.about.get("verb") or ("improve" if self.evidence else "train"))
 
     @property
+    def generates(self) -> bool:
+        """Whether the run is of a language model."""
+        return self.settings.get("task") == "generate"
+
+    @property
     def name(self) -> str:
         """What the data is called."""
         return str(self.about.get("name") or self.table.get("name") or "the table")
+
+    @property
+    def interrupted(self) -> list[str]:
+        """A sentence where Ctrl-C ended the training; else nothing."""
+        where = self.about.get("interrupted")
+        return [f"The training was interrupted at {where}; the same command goes on from there."] if where else []
 
     @property
     def metric(self) -> str:

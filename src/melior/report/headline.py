@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from melior.report import numbers, words
+from melior.report import language, numbers, words
 from melior.report.charts import outcome
 from melior.report.charts._svg import shortened
 from melior.report.content import Content
@@ -14,8 +14,12 @@ def headline(content: Content) -> dict[str, Any]:
     """title (the sentence), lead (the sentences after it), figures (the big numbers), belief, chart."""
     if content.evidence:
         return _improved(content, content.evidence)
+    if content.generates:
+        return _spoken(content)
     if content.scores:
         return _scored(content)
+    if content.verb == "train":
+        return _unscored(content)
     return _audited(content)
 
 
@@ -145,11 +149,38 @@ def _scored(content: Content) -> dict[str, Any]:
     lead = []
     if low is not None and high is not None:
         lead.append(f"On other rows like these, expect between {numbers.score(low)} and {numbers.score(high)}.")
+    lead += content.interrupted
     if content.verb == "train":
         lead.append("Nothing was compared: the command melior improve says what is wrong and what provably helps.")
     figures = [_figure(f"{metric[:1].upper()}{metric[1:]}", {**found, "score": found.get("value")}, on, "score")]
     if rows is not None:
         figures.append({"label": "Rows scored", "value": numbers.count(rows), "between": "", "note": on})
+    if content.about.get("seconds") is not None:
+        figures.append({"label": "Time", "value": numbers.seconds(content.about["seconds"]), "between": "", "note": ""})
+    return {"title": title, "lead": lead, "figures": figures, "belief": None, "chart": "", "notes": []}
+
+
+def _spoken(content: Content) -> dict[str, Any]:
+    """A language model that was taught or evaluated."""
+    title, lead = language.sentences(content)
+    figures = language.numbers_of(content)
+    if content.about.get("seconds") is not None:
+        figures.append({"label": "Time", "value": numbers.seconds(content.about["seconds"]), "between": "", "note": ""})
+    said = content.training.start.get("said") if content.training else None  # stands with the training
+    notes = [words.sentence(note) for note in content.about.get("notes") or [] if note and note != said]
+    return {"title": title, "lead": lead, "figures": figures, "belief": None, "chart": "", "notes": notes}
+
+
+def _unscored(content: Content) -> dict[str, Any]:
+    """A trained model of which no score is known."""
+    rows = numbers.known(content.table.get("rows"))
+    on = "" if rows is None else f" on {numbers.plural(rows, 'row')}"
+    model = content.settings.get("model")
+    family = model if isinstance(model, str) else next(iter(model), "auto") if isinstance(model, Mapping) else "auto"
+    what = "The model" if family == "auto" else f"The {words.plain(family)} model"
+    title = f"{what} was trained{on}; {language.UNKNOWN}"
+    lead = [*content.interrupted, "Score it on rows that it has not seen with the command melior evaluate."]
+    figures = [] if rows is None else [{"label": "Rows", "value": numbers.count(rows), "between": "", "note": ""}]
     if content.about.get("seconds") is not None:
         figures.append({"label": "Time", "value": numbers.seconds(content.about["seconds"]), "between": "", "note": ""})
     return {"title": title, "lead": lead, "figures": figures, "belief": None, "chart": "", "notes": []}

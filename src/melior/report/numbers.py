@@ -127,8 +127,8 @@ def number(value: Any) -> str:
 def measured(name: str, value: Any) -> str:
     """A number behind a finding; a share by its name is shown in per cent.
 
-    >>> measured("share_of_rarest", 0.0421), measured("rows", 1200), measured("noisy", True)
-    ('4.2\u202f%', '1,200', 'yes')
+    >>> measured("share_of_rarest", 0.0421), measured("rate", 0.001), measured("rows", 1200), measured("noisy", True)
+    ('4.2\u202f%', '0.001', '1,200', 'yes')
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -136,6 +136,8 @@ def measured(name: str, value: Any) -> str:
     if found is None:
         return MISSING if value is None else str(value)
     words = name.lower().split("_")
+    if words == ["rate"]:  # of learning, no share
+        return number(found)
     if words[0] == "p" and 0 <= found <= 1:
         return chance(found)
     if isinstance(value, float) and 0 <= found <= 1 and any(word in words for word in SHARES):

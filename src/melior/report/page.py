@@ -13,6 +13,7 @@ from melior.report.charts._svg import clean, shortened
 from melior.report.content import STEPS, Content, Limits
 from melior.report.found import found, row_map
 from melior.report.headline import headline
+from melior.report.language import answers
 from melior.report.scored import curves, scored
 from melior.report.trained import trained
 from melior.report.tried import refused, tried
@@ -48,6 +49,7 @@ def _page(content: Content, limits: Limits) -> str:
         "tried": tried(content),
         "refused": refused(content),
         "scored": scored(content, limits),
+        "answers": answers(content, limits),
         "curves": curves(content, limits),
         "training": trained(content),
         "data": data(content, limits),

@@ -9,6 +9,7 @@ from melior.report.charts._plane import MOST
 from melior.report.charts._svg import shortened
 from melior.report.content import Content, Limits
 from melior.report.found import rows_of
+from melior.report.language import foreseen
 
 BY_CLASS = ("precision", "recall", "f1", "roc_auc", "average_precision")
 SAME = 1e-9
@@ -24,6 +25,8 @@ SAYS = {
 
 def scored(content: Content, limits: Limits) -> dict[str, Any] | None:
     """The tables of scores; None where the run has none."""
+    if content.generates:
+        return foreseen(content)
     scores = (content.scores or {}).get("scores") or {}
     if not scores:
         return None
@@ -40,6 +43,8 @@ def scored(content: Content, limits: Limits) -> dict[str, Any] | None:
             if any(words.larger_is_better(n) == larger for n in names)
         ],
         "before": any(name in before for name in names),
+        "was": "the plain recipe",
+        "languages": [],
         "classes": _by_class(content, scores, before, limits),
         "on": str((content.scores or {}).get("on") or "held-out rows"),
         "rows": (content.scores or {}).get("rows"),

@@ -57,7 +57,7 @@ def tried(content: Content) -> dict[str, Any] | None:
 
 def refused(content: Content) -> list[dict[str, str]] | None:
     """Methods that treat what was found and could not be tried, and why."""
-    if content.evidence is None:
+    if content.evidence is None or (content.generates and not content.evidence.get("refused")):
         return None
     return [
         {

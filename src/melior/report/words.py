@@ -75,6 +75,18 @@ METRICS: dict[str, tuple[str, str, bool]] = {
         "How far, on average, a claimed probability is from the share that is really so; 0 is perfect.",
         False,
     ),
+    "perplexity": (
+        "perplexity",
+        "Among how many equally likely tokens the model wavers at each; 1 is certainty. Depends on the tokenizer.",
+        False,
+    ),
+    "bits_per_byte": (
+        "bits per byte",
+        "How surprised the model is by each byte of the text; comparable between tokenizers. 0 is never.",
+        False,
+    ),
+    "exact_match": ("exact match", "Share of answers that are the right one, word for word.", True),
+    "token_f1": ("token F1", "How many words an answer shares with the right one, averaged over the rows.", True),
     "log_loss": ("log loss", "How surprised the model is by the truth; 0 is never.", False),
     # where a row may have several labels
     "subset_accuracy": (

@@ -9,6 +9,7 @@ import numpy as np
 from melior.data.table import KINDS, Table
 from melior.features._base import Matrix
 from melior.models._base import Model
+from melior.models._network import NetworkModel
 from melior.predictor import Predictor
 from melior.recipe import Choice, Recipe
 from melior.testing import images, tables
@@ -75,6 +76,22 @@ class ModelSuite:
             holds(made == self.model(**self.settings), f"{ability} changes the family itself instead of a copy")
             table = self._plain(120)
             probabilities(self._fit(table, changed).scores(table), table)
+
+    def test_transfers_where_it_says_so(self) -> None:
+        """With the ability it begins with the folder that it is given, as a copy; without, it refuses in a sentence."""
+        made = self.model(**self.settings)
+        if not isinstance(made, NetworkModel):
+            holds("transfer_learning" not in self.model.can, "only a network can begin with a pretrained one")
+        elif "transfer_learning" not in self.model.can:
+            refused(lambda: made.transferred("a folder", "none", 1), f"a pretrained model, which {made.name} has not")
+        else:
+            for trained in ("none", "last", "all"):
+                changed = made.transferred("a folder", trained, 1)
+                holds(type(changed) is type(made), "transfer_learning gives another family")
+                holds(changed.pretrained_source() == "a folder", "it does not begin with the folder that it is given")
+                again = changed.transferred("", trained, 1)
+                holds(again.pretrained_source() == "a folder", "without a folder it forgets the one that it names")
+            holds(made == self.model(**self.settings), "transfer_learning changes the family itself instead of a copy")
 
     def test_says_what_it_cannot_read(self) -> None:
         table = self._table()

@@ -74,6 +74,14 @@ def examine(record: Record, recipe: Recipe | None = None, name: str = "run") -> 
                     measured={"check": check.name},
                 )
             ]
-        found += [replace(f, check=check.name, methods=treating(f.symptom), muted=muted(f, recipe)) for f in measured]
+        found += [
+            replace(
+                f,
+                check=check.name,
+                methods=treating(f.symptom) if recipe.task == "classify" else (),  # other tasks take no methods
+                muted=muted(f, recipe),
+            )
+            for f in measured
+        ]
     found.sort(key=lambda finding: (bool(finding.muted), -finding.severity))
     return Diagnosis(tuple(found), name, record.family, record.last_step, record.seconds)

@@ -97,22 +97,44 @@ def compare(
     pairs = [_paired(metric, truth, one, two) for one, two in zip(baselines, candidates, strict=True)]
     differences, resampled = _differences(metric, pairs, groups, len(truth), seed, resamples)
     spread = np.nanstd(resampled, axis=1, ddof=1)
-    moving = spread > 1e-12
     error = np.array([_widened(pair, se) if se > 1e-12 else se for pair, se in zip(pairs, spread, strict=True)])
+    return judged(differences, resampled, error=error, whole=whole, weights=weights, margin=margin)
+
+
+def judged(
+    differences: Floats,
+    resampled: Floats,
+    *,
+    error: Floats | None = None,
+    whole: Sequence[bool] | None = None,
+    weights: Sequence[float] | None = None,
+    margin: float = 0.0,
+) -> list[Judged]:
+    """Judges candidates by their differences to the baseline, positive is better, whatever they are measured in.
+
+    differences  (candidates,)
+    resampled    (candidates, draws) the same on rows drawn anew, the same draws for all candidates
+    error        (candidates,) standard errors; the spread of the draws unless given
+    whole, weights, margin  see `compare`
+    """
+    candidates = len(differences)
+    spread = np.nanstd(resampled, axis=1, ddof=1)
+    error = spread if error is None else error
+    moving = spread > 1e-12
     standard = (resampled - differences[:, None]) / np.where(moving, spread, 1)[:, None]
-    given = np.ones(len(candidates)) if weights is None else np.asarray(weights, dtype=np.float64)
+    given = np.ones(candidates) if weights is None else np.asarray(weights, dtype=np.float64)
     shares = np.log(given / given.mean())
     surprise = np.where(moving[:, None], shares[:, None] - log_ndtr(-standard), 0.0)  # log(weight / p)
     largest = np.sort(np.nanmax(surprise, axis=0))
-    judged = []
-    for number in range(len(candidates)):
+    found = []
+    for number in range(candidates):
         effect, half = float(differences[number]), float(ndtri(0.975) * error[number])
         complete = whole is None or whole[number]
         if not moving[number] or not np.isfinite(effect):
             unchanged = np.isfinite(effect)
             why = "it changes no answer" if unchanged else "the metric is undefined on these rows"
             said = effect if unchanged else 0.0
-            judged.append(Judged(said, said, said, None, None, "rejected" if unchanged else "undecided", None, why))
+            found.append(Judged(said, said, said, None, None, "rejected" if unchanged else "undecided", None, why))
             continue
         z = effect / error[number]
         p = float(1 - ndtr(z))
@@ -121,8 +143,8 @@ def compare(
         p_adjusted = max(float((beyond + 1) / (len(largest) + 1)), p)
         detectable = float((ndtri(0.975) + ndtri(POWER)) * error[number])
         verdict, why = _verdict(effect, half, p_adjusted, detectable, complete, margin)
-        judged.append(Judged(effect, effect - half, effect + half, p, p_adjusted, verdict, detectable, why))
-    return judged
+        found.append(Judged(effect, effect - half, effect + half, p, p_adjusted, verdict, detectable, why))
+    return found
 
 
 def _verdict(

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from melior.models.causal_lm import CausalLm
-from melior.verbs.language import Writer, is_language_run, load_writer, need_networks
+from melior.trials.language_model import Writer, need_networks
+from melior.verbs.language import is_language_run, load_writer
 
 
 def writer_of(what: str | Path) -> Writer:

@@ -32,7 +32,7 @@ from melior.trials.run import content_hash
 from melior.verbs.examples import examples_of
 
 if TYPE_CHECKING:
-    from melior.verbs.language import LanguageScores
+    from melior.trials.language_scores import LanguageScores
 
 CURVES = 12  # classes whose curves are drawn, the commonest first
 
@@ -153,7 +153,7 @@ def evaluate(
     from melior.verbs.language import evaluate_language, is_language_run
 
     if is_language_run(what):
-        return evaluate_language(what, source, seed=seed, progress=progress)
+        return evaluate_language(what, source, out=run, seed=seed, progress=progress)
     predictor, folder = predictor_of(what)
     progress("reading", 0, 3)
     table = source if isinstance(source, Table) else read_like(source, predictor.schema, need_target=True)

@@ -8,14 +8,14 @@ from typing import Any
 
 from melior.errors import UserError
 from melior.improvement.improve import improve_table
-from melior.improvement.improvement import Improvement
+from melior.improvement.improvement import Improvement, LanguageImprovement
 from melior.progress import Progress, silent
 from melior.recipe import Choice
 from melior.runs.store import TRAINING, Run
 from melior.trials.run import content_hash
 from melior.verbs.evaluate import measured
 from melior.verbs.examples import examples_of
-from melior.verbs.prepare import prepare
+from melior.verbs.prepare import language_recipe, prepare
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -38,7 +38,7 @@ def improve(
     workers: int = 0,
     run: str | Path | None = None,
     progress: Progress = silent,
-) -> Improvement:
+) -> "Improvement | LanguageImprovement":
     """Finds what is wrong, tries what treats it, keeps what provably helps.
 
     source    a file, a recipe (an object or a YAML file), a frame, or a Table
@@ -51,10 +51,20 @@ def improve(
     run       a folder for the predictor, the improved recipe, the evidence and a report; a run that was killed goes on
               where it stopped when the same call is made again
 
+    A recipe with `task: generate` has settings of its language model tried (`melior.improvement.language`).
+
     >>> melior.improve("reviews.csv", target="recommended", budget="5m")      # doctest: +SKIP
     """
     seconds = budget_seconds(budget)
     started = time.monotonic()
+    language = language_recipe(source, model=model, methods=methods, seed=seed)
+    if language is not None:
+        from melior.verbs.improve_language import improve_language
+
+        return improve_language(
+            *language, test=test or language[0].data.test, metric=metric, budget=seconds, attempt=attempt, never=never,
+            margin=margin, run=run, progress=progress,
+        )  # fmt: skip
     progress("reading", 0, 1)
     ready = prepare(
         source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns,

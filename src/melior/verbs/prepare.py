@@ -46,7 +46,9 @@ def prepare(
     """
     recipe, rows = recipe_and_rows(source)
     if recipe.task == "generate":
-        raise UserError("task: generate is taught by `melior train`; this command is for task: classify.")
+        raise UserError(
+            "task: generate is for `melior train` and `melior improve`; this command is for task: classify."
+        )
     data: dict[str, Any] = {}
     if target is not None:
         data["target"] = target

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Training:
-    """A trained predictor and its score on the rows that were put aside (None where none were)."""
+    """A trained predictor and its score on the rows that were put aside (None where none were).
+
+    interrupted  where Ctrl-C ended the training of a network, as "step 12 of 100"; empty where it came to its end
+    """
 
     predictor: Predictor
     evaluation: Evaluation | None
@@ -36,6 +39,7 @@ class Training:
     run: Path | None
     seconds: float
     notes: tuple[str, ...] = field(default=())
+    interrupted: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -47,6 +51,7 @@ class Training:
             "run": None if self.run is None else str(self.run),
             "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
+            **({"interrupted": self.interrupted} if self.interrupted else {}),
         }
 
     def __repr__(self) -> str:
@@ -116,7 +121,7 @@ def train(
     seconds = time.perf_counter() - started
     result = Training(
         predictor, evaluation, recipe, chosen.reason, training.rows, None if run is None else Path(run), seconds,
-        (*table.notes, *unfinished(where.interrupted)),
+        (*table.notes, *unfinished(where.interrupted)), where.interrupted,
     )  # fmt: skip
     if made is not None:
         from melior.report import write

@@ -1,0 +1,75 @@
+"""`improve` of `task: generate`: the search, its run folder and report."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from melior.data.language import language_rows
+from melior.errors import UserError
+from melior.improvement.improvement import LanguageImprovement
+from melior.improvement.language import METRIC, Improved, improve_rows
+from melior.progress import Progress
+from melior.recipe import Recipe
+from melior.runs.store import TRAINING, Run
+from melior.trials.language_model import digest_of, imported, settings_of
+from melior.verbs.language import MODEL, finish, write_scores
+
+
+def improve_language(
+    recipe: Recipe,
+    source: Any,
+    *,
+    test: Any,
+    metric: str | None,
+    budget: float,
+    attempt: Sequence[str],
+    never: Sequence[str],
+    margin: float,
+    run: str | Path | None,
+    progress: Progress,
+) -> LanguageImprovement:
+    """Tries changed settings of a language model and keeps the best that provably helps. budget: seconds."""
+    started = time.monotonic()
+    asked = metric or recipe.metric
+    if asked not in ("auto", METRIC):
+        raise UserError(f"metric: {asked}: language models are improved in {METRIC}; leave it at auto.")
+    settings_of(recipe)
+    progress("reading", 0, 1)
+    rows, name = language_rows(source)
+    held = None if test is None else language_rows(test)[0]
+    imported()
+    made = None if run is None else Run.begin(run, "improve", recipe, digest_of([*rows, *(held or ())]))
+    with tempfile.TemporaryDirectory() as aside:
+        improved = improve_rows(
+            rows,
+            recipe,
+            store=Path(aside) if made is None else made.trials,
+            test=held,
+            budget=budget,
+            name=name,
+            attempt=attempt,
+            never=never,
+            margin=margin,
+            progress=progress,
+        )
+    seconds = time.monotonic() - started
+    found = replace(improved.found, run=None if run is None else Path(run), seconds=seconds)
+    if made is not None:
+        _write(made, found, improved, name)
+    return found
+
+
+def _write(made: Run, found: LanguageImprovement, improved: Improved, name: str) -> None:
+    """The same files as for a table; the model in place of a predictor, and how its training went."""
+    for folder in (MODEL, TRAINING):
+        shutil.rmtree(made.folder / folder, ignore_errors=True)
+        shutil.copytree(improved.trial.folder / folder, made.folder / folder)
+    made.write("findings.json", [finding.to_dict() for finding in found.findings])
+    made.write("evidence.json", {key: value for key, value in found.to_dict().items() if key != "findings"})
+    write_scores(made, improved.trial.limit, improved.before, improved.after, METRIC)
+    made.write_text("recipe.yaml", found.recipe.to_yaml())
+    finish(made, seconds=found.seconds, name=name, family=found.family)
