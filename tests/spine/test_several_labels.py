@@ -124,13 +124,17 @@ def test_pooled_borders_are_no_worse_than_one_half():
 
 def test_weights_count_rows_in_thresholds():
     random = np.random.default_rng(3)
-    labels = (random.random((60, 2)) < 0.4).astype(np.int32)
-    margins = random.normal(size=(60, 2)) + labels
-    counts = random.integers(1, 3, 60)
     made = metric("macro_f1", NAMES[:2], multilabel=True)
-    twice = np.repeat(np.arange(60), counts)
-    weighted = best_thresholds(margins, labels, counts.astype(float), made)
-    np.testing.assert_allclose(weighted, best_thresholds(margins[twice], labels[twice], np.ones(len(twice)), made))
+    differ = 0
+    for _ in range(5):
+        labels = (random.random((60, 2)) < 0.4).astype(np.int32)
+        margins = random.normal(size=(60, 2)) + labels
+        counts = random.integers(1, 8, 60)
+        twice = np.repeat(np.arange(60), counts)
+        weighted = best_thresholds(margins, labels, counts.astype(float), made)
+        np.testing.assert_allclose(weighted, best_thresholds(margins[twice], labels[twice], np.ones(len(twice)), made))
+        differ += not np.allclose(weighted, best_thresholds(margins, labels, np.ones(60), made))
+    assert differ > 0
 
 
 def test_nothing_to_gain_leaves_one_half():
