@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
 from melior.errors import MissingExtra
@@ -10,9 +11,10 @@ from melior.methods._base import methods
 from melior.models._base import Hardware, families, resolve
 from melior.models.image_network import ImageNetwork
 from melior.models.tabular_network import TabularNetwork
+from melior.models.text_encoder import TextEncoder
 from melior.recipe import Choice, Recipe
 from melior.testing import images, tables
-from melior.trials.family import choose_family
+from melior.trials.family import choose_family, suited_families
 
 SET = {
     "activation_choice": ({}, {"activation": "gelu"}),
@@ -71,6 +73,27 @@ def test_auto_weighs_the_hardware_and_the_rows():
     assert network.seconds(large) > network.seconds(small)
     if images.HAVE_PILLOW:
         assert "cores" in ImageNetwork(epochs=100).untried(images.image_table(), few)
+
+
+def test_the_work_of_a_text_encoder_grows_with_texts_and_layers():
+    short, long = tables.mixed_table(300), tables.mixed_table(300)
+    long = long.with_frame(long.frame.with_columns(pl.col("note") + " and so on" * 40))
+    encoder = TextEncoder()
+    assert encoder.seconds(long) > 3 * encoder.seconds(short)
+    assert TextEncoder(depth=4).seconds(long) == pytest.approx(2 * encoder.seconds(long), rel=0.05)
+    whole, frozen = (TextEncoder(source="a/name", tuning=tuning) for tuning in ("full", "frozen"))
+    assert whole.seconds(long) > encoder.seconds(long)
+    assert frozen.seconds(long) < whole.seconds(long) / 8
+    assert "2 cores without a GPU" in encoder.untried(long, Hardware(2, False))
+
+
+def test_auto_leaves_out_what_takes_longer_than_is_allowed():
+    pytest.importorskip("torch")
+    table = tables.number_table(1200)
+    assert "tabular_network" in suited_families(table, table, 1000.0)[0]
+    suited, left_out = suited_families(table, table, 0.1)
+    assert suited == ["linear", "trees"]
+    assert "the budget allows 0" in left_out["tabular_network"]
 
 
 def test_auto_says_why_networks_are_left_out():

@@ -36,6 +36,7 @@ from melior.trials.threads import cores, one_thread_each
 
 MANY_ROWS = 10_000  # from here on, improve looks only for what it can act on; an audit looks for everything
 CHECKING = 0.35  # of the budget, for looking; checks that were not begun by then are left out and named
+CHOOSING = 0.15  # of the budget, for the trial of families
 NOISE_WORTH_CORRECTING = 0.02  # estimated share of wrong labels; below it the correction costs more than it mends
 
 
@@ -124,7 +125,7 @@ def improve_table(
     development, sealed, overlap = separate(parts.development, parts.sealed, separate_test=parts.given)
     parts = replace(parts, development=development, sealed=sealed)
 
-    chosen = choose_family(recipe, development, progress=progress, workers=workers)
+    chosen = choose_family(recipe, development, allowed=CHOOSING * budget, progress=progress, workers=workers)
     recipe = chosen.recipe
     before = None
     if repairs or overlap is not None:

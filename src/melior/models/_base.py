@@ -76,6 +76,10 @@ class Model(BaseModel, ABC):
             return f"{self.name} reads {', '.join(sorted(self.kinds))} columns and the table has none"
         return None
 
+    def seconds(self, table: Table) -> float:
+        """About how long a fit takes on one core; 0 where that is never long."""
+        return 0.0
+
     def untried(self, table: Table, hardware: "Hardware") -> str | None:
         """Why `model: auto` leaves this family out on such a table and hardware, or None; it can always be named."""
         return None

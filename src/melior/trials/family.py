@@ -27,19 +27,23 @@ class FamilyChoice:
     scores: dict[str, float]
 
 
-def choose_family(recipe: Recipe, table: Table, *, progress: Progress = silent, workers: int = 0) -> FamilyChoice:
+def choose_family(
+    recipe: Recipe, table: Table, *, allowed: float | None = None, progress: Progress = silent, workers: int = 0
+) -> FamilyChoice:
     """Names the family of a recipe that says auto; any other recipe comes back as it is.
+
+    allowed  seconds that the trial may take: families that would take longer are left out
 
     Every family that can read the table is cross-validated on the same rows and folds with its defaults; the one with
     the best score is taken, unless a cheaper one is not provably worse and as good to within a hundredth.
     """
     if recipe.model.name != "auto":
         return FamilyChoice(recipe, f"{recipe.model.name}, as the recipe says", {})
-    suited, left_out = suited_families(table)
+    sample = table if table.rows <= ROWS else table.take(some_rows(table, recipe.seed))
+    suited, left_out = suited_families(table, sample, allowed)
     if len(suited) == 1:
         only = f"{suited[0]}: the only family that reads these columns"
         return FamilyChoice(recipe.with_model(suited[0]), with_left_out(only, left_out), {})
-    sample = table if table.rows <= ROWS else table.take(some_rows(table, recipe.seed))
     plain = recipe.model_copy(update={"methods": ()})
     split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
     trials = Trials(sample, folds(sample, split, recipe.seed), workers=workers)
@@ -71,11 +75,18 @@ def choose_family(recipe: Recipe, table: Table, *, progress: Progress = silent, 
     return FamilyChoice(recipe.with_model(Choice(name=best)), with_left_out(reason, left_out), scores)
 
 
-def suited_families(table: Table) -> tuple[list[str], dict[str, str]]:
-    """The families that are tried on a table, cheapest first, and why others that could read it are left out."""
+def suited_families(
+    table: Table, sample: Table | None = None, allowed: float | None = None
+) -> tuple[list[str], dict[str, str]]:
+    """The families that are tried on a table, cheapest first, and why others that could read it are left out: what the
+    family says itself, or that its trial on the sample takes longer than is allowed."""
     hardware = Hardware(cores(), have_gpu())
     able = {name: made for name, family in families().items() if (made := family()).unsuitable(table) is None}
     left_out = {name: reason for name, made in able.items() if (reason := made.untried(table, hardware))}
+    for name, made in able.items():
+        seconds = made.seconds(table if sample is None else sample) * FOLDS / min(hardware.cores, FOLDS)
+        if allowed is not None and not hardware.gpu and seconds > allowed and name not in left_out:
+            left_out[name] = f"its trial takes some {seconds:,.0f} seconds, of which the budget allows {allowed:,.0f}"
     if len(left_out) == len(able):  # better slow than not at all
         return list(able), {}
     return [name for name in able if name not in left_out], left_out
