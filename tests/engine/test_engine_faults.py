@@ -375,11 +375,11 @@ def test_ctrl_c_ends_cleanly_with_weights_that_can_be_used(undisturbed, tmp_path
 def test_a_second_ctrl_c_ends_at_once():
     from melior.engine.surroundings import Interrupt
 
-    interrupt = Interrupt()
+    interrupt, before = Interrupt(), signal.getsignal(signal.SIGINT)
     with interrupt.watching():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.01)
         assert interrupt.asked
         with pytest.raises(KeyboardInterrupt):
             interrupt(signal.SIGINT, None)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
