@@ -82,7 +82,7 @@ def steady(text: str) -> str:
     from melior.samples import REVIEWS
 
     folded = r"\n?".join(re.escape(letter) for letter in str(REVIEWS))  # a long path may be cut at the edge
-    text = re.sub(rf"\s{folded}(?=\s)", f" {REVIEWS.name}", text)
+    text = re.sub(rf"\s+{folded}(?=\s)", f" {REVIEWS.name}", text)
     text = re.sub(r"^The same by hand:.*(?:\n.+)*", wrapped, text, flags=re.MULTILINE)
     text = re.sub(r"\d[\d,]*\.\d+ s\b", lambda found: "… s".rjust(len(found[0])), text)
     return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())

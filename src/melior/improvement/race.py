@@ -162,8 +162,11 @@ class Race:
         ]
         for runner in best.values():
             runner.stopped = "" if runner in promising else HOPELESS
-        # what gains most for its time goes first
-        self.promising = sorted(promising, key=lambda runner: -gains[id(runner)] / max(runner.candidate.cost, 1.0))
+        # what gains most for its time goes first, and more so what helps most often against what was found: the gain on
+        # one fold is a noisy witness
+        self.promising = sorted(
+            promising, key=lambda r: -r.candidate.weight * gains[id(r)] / max(r.candidate.cost, 1.0)
+        )
 
     def _skip_look(self) -> None:
         """All folds are affordable for all candidates: no choice is made on the rows of one fold alone."""
