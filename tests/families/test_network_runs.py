@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from importlib.util import find_spec
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,9 @@ import pytest
 
 import melior
 from melior.checks._training import history_in
+from melior.errors import UserError
 from melior.models._network import PLACE, trained_in
+from melior.models.tabular_network import TabularNetwork
 from melior.recipe import Recipe
 from melior.runs.store import Run
 from melior.testing import tables
@@ -149,3 +152,16 @@ def test_places_are_put_back(tmp_path):
     with trained_in(tmp_path) as where:
         assert PLACE.get() is where
     assert PLACE.get() is before
+
+
+def test_only_what_a_run_keeps_is_logged(tmp_path):
+    network = TabularNetwork(log_to=("tensorboard",), epochs=100_000)
+    assert network.training(100, seed=0, threads=1, stops=False).log_to == ()
+    with trained_in(tmp_path):
+        assert network.training(100, seed=0, threads=1, stops=False).log_to == ("tensorboard",)
+
+
+@pytest.mark.skipif(find_spec("tensorboard") is not None, reason="tensorboard is installed")
+def test_a_logger_that_is_not_installed_is_one_sentence(recipe, tmp_path):
+    with pytest.raises(UserError, match="tensorboard is not installed: pip install tensorboard"):
+        melior.train(recipe(log_to=("tensorboard",)), run=tmp_path / "run")

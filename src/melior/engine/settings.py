@@ -16,7 +16,7 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 class Training(BaseModel):
     """Settings of one training. Frozen; the same settings, seed, rows and hardware give the same weights.
 
-    epochs            passes over the rows, 1..10,000; `steps`, where given, counts instead
+    epochs            passes over the rows, 1..100,000; `steps`, where given, counts instead
     steps             optimiser steps, or None
     batch_rows        rows of one step, over all micro-batches and devices; an epoch is cut evenly, so a step has at
                       most this many
@@ -58,7 +58,7 @@ class Training(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 3
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 3
     steps: Annotated[int, Field(ge=1)] | None = None
     batch_rows: Annotated[int, Field(ge=1)] = 32
     micro_batch: Annotated[int, Field(ge=1)] | None = None

@@ -104,6 +104,7 @@ class NetworkModel(Model):
     checkpointing  computes activations again instead of keeping them: slower, less memory
     compile        compiles the network first: pays for long trainings
     device         auto, cpu or cuda
+    log_to         tensorboard, mlflow: where the final training in a run is logged besides its history, if installed
     """
 
     is_network: ClassVar[bool] = True
@@ -135,6 +136,7 @@ class NetworkModel(Model):
     checkpointing: bool = False
     compile: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    log_to: tuple[Literal["tensorboard", "mlflow"], ...] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -318,6 +320,7 @@ class NetworkModel(Model):
             seed=seed,
             device=self.device,
             threads=threads,
+            log_to=self.log_to if PLACE.get().folder else (),  # trials are not logged
         )
 
 

@@ -44,6 +44,11 @@ class CausalLm(Generator):
     repetition_penalty  1: none, 0.1..10
     stop           texts at which an answer ends
     device         auto, cpu, cuda
+    micro_batch    rows computed at once; none: as many as fit; the step is the same
+    average        decay of the moving average of the weights that is kept, 0..0.99999; 0 keeps the last ones
+    compile        auto (for long trainings on a GPU), true, false
+    non_finite     what is done with a step whose loss is no number: lower the rate, skip it, or stop
+    log_to         tensorboard, mlflow: where training in a run is logged besides its history, if installed
     """
 
     base: str | None = None
@@ -79,6 +84,11 @@ class CausalLm(Generator):
     repetition_penalty: Annotated[float, Field(ge=0.1, le=10)] = 1.0
     stop: tuple[str, ...] = ()
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    micro_batch: Annotated[int, Field(ge=1)] | None = None
+    average: Annotated[float, Field(ge=0, le=0.99999)] = 0.0
+    compile: bool | Literal["auto"] = "auto"
+    non_finite: Literal["lower", "skip", "stop"] = "lower"
+    log_to: tuple[Literal["tensorboard", "mlflow"], ...] = ()
 
     @model_validator(mode="after")
     def fits_together(self) -> Self:

@@ -164,6 +164,8 @@ def taught(
         activation_checkpointing=settings.checkpointing, checkpoint_every=settings.checkpoint_every,
         validate_every=max(1, settings.steps // 5) if watched and settings.steps else None,
         patience=settings.patience if stops else 0, device=settings.device, seed=seed,
+        micro_batch=settings.micro_batch, average=settings.average, compile=settings.compile,
+        non_finite=settings.non_finite, log_to=settings.log_to if folder is not None else (),
     )  # fmt: skip
     tuning = "full" if settings.base is None else settings.tuning
     how: dict[str, Any] = {"layers": settings.layers} if tuning == "last_k" else {}
