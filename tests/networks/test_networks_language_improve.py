@@ -1,6 +1,7 @@
 """`improve` of task: generate: what is tried, what is believed, and that it goes on where it stopped."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -143,7 +144,9 @@ def test_a_killed_command_goes_on(improved, tmp_path):
     code = "import sys; from melior.cli.main import run; sys.argv = ['melior', *sys.argv[1:]]; run()"
     never = [piece for name in NEVER for piece in ("--never", name)]
     called = [sys.executable, "-c", code, "improve", tmp_path / "melior.yaml", "--run", tmp_path / "run", *never]
-    with subprocess.Popen(called, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as command:
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # as here: sums in another order are other weights
+    quiet = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(called, env=one_thread, **quiet) as command:
         assert command.stderr is not None
         for line in command.stderr:
             if "training: higher rate" in line:
