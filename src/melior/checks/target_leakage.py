@@ -196,7 +196,8 @@ class TargetLeakage(Check):
         if verdict == "honest":
             return None
         certain = verdict == "certain"
-        found_ = self.finding(context, suspect, found, without, (rest, whole), certain, rows, labels)
+        suspect = replace(suspect, explains=explains, losses=losses)  # of the one class that gaps tell
+        found_ = self.finding(context, suspect, found, without, (rest, whole), certain, rows, labels, answer)
         return replace(found_, measured={**found_.measured, "beats_all_others": proof.beats})
 
     @staticmethod
@@ -218,13 +219,14 @@ class TargetLeakage(Check):
         certain: bool,
         rows: Rows,
         labels: Labels,
+        answer: Labels,
     ) -> Finding:
         table, column = context.table, suspect.column
         every = context.out_of_fold()
         alone = full_length(suspect.scores, rows, len(table))
         areas = [roc_auc(scores[rows], labels) for scores in (alone, without, every)]
         what = f"whether {column!r} is missing" if suspect.kind == "missing" else f"{column!r}"
-        counts = np.bincount(labels)
+        counts = np.bincount(answer)
         limit = copy_explains(CLOSE_COPY if suspect.kind == "grade" else LOOSE_COPY, counts)
         others = "there is no other column" if len(table.features()) == 1 else f"all other columns {areas[1]:.3f}"
         says = "is the answer in disguise" if certain else "looks like the answer in disguise"

@@ -1,28 +1,27 @@
 """Networks over images: a small residual one from scratch, or a pretrained one; other columns join before the end."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from numpy.typing import NDArray
 from pydantic import Field
 
-from melior.data.table import Floats, LabelMatrix, Labels, Table
+from melior.data.table import Table
 from melior.features._base import Encoder, Matrix
 from melior.features.blocks import Block, Blocks
 from melior.features.network import PartBlock, Pictures
-from melior.models._base import MatrixScorer
 from melior.models._fusion import FusionModel
-from melior.models._network import SHRINK, TUNINGS, Activation, NetworkModel, Normalization
+from melior.models._network import SHRINK, TUNINGS, Activation, Normalization
 from melior.models._pictures import FrozenPictures, base_fault, base_plan, pictures_part
+from melior.models._pretrained import PretrainedNetwork
 from melior.models.linear import Linear
 
-RATES = {"full": 1e-4, "last_k": 3e-4, "lora": 1e-3}  # of pretrained encoders
 PASSES = {"frozen": 1, "full": 8, "last_k": 12, "lora": 12}
 LEAST_STEPS, MOST_PASSES = 200, 40  # on few rows
 LEAST = 1e-6
 
 
-class ImageNetwork(FusionModel):
+class ImageNetwork(FusionModel, PretrainedNetwork):
     """Network over the pictures of an image column, residual from scratch or pretrained; other columns beside it.
 
     He et al., Deep Residual Learning for Image Recognition, CVPR 2016. From scratch pictures are 32 by 32 pixels, grey
@@ -53,17 +52,14 @@ class ImageNetwork(FusionModel):
     most_categories   a column of more is hashed, 2..1,000,000
     """
 
-    can: ClassVar[frozenset[str]] = NetworkModel.can | {"transfer_learning"}
+    rates: ClassVar[Mapping[str, float]] = {"full": 1e-4, "last_k": 3e-4, "lora": 1e-3}
+    on_gpu: ClassVar[str] = "full"
     probes: ClassVar[bool] = True
     cost: ClassVar[int] = 6
     usual_rate: ClassVar[float] = 5e-3
     usual_decay: ClassVar[float] = 0.05
 
     base: str = ""
-    tuning: Literal["auto", "frozen", "last_k", "lora", "full"] = "auto"
-    layers: Annotated[int, Field(ge=1, le=1000)] = 2
-    rank: Annotated[int, Field(ge=1, le=4096)] = 8
-    alpha: Annotated[float, Field(gt=0, le=4096)] = 16.0
     weight_decay: Annotated[float, Field(ge=0, le=10_000)] = 0.05
     dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.1
     width: Annotated[int, Field(ge=1, le=8192)] = 128
@@ -73,16 +69,6 @@ class ImageNetwork(FusionModel):
     image_depth: Annotated[int, Field(ge=1, le=32)] = 2
     image_stride: Annotated[int, Field(ge=1, le=4)] = 2
     image_normalization: Normalization = "batch"
-
-    def chosen(self) -> str:
-        """What is trained: full for a network from scratch."""
-        if not self.base:
-            return "full"
-        if self.tuning != "auto":
-            return self.tuning
-        import torch
-
-        return "full" if torch.cuda.is_available() and self.device != "cpu" else "frozen"
 
     def pretrained_source(self) -> str:
         return self.base
@@ -96,10 +82,7 @@ class ImageNetwork(FusionModel):
         reason = super().unsuitable(table)
         if reason is not None or not self.base:
             return reason
-        return base_fault(self.base, **self._tuned())
-
-    def _tuned(self) -> dict[str, Any]:
-        return {"tuning": self.chosen(), "layers": self.layers, "rank": self.rank, "alpha": self.alpha}
+        return base_fault(self.base, **self.tuned())
 
     def reads_lengths(self, table: Table) -> bool:
         return self.chosen() != "frozen" and super().reads_lengths(table)
@@ -113,7 +96,7 @@ class ImageNetwork(FusionModel):
         return Blocks([*beside.blocks, *(FrozenPictures(column, base=self.base) for column in images)])
 
     def _image(self, column: str, blocks: list[Block], parts: list[PartBlock]) -> None:
-        parts.append(pictures_part(column, base_plan(self.base, **self._tuned())) if self.base else Pictures(column))
+        parts.append(pictures_part(column, base_plan(self.base, **self.tuned())) if self.base else Pictures(column))
 
     def plan(self, matrix: Matrix, classes: int) -> dict[str, Any]:
         plan = {
@@ -124,7 +107,7 @@ class ImageNetwork(FusionModel):
             "image_normalization": self.image_normalization,
         }
         if self.base:
-            encoder = base_plan(self.base, **self._tuned())
+            encoder = base_plan(self.base, **self.tuned())
             plan["encoders"] = {name: encoder for name, _ in plan["images"]}
         return plan
 
@@ -139,37 +122,10 @@ class ImageNetwork(FusionModel):
             for key, value in pretrained_weights(self.base, plan["encoders"][name]).items()
         }
 
-    def fit(
-        self,
-        matrix: Matrix,
-        labels: Labels,
-        weights: Floats | None,
-        classes: int,
-        *,
-        seed: int,
-        threads: int = 1,
-    ) -> MatrixScorer:
-        if self.base and self.chosen() == "frozen":
-            return self._on_features().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
-        return super(ImageNetwork, self._rated()).fit(matrix, labels, weights, classes, seed=seed, threads=threads)
-
-    def fit_labels(
-        self, matrix: Matrix, labels: LabelMatrix, weights: Floats | None, *, seed: int, threads: int = 1
-    ) -> MatrixScorer:
-        if self.base and self.chosen() == "frozen":
-            return self._on_features().fit_labels(matrix, labels, weights, seed=seed, threads=threads)
-        return super(ImageNetwork, self._rated()).fit_labels(matrix, labels, weights, seed=seed, threads=threads)
-
-    def _on_features(self) -> Linear:
-        """What learns from features of a frozen model, with the penalties of this family."""
+    def on_features(self) -> Linear:
+        """A logistic regression, with the penalties of this family."""
         linear = Linear().penalized(l2=max(self.weight_decay / self.usual_decay, LEAST))
         return linear.penalized(l1=self.l1 / SHRINK) if self.l1 else linear
-
-    def _rated(self) -> "ImageNetwork":
-        """With the usual rate of what is trained of a pretrained model."""
-        if not self.base or self.learning_rate is not None:
-            return self
-        return self.model_copy(update={"learning_rate": RATES[self.chosen()]})
 
     def usual_epochs(self, rows: int) -> int:
         if self.base:

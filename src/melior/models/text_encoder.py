@@ -14,10 +14,10 @@ from melior.features.blocks import Blocks
 from melior.features.network import NetworkEncoder
 from melior.features.parts import Ragged
 from melior.models._base import MatrixScorer
-from melior.models._network import TUNINGS, NetworkModel
+from melior.models._network import TUNINGS
+from melior.models._pretrained import PretrainedNetwork
 from melior.models._texts import PART, EncoderTokens, FrozenText
 
-RATES = {"full": 5e-5, "last_k": 2e-4, "lora": 1e-3}  # of pretrained encoders; Devlin et al. 2019, Hu et al. 2021
 FEW_ROWS = 2000  # below this the fit is the same for any number of threads
 PASSES = {"frozen": 1, "full": 3, "last_k": 5, "lora": 5}
 LETTERS = 4.0  # of a token, about
@@ -25,7 +25,7 @@ TOKEN_SECONDS = 2.5e-3  # to train on one, of an encoder of 22 million weights, 
 ENCODED = 1 / 8  # of that, to encode one
 
 
-class TextEncoder(NetworkModel):
+class TextEncoder(PretrainedNetwork):
     """A transformer over the text columns (joined, a line each) with a linear head.
 
     Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers, NAACL 2019.
@@ -44,15 +44,13 @@ class TextEncoder(NetworkModel):
     """
 
     kinds: ClassVar[frozenset[str]] = frozenset({"text"})
-    can: ClassVar[frozenset[str]] = NetworkModel.can | {"transfer_learning"}
+    # Devlin et al. 2019, Hu et al. 2021
+    rates: ClassVar[Mapping[str, float]] = {"full": 5e-5, "last_k": 2e-4, "lora": 1e-3}
+    on_gpu: ClassVar[str] = "lora"
     module: ClassVar[str] = "encoded_text"
     cost: ClassVar[int] = 7
 
     source: str = ""
-    tuning: Literal["auto", "frozen", "last_k", "lora", "full"] = "auto"
-    layers: Annotated[int, Field(ge=1, le=1000)] = 2
-    rank: Annotated[int, Field(ge=1, le=4096)] = 8
-    alpha: Annotated[float, Field(gt=0, le=4096)] = 16.0
     pooling: Literal["mean", "cls"] = "mean"
     dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.1
     longest: Annotated[int, Field(ge=4, le=100_000)] = 256
@@ -60,16 +58,6 @@ class TextEncoder(NetworkModel):
     width: Annotated[int, Field(ge=4, le=8192)] = 64
     depth: Annotated[int, Field(ge=1, le=64)] = 2
     heads: Annotated[int, Field(ge=1, le=64)] = 4
-
-    def chosen(self) -> str:
-        """What is trained: full for an encoder from scratch."""
-        if not self.source:
-            return "full"
-        if self.tuning != "auto":
-            return self.tuning
-        import torch
-
-        return "lora" if torch.cuda.is_available() and self.device != "cpu" else "frozen"
 
     def pretrained_source(self) -> str:
         return self.source
@@ -137,10 +125,7 @@ class TextEncoder(NetworkModel):
             "classes": classes,
             "pooling": self.pooling,
             "dropout": self.dropout,
-            "tuning": self.chosen(),
-            "layers": self.layers,
-            "rank": self.rank,
-            "alpha": self.alpha,
+            **self.tuned(),
             "pad": pad,
         }
 
@@ -173,25 +158,10 @@ class TextEncoder(NetworkModel):
         threads: int = 1,
     ) -> MatrixScorer:
         threads = 1 if len(labels) < FEW_ROWS else threads  # sums in another order are other weights
-        if matrix.features and not matrix.parts:  # features of a frozen encoder
-            from melior.models.linear import Linear
-
-            return Linear().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
-        if not self.source or self.learning_rate is not None:
-            return super().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
-        return self._rated().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
+        return super().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
 
     def fit_labels(
         self, matrix: Matrix, labels: LabelMatrix, weights: Floats | None, *, seed: int, threads: int = 1
     ) -> MatrixScorer:
         threads = 1 if len(labels) < FEW_ROWS else threads
-        if matrix.features and not matrix.parts:
-            from melior.models.linear import Linear
-
-            return Linear().fit_labels(matrix, labels, weights, seed=seed, threads=threads)
-        rated = self._rated() if self.source and self.learning_rate is None else self
-        return super(TextEncoder, rated).fit_labels(matrix, labels, weights, seed=seed, threads=threads)
-
-    def _rated(self) -> "TextEncoder":
-        """With the usual rate of what is trained of a pretrained encoder."""
-        return self.model_copy(update={"learning_rate": RATES[self.chosen()]})
+        return super().fit_labels(matrix, labels, weights, seed=seed, threads=threads)

@@ -81,14 +81,12 @@ class Run:
         return self.folder / "trials"
 
     def finish(self, **more: Any) -> None:
-        """Marks the run finished and writes the manifest."""
+        """Marks the run finished and writes the manifest. more: what else `run.json` says; `interrupted`, where a
+        training ended early, keeps the checkpoints, which are several times the size of the model."""
         about = self.read("run.json")
         self.write("run.json", {**about, "state": "finished", **more})
         self.renew_manifest()
-
-    def drop_checkpoints(self) -> None:
-        """Removes what only an unfinished training needs: several times the size of the model."""
-        for folder in (self.folder / TRAINING).rglob("checkpoints"):
+        for folder in () if more.get("interrupted") else list((self.folder / TRAINING).rglob("checkpoints")):
             rmtree(folder, ignore_errors=True)
 
     def renew_manifest(self) -> None:

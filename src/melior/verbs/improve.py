@@ -101,7 +101,6 @@ def improve(
         made.save_predictor(found.predictor)
         made.finish(seconds=found.seconds, name=ready.table.name)
         write(made)
-        made.drop_checkpoints()
         progress("writing the run and its report", 1, 1)
     return found
 

@@ -142,13 +142,11 @@ def write_scores(
 
 
 def finish(made: Run, **about: Any) -> None:
-    """Marks a run finished and draws its report; nothing goes on from a training that was not interrupted."""
+    """Marks a run finished and draws its report."""
     from melior.report import write
 
     made.finish(**about)
     write(made)
-    if "interrupted" not in about:
-        made.drop_checkpoints()
 
 
 def examples(before: LanguageScores | None, after: LanguageScores) -> list[dict[str, Any]]:

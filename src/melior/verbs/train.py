@@ -134,8 +134,6 @@ def train(
         early = {"interrupted": where.interrupted} if where.interrupted else {}
         made.finish(seconds=seconds, name=table.name, family=chosen.reason, **early)
         write(made)
-        if not early:
-            made.drop_checkpoints()
     progress("scoring", 2, 2)
     return result
 
