@@ -56,7 +56,7 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
         title = f"{helped[:1].upper()}{helped[1:]}: {metric} goes from {start} to {end}."
     else:
         said = "Nothing that was tried provably helps" if tried else "No method was tried"
-        title = f"{said}: the plain recipe stays, with a {metric} of {start}."
+        title = f"{said}: the plain recipe stays, with {words.with_article(metric)} of {start}."
     lead += _sureness(evidence, accepted, gain)
     reported = numbers.known(evidence.get("reported_before_repair"))
     if believed is None and reported is not None:
@@ -144,7 +144,7 @@ def _scored(content: Content) -> dict[str, Any]:
     value = numbers.score(found.get("value"))
     family = str((content.settings.get("model") or {}) if isinstance(content.settings.get("model"), str) else "")
     what = "The model" if content.verb == "evaluate" or family in ("", "auto") else f"The {words.plain(family)} model"
-    title = f"{what} reaches a {metric} of {value} on {on}."
+    title = f"{what} reaches {words.with_article(metric)} of {value} on {on}."
     low, high = numbers.known(found.get("low")), numbers.known(found.get("high"))
     lead = []
     if low is not None and high is not None:

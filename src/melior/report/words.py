@@ -152,6 +152,18 @@ def metric(name: str) -> str:
     return f"{title} of {label.removesuffix(']')}" if bracket else title
 
 
+def with_article(called: str) -> str:
+    """What a metric is called, as it stands in a sentence.
+
+    >>> with_article("macro F1"), with_article("accuracy"), with_article("F1 of yes"), with_article("bits per byte")
+    ('a macro F1', 'an accuracy', 'an F1 of yes', 'bits per byte')
+    """
+    if called.startswith("bits"):
+        return called
+    spoken = called.startswith(("F1", "ROC", "a", "e", "i", "o", "u"))  # F and R are spoken with a vowel
+    return f"an {called}" if spoken else f"a {called}"
+
+
 def meaning(name: str) -> str:
     """What a metric means, in one line; empty for an unknown one."""
     family = name.partition("[")[0]
