@@ -99,7 +99,7 @@ def audit(path: str, fast: bool) -> Case:
         "peak_mib": peak_mib(),
         "found": sorted({finding.symptom for finding in found.findings}),
         "notes": list(found.notes),
-        "failed": found.failed,
+        "checks_failed": found.failed,
     }
 
 
