@@ -29,9 +29,11 @@ class LabelNoise(Check):
     doubled (half wrong is as bad as it gets), times the probability that there are any.
 
     The finding is a question unless p is below 0.005. A cause of the answer that no column tells makes the same pattern
-    as labels wrong at random, so it is one beyond 15 % too; and so is what is found with fewer than ten rows a number
-    column. `corrects_scores` says whether the noise matrix is sure enough to correct scores with: p below 0.005, at
-    least ten rows a number column, and of two classes at most a third of the labels wrong.
+    as labels wrong at random, so it is one beyond 15 % too. With fewer than ten rows a number column what a model
+    cannot learn looks much like labels that are wrong: there the evidence (the log likelihood ratio) counts for less,
+    in proportion to the rows, and the finding is a question as well. `corrects_scores` says whether the noise matrix is
+    sure enough to correct scores with: p below 0.005, at least ten rows a number column, and of two classes at most a
+    third of the labels wrong.
 
     A second finding names copies of a row that carry different answers.
     """
