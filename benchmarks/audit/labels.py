@@ -6,9 +6,8 @@
 A share of the labels is made wrong, each class alike or the commonest class four times as often as the others. Three
 are compared: cleanlab's find_label_issues and get_label_quality_scores; Melior's on the same out-of-fold probabilities
 (of a logistic regression); and Melior's on those that its check uses (`fitting_best` of the family of lower loss; for
-pictures a logistic regression too). A row counts as named by Melior where its check makes its finding and the
-probability that the label is wrong is above one half; `ungated` counts the same rows whether the finding is made or
-not.
+pictures a logistic regression too). A row counts as named by Melior where its check names it; `ungated` counts the rows
+that would be named if it were known that some labels are wrong.
 """
 
 import argparse
@@ -82,7 +81,7 @@ def case(name: str, how: str, rate: float, seed: int) -> dict[str, Any]:
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
-    from melior.checks.label_noise import LabelNoise
+    from melior.checks.label_noise import LabelNoise, noise_of
     from melior.recipe import Choice, Recipe
     from melior.trials.context import TableContext
 
@@ -103,7 +102,9 @@ def case(name: str, how: str, rate: float, seed: int) -> dict[str, Any]:
         noise = noise_of(context)
         findings = [f for f in LabelNoise().measure(context) if "noise_matrix" in f.measured]
         likely = noise.wrong > 0.5 if noise is not None else np.zeros(len(labels), dtype=bool)
-        named = likely if findings else np.zeros(len(labels), dtype=bool)
+        named = np.zeros(len(labels), dtype=bool)
+        for finding in findings:
+            named[finding.rows] = True
         score = noise.doubt if noise is not None else np.zeros(len(labels))
         found[said] = measured(named, score, wrong)
         found[f"{said} ungated"] = measured(likely, score, wrong)
@@ -120,16 +121,6 @@ def replace_scores(context: Any, scores: Any) -> Any:
     made._kept.update(context._kept)
     made.fitting_best = lambda: scores
     return made
-
-
-def noise_of(context: Any) -> Any:
-    from melior.checks._noise import estimate_noise
-    from melior.checks.label_noise import NEIGHBOURS
-
-    table = context.table
-    neighbours = context.neighbours(min(NEIGHBOURS, len(table) - 1))[1]
-    random = np.random.default_rng(context.seed)
-    return estimate_noise(context.fitting_best(), table.given_labels(), neighbours, len(table.classes), random)
 
 
 def tables(results: Results) -> list[Shown]:

@@ -5,8 +5,8 @@
 
 Clean rows are drawn in 2, 16 and 64 dimensions; wanted is that at most 1 % of them are named. Planted are 2 % of rows:
 `global` far out in a random direction, `shuffled` with values that each occur and together do not, in columns that go
-together, `dense` near the middle between groups. Ranked are all rows, by Melior's distance to the tenth neighbour over
-that of its neighbours (what its check tests, see `Outliers.far_rows`), and by IsolationForest, the distance to the
+together, `dense` near the middle between groups. Ranked are all rows, by Melior's `unusual` (which its check tests
+beside the distances themselves, see `Outliers.far_rows`), and by IsolationForest, the distance to the
 tenth neighbour, and the local outlier factor of scikit-learn, on the same embedding. `named` counts the rows of the
 findings.
 """
@@ -84,16 +84,9 @@ def named(context: Any) -> NDArray[np.int64]:
 
 
 def ours(context: Any) -> Points:
-    """The larger rank of distance and of its ratio, which are what the check tests."""
-    from scipy.stats import rankdata
+    from melior.checks._unusual import NEIGHBOURS, unusual
 
-    distances, near = context.neighbours(10)
-    reach = distances[:, -1]
-    usual = np.maximum(reach[near].mean(axis=1), np.quantile(reach[reach > 0], 0.05))
-    logs = np.log(np.maximum([reach, reach / usual], 1e-300))
-    middle = np.median(logs, axis=1, keepdims=True)
-    spread = np.quantile(logs, 0.75, axis=1, keepdims=True) - middle
-    return np.asarray(rankdata(((logs - middle) / np.maximum(spread, 1e-12)).max(axis=0)))
+    return np.asarray(unusual(context.embedding(), *context.neighbours(NEIGHBOURS)))
 
 
 def peers(points: Points, seed: int) -> dict[str, Points]:

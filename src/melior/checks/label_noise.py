@@ -8,12 +8,13 @@ from melior.checks._base import Check, Context
 from melior.checks._copies import Copies, copies
 from melior.checks._noise import Noise, estimate_noise
 from melior.checks._statistics import count, labelled, share
+from melior.data.table import Table
 from melior.findings import Finding
 
 NEIGHBOURS = 20
 FALSE_RATE = 5e-3
 FEWEST_ROWS = 50
-ROWS_A_COLUMN = 10
+ROWS_A_COLUMN = 10  # fewer, and what a model cannot learn looks much like labels that are wrong
 MOST_OF_TWO = 1 / 3
 MOST_CERTAIN = 0.15  # beyond, a cause of the answer that is not among the columns is as good an explanation
 
@@ -22,12 +23,17 @@ class LabelNoise(Check):
     """Looks for a floor under the disagreement between the given labels and a model that did not see the row.
 
     The floors give the noise matrix, P(given label | true label); with it each row gets the probability that its
-    label is wrong, and the rows where that is more likely than not are named, the likeliest first. Severity is the
-    estimated share of wrong labels, doubled (half wrong is as bad as it gets).
+    label is wrong if there are wrong labels at all. Times the probability that there are, it is that of the row; rows
+    where that is above one half are named, the likeliest first. So weak evidence names the few surest rows, and none
+    where the data leave it open whether there are wrong labels. Severity is the estimated share of wrong labels,
+    doubled (half wrong is as bad as it gets), times the probability that there are any.
 
-    A cause of the answer that no column tells makes the same pattern as labels wrong at random, so beyond 15 % the
-    finding is a question, and of two classes nothing is said beyond a third. With fewer than ten rows a number column
-    nothing is said either: what a model cannot learn from so few rows looks the same as labels that are wrong.
+    The finding is a question unless p is below 0.005. A cause of the answer that no column tells makes the same pattern
+    as labels wrong at random, so it is one beyond 15 % too. With fewer than ten rows a number column what a model
+    cannot learn looks much like labels that are wrong: there the evidence (the log likelihood ratio) counts for less,
+    in proportion to the rows, and the finding is a question as well. `corrects_scores` says whether the noise matrix is
+    sure enough to correct scores with: p below 0.005, at least ten rows a number column, and of two classes at most a
+    third of the labels wrong.
 
     A second finding names copies of a row that carry different answers.
     """
@@ -47,44 +53,45 @@ class LabelNoise(Check):
         if len(conflicts):
             found.append(self.contradiction(context, conflicts))
         present = np.unique(labels[rows])
-        if len(rows) < max(FEWEST_ROWS, ROWS_A_COLUMN * len(table.of_kind("number"))) or len(present) < 2:
+        if len(rows) < FEWEST_ROWS or len(present) < 2:
             return found
-        neighbours = context.neighbours(min(NEIGHBOURS, len(table) - 1))[1]
-        noise = estimate_noise(
-            context.fitting_best(), labels, neighbours, len(table.classes), np.random.default_rng(context.seed)
-        )
-        if noise is None or noise.p >= FALSE_RATE:
+        noise = noise_of(context)
+        if noise is None:
             return found
-        if len(present) > 2 or noise.rate < MOST_OF_TWO:
-            found.append(self.floor(context, noise))
+        named = np.flatnonzero(noise.sure * noise.wrong > 0.5)
+        if len(named):
+            found.append(self.floor(context, noise, named[np.argsort(-noise.doubt[named], kind="stable")]))
         return found
 
-    def floor(self, context: Context, noise: Noise) -> Finding:
+    def floor(self, context: Context, noise: Noise, named: np.ndarray[Any, Any]) -> Finding:
         table = context.table
-        named = np.flatnonzero(noise.wrong > 0.5)
-        named = named[np.argsort(-noise.doubt[named], kind="stable")]
+        rows = len(labelled(table.labels))
+        enough = weight_of(table) == 1
+        few = len(table.classes) > 2 or noise.rate < MOST_OF_TWO
         measured: dict[str, Any] = {
             "noise_rate": noise.rate,
             "noise_matrix": noise.matrix,
             "classes": list(table.classes),
             "p": noise.p,
+            "probability": noise.sure,
+            "corrects_scores": noise.p < FALSE_RATE and enough and few,
             "rows_named": len(named),
         }
         return Finding(
             symptom="label_noise",
-            severity=min(1.0, 2 * noise.rate),
+            severity=min(1.0, 2 * noise.rate * noise.sure),
             message=(
                 f"About {share(noise.rate)} of the labels of {table.target!r} look wrong: even where the model is "
-                f"surest, that share disagrees with it. {count(len(named))} of {count(len(labelled(table.labels)))} "
-                f"rows are more likely wrong than right; look at them first."
+                f"surest, that share disagrees with it. {count(len(named))} of {count(rows)} rows are more likely "
+                f"wrong than right; look at them first."
             ),
             measured=measured,
             threshold=FALSE_RATE,
-            threshold_from="likelihood ratio of a floor against none, each class, combined over the classes (Cauchy)",
+            threshold_from="likelihood ratio of floors against none; above it the finding is a question",
             columns=(table.target,) if table.target else (),
             rows=table.row_ids[named],
             row_scores=noise.doubt[named],
-            certain=noise.rate < MOST_CERTAIN,
+            certain=noise.p < FALSE_RATE and enough and noise.rate < MOST_CERTAIN,
         )
 
     def contradiction(self, context: Context, conflicts: list[np.ndarray[Any, Any]]) -> Finding:
@@ -104,6 +111,25 @@ class LabelNoise(Check):
             columns=(table.target,) if table.target else (),
             rows=table.row_ids[members],
         )
+
+
+def weight_of(table: Table) -> float:
+    """The part of the evidence that counts: 1, or the rows over the ten a number column that would be enough."""
+    return min(1.0, len(labelled(table.labels)) / max(1, ROWS_A_COLUMN * len(table.of_kind("number"))))
+
+
+def noise_of(context: Context) -> Noise | None:
+    """The noise of a table's given labels, from the scores that fit them best."""
+    table = context.table
+    neighbours = context.neighbours(min(NEIGHBOURS, len(table) - 1))[1]
+    return estimate_noise(
+        context.fitting_best(),
+        table.given_labels(),
+        neighbours,
+        len(table.classes),
+        np.random.default_rng(context.seed),
+        weight=weight_of(table),
+    )
 
 
 def conflicting(found: Copies, labels: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:

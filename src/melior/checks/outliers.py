@@ -5,6 +5,8 @@ import numpy as np
 from melior.checks._base import Check, Context
 from melior.checks._statistics import count, listed, share
 from melior.checks._tails import FEWEST_VALUES, upper_outliers
+from melior.checks._unusual import NEIGHBOURS as VIEWED
+from melior.checks._unusual import unusual
 from melior.data.table import Floats
 from melior.findings import Finding
 
@@ -18,9 +20,10 @@ class Outliers(Check):
     """Values beyond a gap that the tail of the column does not predict, and rows far from all other rows.
 
     Both use the same test of one tail (see `_tails`): on each number column upwards and downwards, and on the distance
-    of each row to its tenth nearest neighbour in the embedding, as it is and over that of its neighbours (after the
-    local outlier factor, Breunig et al. 2000). A heavy tail is learned, not flagged. More than 5 % of the rows are
-    never outliers, and neither is a small group of its own kind. Severity is ten times the share of rows.
+    of each row to its tenth nearest neighbour in the embedding, as it is, over that of its neighbours (after the local
+    outlier factor, Breunig et al. 2000), and with what rows of shuffled columns tell (see `_unusual`). A heavy tail is
+    learned, not flagged. More than 5 % of the rows are never outliers, and neither is a small group of its own kind.
+    Severity is ten times the share of rows.
     In tables of more than 500 number columns only the 500 with the most extreme values are tested.
     """
 
@@ -88,19 +91,22 @@ class Outliers(Check):
         pictures = table.of_kind("image")
         if (len(table.features()) < 2 and not pictures) or len(table) <= 2 * NEIGHBOURS:
             return []
-        distances, near = context.neighbours(NEIGHBOURS)
-        if not distances.shape[1]:
+        viewed, near = context.neighbours(min(VIEWED, len(table) - 1))
+        if not viewed.shape[1]:
             return []
-        reach = distances[:, -1]
+        reach, near_ten = viewed[:, min(NEIGHBOURS, viewed.shape[1]) - 1], near[:, :NEIGHBOURS]
         if len(np.unique(reach)) < len(reach) / 2:
             return []  # rows on a grid of few values: their distances are steps, which have no tail
         scores = np.zeros(len(table))
         p = 1.0
-        usual = np.maximum(reach[near].mean(axis=1), np.quantile(reach[reach > 0], 0.05))  # copies are at distance 0
+        usual = np.maximum(reach[near_ten].mean(axis=1), np.quantile(reach[reach > 0], 0.05))  # copies are at 0
+        unlike = unusual(context.embedding(), viewed, near, seed=context.seed)
         # of the logarithm, because distances are measured in ratios; the tail of a heavy one becomes exponential
-        for values in np.log(np.maximum([reach, reach / usual], 1e-300)):
+        views = [*np.log(np.maximum([reach, reach / usual], 1e-300)), unlike]
+        allowed = FALSE_RATE / 2 / len(views)
+        for values in views:
             known = np.flatnonzero(np.isfinite(values))
-            beyond = upper_outliers(values[known], FALSE_RATE / 4)
+            beyond = upper_outliers(values[known], allowed)
             if beyond is not None:
                 np.maximum.at(scores, known[beyond.positions], np.maximum(beyond.scores, 1e-6))
                 p = min(p, beyond.p)
@@ -122,8 +128,9 @@ class Outliers(Check):
                 f"else."
             ),
             measured={"rows": len(places), "share": part, "neighbour": NEIGHBOURS, "p": p},
-            threshold=FALSE_RATE / 4,
-            threshold_from="generalized Pareto tail of the distances to the tenth neighbour, and of their ratio",
+            threshold=allowed,
+            threshold_from="generalized Pareto tail of the distances to the tenth neighbour, of their ratio, and of "
+            "three views of how unlike the others a row is",
             columns=tuple(pictures) if table.features() == pictures else (),
             rows=table.row_ids[places],
             row_scores=scores[places],

@@ -39,6 +39,21 @@ def nearest(points: Floats, k: int, *, seed: int = 0, threads: int = 1) -> tuple
     return np.asarray(distances), np.asarray(found, dtype=np.int64)
 
 
+def distance_to(points: Floats, others: Floats, k: int, *, seed: int = 0, threads: int = 1) -> Floats:
+    """(rows,) distance of each point to the k-th nearest of the others (rows, dimensions), which hold none of them.
+
+    Above 3,000 rows more than 12 dimensions are projected on the 12 principal ones of the points, as by `nearest`.
+    """
+    if points.shape[1] > TREE_DIMENSIONS and len(points) > FEW_ROWS:
+        from sklearn.decomposition import PCA
+
+        axes = PCA(TREE_DIMENSIONS, random_state=seed).fit(points)
+        points, others = axes.transform(points), axes.transform(others)
+    from sklearn.neighbors import NearestNeighbors
+
+    return np.asarray(NearestNeighbors(n_neighbors=k, n_jobs=threads).fit(others).kneighbors(points)[0][:, -1])
+
+
 def sample_positions(rows: int, size: int, seed: int) -> Rows:
     """`size` of so many positions, in order."""
     chosen = np.random.default_rng([seed, 23]).choice(rows, min(size, rows), replace=False)

@@ -272,7 +272,7 @@ def _plain_score(recipe: Recipe, parts: Parts, measure: Metric) -> float:
 def noise_matrix(audit: Audit) -> Floats | None:
     """P(given label | true label) where the audit found wrong labels worth correcting the scores for."""
     finding = audit["label_noise"]
-    if finding is None or "noise_matrix" not in finding.measured:
+    if finding is None or "noise_matrix" not in finding.measured or not finding.measured.get("corrects_scores", True):
         return None
     found = np.asarray(finding.measured["noise_matrix"], dtype=np.float64)
     wrong = float(finding.measured.get("noise_rate", 1 - np.mean(np.diag(found))))
