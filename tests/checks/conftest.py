@@ -63,7 +63,7 @@ class SmallContext:
     ) -> None:  # fmt: skip
         self.table, self.other, self.family, self.seed = table, other, family, seed
         self.recipe = recipe or Recipe()
-        self.fits = 0
+        self.fits, self.targets = 0, 1
         self._kept: dict[Any, Any] = {}
 
     @property
@@ -74,6 +74,9 @@ class SmallContext:
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]
+
+    def late(self) -> bool:
+        return False
 
     def numbers(self) -> tuple[NDArray[np.float64], list[str]]:
         names = self.table.of_kind("number")

@@ -6,6 +6,7 @@ import numpy as np
 
 from melior.checks._base import Check, Context
 from melior.checks._copies import Copies, copies
+from melior.checks._each_label import each_label
 from melior.checks._noise import Noise, estimate_noise
 from melior.checks._statistics import count, labelled, share
 from melior.findings import Finding
@@ -30,34 +31,46 @@ class LabelNoise(Check):
     nothing is said either: what a model cannot learn from so few rows looks the same as labels that are wrong.
 
     A second finding names copies of a row that carry different answers.
+
+    Where a row may have several labels, each is looked at by itself (p as much smaller as there are labels), and each
+    that is wrong somewhere has a finding: the label is missing in a row, or stands there and should not.
     """
 
     symptoms = frozenset({"label_noise"})
     cost = "model"
     needs_target = True
+    multilabel = True
 
     def measure(self, context: Context) -> list[Finding]:
+        table = context.table
+        if table.multilabel:
+            return [*self.unlike(context), *each_label(self.floors, context)]
+        return [*self.unlike(context), *self.floors(context)]
+
+    def unlike(self, context: Context) -> list[Finding]:
+        """Copies with different answers."""
+        table = context.table
+        answers = np.where(table.answered(), table.combinations(), -1) if table.has_answers else np.empty(0)
+        conflicts = conflicting(copies(table), answers) if (answers >= 0).sum() >= 2 else []
+        return [self.contradiction(context, conflicts)] if conflicts else []
+
+    def floors(self, context: Context) -> list[Finding]:
+        """Wrong labels beyond what overlapping classes leave."""
         table = context.table
         rows = labelled(table.labels)
         labels = table.labels
         if labels is None or len(rows) < 2:
             return []
-        found = []
-        conflicts = conflicting(copies(table), labels)
-        if len(conflicts):
-            found.append(self.contradiction(context, conflicts))
         present = np.unique(labels[rows])
         if len(rows) < max(FEWEST_ROWS, ROWS_A_COLUMN * len(table.of_kind("number"))) or len(present) < 2:
-            return found
+            return []
         neighbours = context.neighbours(min(NEIGHBOURS, len(table) - 1))[1]
         noise = estimate_noise(
             context.fitting_best(), labels, neighbours, len(table.classes), np.random.default_rng(context.seed)
         )
-        if noise is None or noise.p >= FALSE_RATE:
-            return found
-        if len(present) > 2 or noise.rate < MOST_OF_TWO:
-            found.append(self.floor(context, noise))
-        return found
+        if noise is None or noise.p >= FALSE_RATE / context.targets:
+            return []
+        return [self.floor(context, noise)] if len(present) > 2 or noise.rate < MOST_OF_TWO else []
 
     def floor(self, context: Context, noise: Noise) -> Finding:
         table = context.table
@@ -79,7 +92,7 @@ class LabelNoise(Check):
                 f"rows are more likely wrong than right; look at them first."
             ),
             measured=measured,
-            threshold=FALSE_RATE,
+            threshold=FALSE_RATE / context.targets,
             threshold_from="likelihood ratio of a floor against none, each class, combined over the classes (Cauchy)",
             columns=(table.target,) if table.target else (),
             rows=table.row_ids[named],

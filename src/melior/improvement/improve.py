@@ -270,9 +270,10 @@ def _plain_score(recipe: Recipe, parts: Parts, measure: Metric) -> float:
 
 
 def noise_matrix(audit: Audit) -> Floats | None:
-    """P(given label | true label) where the audit found wrong labels worth correcting the scores for."""
+    """P(given label | true label) where the audit found wrong labels worth correcting the scores for; of one of several
+    labels it would correct only a part of the score."""
     finding = audit["label_noise"]
-    if finding is None or "noise_matrix" not in finding.measured:
+    if finding is None or "noise_matrix" not in finding.measured or "label" in finding.measured:
         return None
     found = np.asarray(finding.measured["noise_matrix"], dtype=np.float64)
     wrong = float(finding.measured.get("noise_rate", 1 - np.mean(np.diag(found))))
