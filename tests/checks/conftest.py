@@ -19,7 +19,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, RobustScaler, StandardScaler
 
-from melior.data.table import STORED_AS, Schema, Table
+from melior.data.schema import STORED_AS, Schema
+from melior.data.table import Table
 from melior.recipe import Recipe
 from melior.texts.near import NearCopies, near_copies
 

@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from melior.checks._base import Check
-from melior.data.table import KINDS, Table
+from melior.data.schema import KINDS
+from melior.data.table import Table
 from melior.findings import SYMPTOMS, Finding, plain
 from melior.recipe import Choice, Recipe
 from melior.testing import images, tables

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from melior.data.schema import Schema
 from melior.data.splits import Fold, folds
-from melior.data.table import Floats, Rows, Schema, Table
+from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
 from melior.features.neighbours import EXACT, REFERENCE, nearest, sample_positions
 from melior.methods._base import methods
