@@ -50,7 +50,8 @@ def rows_of(name: str, seed: int) -> Rows:
 
 
 def table_of(rows: Rows) -> Any:
-    from melior.data.table import STORED_AS, Schema, Table
+    from melior.data.schema import STORED_AS, Schema
+    from melior.data.table import Table
 
     kinds = {
         name: "text" if name in rows.texts else "number" if kind.is_numeric() else "category"

@@ -67,7 +67,8 @@ def planted(fault: str, dimensions: int, random: np.random.Generator) -> tuple[P
 
 
 def context_of(points: Points, seed: int) -> Any:
-    from melior.data.table import Schema, Table
+    from melior.data.schema import Schema
+    from melior.data.table import Table
     from melior.recipe import Recipe
     from melior.trials.context import TableContext
 

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from melior.data.table import Floats, Schema, Table
+from melior.data.schema import Schema
+from melior.data.table import Floats, Table
 from melior.errors import UserError
 from melior.storage import Fitted, load_fitted, save_fitted
 

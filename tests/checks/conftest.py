@@ -19,7 +19,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, RobustScaler, StandardScaler
 
-from melior.data.table import STORED_AS, Schema, Table
+from melior.data.schema import STORED_AS, Schema
+from melior.data.table import Table
 from melior.recipe import Recipe
 from melior.texts.near import NearCopies, near_copies
 
@@ -63,7 +64,7 @@ class SmallContext:
     ) -> None:  # fmt: skip
         self.table, self.other, self.family, self.seed = table, other, family, seed
         self.recipe = recipe or Recipe()
-        self.fits = 0
+        self.fits, self.targets = 0, 1
         self._kept: dict[Any, Any] = {}
 
     @property
@@ -74,6 +75,9 @@ class SmallContext:
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]
+
+    def late(self) -> bool:
+        return False
 
     def numbers(self) -> tuple[NDArray[np.float64], list[str]]:
         names = self.table.of_kind("number")

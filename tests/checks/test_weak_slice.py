@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from melior.checks._slices import Sums, blocks_of, cuts, judge, k_means
+from melior.checks._slice_sums import Sums, blocks_of, judge
+from melior.checks._slices import cuts, k_means
 from melior.checks.weak_slice import WeakSlice
 from melior.recipe import Choice, Recipe
 from melior.trials.context import TableContext

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from melior.data.read import read, read_like, read_pair
-from melior.data.table import Schema, said_row
+from melior.data.schema import Schema
+from melior.data.table import said_row
 from melior.errors import UserError
 
 

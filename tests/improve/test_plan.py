@@ -3,7 +3,8 @@
 import numpy as np
 import polars as pl
 
-from melior.data.table import Schema, Table
+from melior.data.schema import Schema
+from melior.data.table import Table
 from melior.findings import Finding
 from melior.improvement.plan import candidates, combinable
 from melior.methods._base import methods

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from melior.data.table import Schema, Table
+from melior.data.schema import Schema
+from melior.data.table import Table
 from melior.findings import Finding
 from melior.improvement.repair import clusters, repair_recipe, same_rows, separate
 from melior.recipe import Recipe

@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 from toys import Toy, ToyContext
 
-from melior.data.table import Schema, Table
+from melior.data.schema import Schema
+from melior.data.table import Table
 from melior.methods._noise import TrueClasses, confident_joint, fit_noise, likeliest_errors, noise_matrix, posterior
 from melior.methods.label_cleaning import LabelCleaning, cleaned
 from melior.methods.noise_correction import NoiseCorrection, soft_rows

@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 from toys import ToyContext, made_table
 
-from melior.data.table import Schema, Table
+from melior.data.schema import Schema
+from melior.data.table import Table
 from melior.methods._rows import groups_of_equal_rows, mixed_space, none_emptied
 from melior.methods.bagging import drawn
 from melior.methods.boosting import samme_r_scores, samme_r_weights

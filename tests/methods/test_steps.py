@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_matrix
 
-from melior.data.table import Schema, Table
+from melior.data.schema import Schema
+from melior.data.table import Table
 from melior.features._base import Matrix
 from melior.features.reduction import Projection, count_for_share, principal_components, truncated_directions
 from melior.features.scaling import NumberScale, quantile_normal, yeo_johnson, yeo_johnson_power

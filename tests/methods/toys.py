@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from melior.data.table import Schema, Table
+from melior.data.schema import Schema
+from melior.data.table import Table
 from melior.features._base import Encoder, Matrix
 from melior.methods._base import methods
 from melior.models._base import Encoding, FamilyLearner, MatrixScorer, Model

@@ -19,7 +19,8 @@ from melior.improvement import language  # noqa: E402
 from melior.improvement.language_plan import changes  # noqa: E402
 from melior.models.causal_lm import CausalLm  # noqa: E402
 from melior.recipe import Recipe  # noqa: E402
-from melior.trials.language_trial import kept  # noqa: E402
+from melior.trials.language_scores import scored  # noqa: E402
+from melior.trials.language_trial import Rows, kept, language_trial  # noqa: E402
 
 SMALL = {
     "width": 32, "depth": 1, "heads": 2, "vocabulary": 300, "context": 48, "steps": 30, "batch_rows": 16,
@@ -96,7 +97,8 @@ def test_the_run_holds_what_a_run_of_improve_holds(improved):
     assert kept["metric"] == "bits_per_byte"
     assert Recipe.load(run / "recipe.yaml").model == found.recipe.model
     scores = json.loads((run / "scores.json").read_text())
-    assert scores["scores"]["bits_per_byte"]["value"] == pytest.approx(found.final.value)
+    assert scores["scores"]["bits_per_byte"]["value"] == pytest.approx(found.taught_all.value)
+    assert kept["taught_all"]["score"] == pytest.approx(found.taught_all.value)
     assert scores["before"]["bits_per_byte"]["value"] == pytest.approx(found.baseline.value)
     answers = melior.predict(run, folder / "rows.jsonl")["answer"].to_list()
     prompts = [json.loads(line)["prompt"] for line in (folder / "rows.jsonl").read_text().splitlines()]
@@ -104,6 +106,7 @@ def test_the_run_holds_what_a_run_of_improve_holds(improved):
     report = (run / "report.html").read_text()
     for said in ("Higher rate provably helps", "What was tried", "bits per byte", "What it answers", "melior chat run"):
         assert said in report, said
+    assert "taught all development rows" in report
     assert "What was refused" not in report
 
 
@@ -111,14 +114,18 @@ def test_done_trials_are_not_done_again_and_nothing_helped_is_an_answer(improved
     folder, found = improved
     told = Told()
     again = melior.improve(recipe(folder), budget="5m", never=NEVER, margin=100.0, run=folder / "run", progress=told)
-    assert not [stage for stage in told.stages if stage.startswith("training")]
+    trained = {stage for stage in told.stages if stage.startswith("training")}
+    assert trained == {"training: the recipe on all rows"}  # the plain recipe this time
     assert again.accepted == ()
     assert again.recipe == recipe(folder)
     assert again.final == again.baseline == found.baseline
     assert [one.effect for one in again.evidence] == [one.effect for one in found.evidence]
     assert "Nothing that was tried provably helps" in (folder / "run" / "report.html").read_text()
-    once_more = melior.improve(recipe(folder), budget="5m", never=NEVER, run=folder / "run")
+    told = Told()
+    once_more = melior.improve(recipe(folder), budget="5m", never=NEVER, run=folder / "run", progress=told)
     assert once_more.accepted == ("higher_rate",)
+    assert once_more.taught_all == found.taught_all
+    assert not [stage for stage in told.stages if stage.startswith("training")]
 
 
 def test_ctrl_c_leaves_it_continuable(improved, tmp_path):
@@ -134,6 +141,41 @@ def test_ctrl_c_leaves_it_continuable(improved, tmp_path):
         (one.methods, one.effect, one.p_adjusted) for one in found.evidence
     ]
     assert (again.baseline, again.final) == (found.baseline, found.final)
+
+
+def test_ctrl_c_in_the_last_training_leaves_it_continuable(improved, tmp_path):
+    _, found = improved
+    asked, last = recipe(tmp_path), "training: the recipe on all rows"
+    with pytest.raises(KeyboardInterrupt):
+        melior.improve(asked, budget="5m", never=NEVER, run=tmp_path / "run", progress=Told(last, 5))
+    told = Told()
+    again = melior.improve(asked, budget="5m", never=NEVER, run=tmp_path / "run", progress=told)
+    assert {stage for stage in told.stages if stage.startswith("training")} == {last}
+    assert (again.final, again.gain, again.taught_all) == (found.final, found.gain, found.taught_all)
+
+
+def test_the_model_that_is_kept_learned_all_rows_but_the_sealed(improved, tmp_path):
+    """The same as a training of the improved recipe on exactly those rows, done by hand."""
+    folder, found = improved
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    parts, sealed, _ = language._parts(rows, None, recipe(folder), "rows")
+    development = [*parts.learned, *parts.watched, *parts.judged]
+    assert len(development) + len(sealed) == len(rows)
+    assert not {texts_of(row) for row in development} & {texts_of(row) for row in sealed}
+    trial = language_trial(tmp_path, found.recipe, Rows(development, (), ()))
+    assert scored(trial.writer(found.recipe), sealed, on="sealed")["bits_per_byte"] == found.taught_all
+    prompts = [{"prompt": row["prompt"]} for row in rows[:20]]
+    assert trial.writer(found.recipe).answers(prompts) == found.writer.answers(prompts)
+
+
+def test_where_the_time_is_too_short_the_trials_model_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(language, "LAST", 1.0)  # no time is left after the first trial
+    found = melior.improve(recipe(tmp_path, steps=5), budget=1, run=tmp_path / "run")
+    assert found.taught_all is None
+    assert any("the model that is kept learned 58 of the 80 development rows" in note for note in found.notes)
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert scores["scores"]["bits_per_byte"]["value"] == pytest.approx(found.final.value)
+    assert "taught all development rows" not in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_a_killed_command_goes_on(improved, tmp_path):
@@ -160,6 +202,7 @@ def test_a_killed_command_goes_on(improved, tmp_path):
         (one.methods, one.effect) for one in found.evidence
     ]
     assert (again.baseline, again.final, again.gain) == (found.baseline, found.final, found.gain)
+    assert again.taught_all == found.taught_all
 
 
 def test_what_does_not_fit_the_budget_is_not_begun(tmp_path, monkeypatch):
@@ -241,3 +284,18 @@ def test_a_damaged_trial_is_done_again(tmp_path):
     for text in ("", "{", "[]", json.dumps({**good, "nats": "many"}), json.dumps({"nats": [1.0]})):
         (tmp_path / "trial.json").write_text(text)
         assert kept(tmp_path) is None
+
+
+def test_two_changes_that_help_are_put_together_and_proved_again(tmp_path):
+    never = ("lower_rate", "wider", "narrower", "deeper", "fewer_epochs")
+    asked = recipe(tmp_path, steps=20)
+    found = melior.improve(asked, budget="5m", attempt=["more_epochs"], never=never, run=tmp_path / "run")
+    alone = {one.methods: one for one in found.evidence if one.stage == "confirm"}
+    assert {one.verdict for one in alone.values()} == {"accepted"}
+    (together,) = [one for one in found.evidence if one.stage == "combine"]
+    assert set(together.methods) == {"higher_rate", "more_epochs"}
+    assert together.verdict == "accepted"
+    assert together.low > 0
+    assert set(found.accepted) == {"higher_rate", "more_epochs"}
+    assert found.recipe.model.settings == {**asked.model.settings, "learning_rate": 3e-3, "steps": 40}
+    assert found.gain.low > 0

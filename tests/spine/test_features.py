@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from melior.data.table import STORED_AS, Schema, Table
+from melior.data.schema import STORED_AS, Schema
+from melior.data.table import Table
 from melior.features.blocks import Blocks, Codes, Numbers, OneHot, Times
 from melior.features.texts import Terms, TextDimensions, count_terms, words_of
 from melior.storage import load_fitted, pack, save_fitted

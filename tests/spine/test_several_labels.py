@@ -13,7 +13,8 @@ from sklearn.multiclass import OneVsRestClassifier
 import melior
 from melior.data.label_sets import LabelSets
 from melior.data.read import read
-from melior.data.table import Schema, Table
+from melior.data.schema import Schema
+from melior.data.table import Table
 from melior.errors import UserError
 from melior.methods._base import methods
 from melior.methods._label_thresholds import best_thresholds, steady_thresholds

@@ -21,15 +21,25 @@ class Context(Protocol):
 
     table   the rows: all that may be looked at (sealed rows are not among them)
     other   the rows of a second part (the test file, or the sealed part), for overlap only; None where there is none
+    targets  how many targets are looked at, this one among them: above 1 where it is one of several labels, and what is
+            found has to be that much surer
     """
 
     table: Table
     other: Table | None
     recipe: Recipe
     seed: int
+    targets: int
 
     @property
     def has_target(self) -> bool: ...
+
+    def of_label(self, code: int, targets: int) -> "Context":
+        """The same rows with one of several labels as a target of two classes, "not LABEL" and LABEL, by the
+        number of the label; targets: how many labels are looked at."""
+
+    def late(self) -> bool:
+        """Whether the time for checks is over: one that looks at many targets leaves the rest of them."""
 
     def numbers(self) -> tuple[NDArray[np.float64], list[str]]:
         """The number columns (rows, columns), missing as nan, and their names."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from melior.checks._base import Check, Context
 from melior.checks._copies import Copies, copies
+from melior.checks._each_label import each_label
 from melior.checks._noise import Noise, estimate_noise
 from melior.checks._statistics import count, labelled, share
 from melior.data.table import Table
@@ -36,32 +37,44 @@ class LabelNoise(Check):
     third of the labels wrong.
 
     A second finding names copies of a row that carry different answers.
+
+    Where a row may have several labels, each is looked at by itself (p as much smaller as there are labels), and each
+    that is wrong somewhere has a finding: the label is missing in a row, or stands there and should not.
     """
 
     symptoms = frozenset({"label_noise"})
     cost = "model"
     needs_target = True
+    multilabel = True
 
     def measure(self, context: Context) -> list[Finding]:
+        table = context.table
+        if table.multilabel:
+            return [*self.unlike(context), *each_label(self.floors, context)]
+        return [*self.unlike(context), *self.floors(context)]
+
+    def unlike(self, context: Context) -> list[Finding]:
+        """Copies with different answers."""
+        table = context.table
+        answers = np.where(table.answered(), table.combinations(), -1) if table.has_answers else np.empty(0)
+        conflicts = conflicting(copies(table), answers) if (answers >= 0).sum() >= 2 else []
+        return [self.contradiction(context, conflicts)] if conflicts else []
+
+    def floors(self, context: Context) -> list[Finding]:
+        """Wrong labels beyond what overlapping classes leave."""
         table = context.table
         rows = labelled(table.labels)
         labels = table.labels
         if labels is None or len(rows) < 2:
             return []
-        found = []
-        conflicts = conflicting(copies(table), labels)
-        if len(conflicts):
-            found.append(self.contradiction(context, conflicts))
         present = np.unique(labels[rows])
         if len(rows) < FEWEST_ROWS or len(present) < 2:
-            return found
+            return []
         noise = noise_of(context)
-        if noise is None:
-            return found
+        if noise is None or (context.targets > 1 and noise.p >= FALSE_RATE / context.targets):
+            return []  # of many labels one or the other would be named by chance
         named = np.flatnonzero(noise.sure * noise.wrong > 0.5)
-        if len(named):
-            found.append(self.floor(context, noise, named[np.argsort(-noise.doubt[named], kind="stable")]))
-        return found
+        return [self.floor(context, noise, named[np.argsort(-noise.doubt[named], kind="stable")])] if len(named) else []
 
     def floor(self, context: Context, noise: Noise, named: np.ndarray[Any, Any]) -> Finding:
         table = context.table
@@ -86,7 +99,7 @@ class LabelNoise(Check):
                 f"wrong than right; look at them first."
             ),
             measured=measured,
-            threshold=FALSE_RATE,
+            threshold=FALSE_RATE / context.targets,
             threshold_from="likelihood ratio of floors against none; above it the finding is a question",
             columns=(table.target,) if table.target else (),
             rows=table.row_ids[named],

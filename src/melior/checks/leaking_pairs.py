@@ -7,6 +7,7 @@ import numpy as np
 from scipy import special
 
 from melior.checks._base import Check, Context
+from melior.checks._each_label import each_label, one_of_columns
 from melior.checks._leaks import CLOSE_COPY, NEARLY_THE_ANSWER, copy_explains, marks
 from melior.checks._statistics import (
     answered,
@@ -33,6 +34,7 @@ ALONE = 0.75  # of the limit: what says more alone is another check's
 GAINED = 1 / 3  # of the limit, by the second column
 HIDDEN = 0.1  # of the limit: a column that says less says nothing alone
 FALSE_RATE = 1e-4
+BEATEN = 0.01  # false rate of the intervals of paired log losses
 
 
 class LeakingPairs(Check):
@@ -45,16 +47,19 @@ class LeakingPairs(Check):
     only if each of its columns says nothing alone and it is nearly the answer itself, or its errors have nothing to do
     with the others: a key has these marks, and causes do not. A strong pair of honest causes is possible, so it is a
     question unless the pair says more than the others and is nearly the answer itself. Severity is the share of the
-    answer's entropy that the pair explains.
+    answer's entropy that the pair explains. Where a row may have several labels, each is looked at by itself.
     """
 
     symptoms = frozenset({"target_leakage"})
     reads = frozenset({"number", "category"})
     cost = "model"
     needs_target = True
+    multilabel = True
 
     def measure(self, context: Context) -> list[Finding]:
         table = context.table
+        if table.multilabel:
+            return one_of_columns(each_label(self.measure, context))
         known = answered(table, FEWEST_ROWS)
         if known is None:
             return []
@@ -86,7 +91,7 @@ class LeakingPairs(Check):
         if len(told) > MOST_COLUMNS:
             kept = sorted(told, key=lambda name: (-alone[name], name))[:MOST_COLUMNS]
             told = {name: told[name] for name in kept}
-        tests = max(1, len(told) * (len(told) - 1) // 2)
+        tests = context.targets * max(1, len(told) * (len(told) - 1) // 2)
         strong = []
         for one, other in combinations(told, 2):
             left, right = told[one], told[other]
@@ -130,7 +135,8 @@ class LeakingPairs(Check):
             return None
         without = context.score_without(pair)
         rest, rest_losses = explained(without[rows], labels)
-        nearly, beats = explains > NEARLY_THE_ANSWER, mean_interval(rest_losses - losses)[1] > 0
+        level = 1 - BEATEN / context.targets
+        nearly, beats = explains > NEARLY_THE_ANSWER, mean_interval(rest_losses - losses, level=level)[1] > 0
         hidden = max(apart) < HIDDEN * limit
         if not beats and not (hidden and (nearly or self.errs_apart(together, without[rows], labels))):
             return None

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from melior.checks._base import Check, Context
+from melior.checks._each_label import each_label, one_of_columns
 from melior.checks._leaks import LOOSE_COPY, copy_explains
 from melior.checks._statistics import answered, count, entropy, share
 from melior.data.table import Floats, Labels
@@ -23,16 +24,20 @@ class LeakingPhrases(Check):
     No honest word does: what a text says is spread over many words, none of which stands in nearly all texts of one
     class and in hardly any of the others. Whether the phrase will be there in new texts is for the user to say, so the
     finding is a question, and no column is left out for it: it is the phrase that has to go. Severity is the share of
-    the answer's entropy that the phrase explains alone.
+    the answer's entropy that the phrase explains alone. Where a row may have several labels, each is looked at by
+    itself.
     """
 
     symptoms = frozenset({"target_leakage"})
     reads = frozenset({"text"})
     cost = "pass"
     needs_target = True
+    multilabel = True
 
     def measure(self, context: Context) -> list[Finding]:
         table = context.table
+        if table.multilabel:
+            return one_of_columns(each_label(self.measure, context))
         known = answered(table, FEWEST_ROWS)
         if known is None:
             return []

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from melior.checks._base import Check, Context
+from melior.checks._each_label import each_label, one_of_columns
 from melior.checks._leaks import (
     CLOSE_COPY,
     FEW_VALUES,
@@ -33,6 +34,7 @@ MOST_COLUMNS = 12  # that get a model of their own
 MOST_SUSPECTS = 3  # for which all other columns are fitted without them
 SCREEN = 0.5  # of what a copy explains: the screen sees sixteen bins and may miss a little
 FEWEST_OF_CLASS = 20  # rows of a class that a gap may tell
+FALSE_RATE = 0.01  # of the intervals of paired log losses
 SLACK = 0.75  # of what a copy explains: what a small model learns of it from few rows
 
 
@@ -95,16 +97,20 @@ class TargetLeakage(Check):
     to the user. Severity is the share of the answer's entropy that the column explains alone.
 
     Texts are what a model of texts is meant to read, so only their gaps are looked at. Columns in
-    `data.known_at_prediction` are left out.
+    `data.known_at_prediction` are left out. Where a row may have several labels, each is looked at by itself: whether a
+    row has it, the intervals as much wider as there are labels.
     """
 
     symptoms = frozenset({"target_leakage"})
     reads = frozenset({"number", "category", "time", "text", "language"})
     cost = "model"
     needs_target = True
+    multilabel = True
 
     def measure(self, context: Context) -> list[Finding]:
         table = context.table
+        if table.multilabel:
+            return one_of_columns(each_label(self.measure, context))
         rows = labelled(table.labels)
         if table.labels is None or len(rows) < 20:
             return []
@@ -164,6 +170,7 @@ class TargetLeakage(Check):
         counts: np.ndarray[Any, Any],
     ) -> Finding | None:
         table = context.table
+        level = 1 - FALSE_RATE / context.targets
         classes = int(np.count_nonzero(counts))
         column = suspect.column
         without = context.score_without((column,))
@@ -174,16 +181,16 @@ class TargetLeakage(Check):
             answer, classes = (labels == suspect.code).astype(labels.dtype), 2
         rest, rest_losses = explained(rest_said, answer)
         explains, losses = explained(said, answer)
-        beats = mean_interval(rest_losses - losses)[1] > 0
+        beats = mean_interval(rest_losses - losses, level=level)[1] > 0
         if not beats and column in alike and 1 < len(alike) <= 4 and suspect.explains > NEARLY_THE_ANSWER:
             # two leaks hide each other: what do the others say without both?
             beyond_losses = explained(context.score_without(tuple(sorted(alike)))[rows], labels)[1]
-            beats = mean_interval(beyond_losses - suspect.losses)[1] > 0
+            beats = mean_interval(beyond_losses - suspect.losses, level=level)[1] > 0
         whole, whole_losses = explained(whole_said, answer)
         found = marks(said, rest_said, answer, classes)
         proof = Proof(
             beats=beats,
-            adds=mean_interval(rest_losses - whole_losses)[1] > 0,
+            adds=mean_interval(rest_losses - whole_losses, level=level)[1] > 0,
             # where the others know nothing, how the errors lie to them tells nothing
             apart=found.apart and rest > 0.1,
             opposed=found.elsewhere < 0.5 and not found.apart and rest > 0.1,

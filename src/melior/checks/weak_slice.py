@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from melior.checks._base import Check, Context
 from melior.checks._copies import copies
-from melior.checks._slices import Cuts, Judged, Slice, Sums, blocks_of, cuts, judge
+from melior.checks._slice_sums import Judged, Sums, blocks_of, judge
+from melior.checks._slices import Cuts, Slice, cuts
 from melior.checks._statistics import answered, count, log_losses, share
 from melior.data.table import Floats, Rows
 from melior.findings import Finding

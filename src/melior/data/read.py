@@ -20,7 +20,8 @@ from melior.data.frames import of_memory
 from melior.data.image_cells import with_images
 from melior.data.kinds import Inferred, infer
 from melior.data.label_sets import LabelSets
-from melior.data.table import FEATURE_KINDS, KINDS, LabelMatrix, Labels, Rows, Schema, Table, said_row
+from melior.data.schema import FEATURE_KINDS, KINDS, Schema
+from melior.data.table import LabelMatrix, Labels, Rows, Table, said_row
 from melior.errors import UserError
 
 Progress = Callable[[str], None]

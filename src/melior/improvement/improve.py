@@ -270,12 +270,14 @@ def _plain_score(recipe: Recipe, parts: Parts, measure: Metric) -> float:
 
 
 def noise_matrix(audit: Audit) -> Floats | None:
-    """P(given label | true label) where the audit found wrong labels worth correcting the scores for."""
+    """P(given label | true label) where the audit found wrong labels worth correcting the scores for; of one of several
+    labels it would correct only a part of the score."""
     finding = audit["label_noise"]
-    if finding is None or "noise_matrix" not in finding.measured or not finding.measured.get("corrects_scores", True):
+    measured = {} if finding is None else finding.measured
+    if "noise_matrix" not in measured or "label" in measured or not measured.get("corrects_scores", True):
         return None
-    found = np.asarray(finding.measured["noise_matrix"], dtype=np.float64)
-    wrong = float(finding.measured.get("noise_rate", 1 - np.mean(np.diag(found))))
+    found = np.asarray(measured["noise_matrix"], dtype=np.float64)
+    wrong = float(measured.get("noise_rate", 1 - np.mean(np.diag(found))))
     return found if wrong >= NOISE_WORTH_CORRECTING else None
 
 

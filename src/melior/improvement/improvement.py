@@ -118,6 +118,23 @@ class Improvement(Outcome):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class LanguageImprovement(Outcome):
-    """The outcome, and the language model of the improved recipe."""
+    """The outcome, and the language model of the improved recipe.
+
+    baseline, final and gain are of the trials' models, which were taught the same rows.
+
+    taught_all  the score on the sealed rows of the model that is kept, where it was taught all development rows; None
+                where the time did not suffice, and the model of the trial is kept
+    """
 
     writer: "Writer"
+    taught_all: Interval | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        own = self.taught_all
+        shown = None if own is None else {"score": own.value, "low": own.low, "high": own.high}
+        return {**super().to_dict(), "taught_all": shown}
+
+    def said(self) -> str:
+        if self.taught_all is None:
+            return super().said()
+        return f"{super().said()} The model that is kept learned all development rows: {self.taught_all}."

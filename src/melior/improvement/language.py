@@ -2,7 +2,8 @@
 
 The sealed rows are put aside first and looked at once, at the end. The others are split once (folds would cost as many
 trainings): the baseline and every candidate are taught the same rows with the same seed and judged on the same rows
-that none of them learned, by bits per byte. Rows that say the same are on one side.
+that none of them learned, by bits per byte. Rows that say the same are on one side. What is accepted is put together,
+each addition proved again, and the recipe that is left is taught all rows but the sealed ones.
 """
 
 import time
@@ -12,39 +13,32 @@ from pathlib import Path
 
 from melior.data.language import Row, texts_of
 from melior.errors import UserError
-from melior.evidence import Evidence
 from melior.improvement.improvement import LanguageImprovement
-from melior.improvement.language_plan import Change, changes, known_changes
+from melior.improvement.language_plan import changes, known_changes
+from melior.improvement.language_search import Search, Tried, evidence_of, told
 from melior.metrics import Interval
-from melior.metrics.bits_per_byte import drawn_gains, errors, paired_bits
+from melior.metrics.bits_per_byte import paired_bits
 from melior.progress import Progress
 from melior.recipe import Recipe
 from melior.trials.diagnosis import examine
-from melior.trials.judge import RESAMPLES, Judged, judged
 from melior.trials.language_model import groups_of, put_aside, settings_of
 from melior.trials.language_scores import LanguageScores, drawn, scored
-from melior.trials.language_trial import LanguageTrial, Rows, folder_of, kept, language_trial
+from melior.trials.language_trial import LanguageTrial, Rows, language_trial
 
 METRIC = "bits_per_byte"
 FEWEST = 10  # different rows to judge on, and different sealed rows
 WATCHED, MOST_WATCHED = 0.1, 100  # share of the rows to learn whose loss is watched instead, and how many at most
 LAST = 0.15  # of the budget, for the last look
+NO_GAIN = Interval(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Improved:
-    """The outcome, scores on the sealed rows before and after, and the trial whose model is kept."""
+    """The outcome, the trial whose model is kept, and the scores on the sealed rows of the plain recipe and of it."""
 
     found: LanguageImprovement
     before: LanguageScores
     after: LanguageScores
-    trial: LanguageTrial
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    change: Change
-    recipe: Recipe
     trial: LanguageTrial
 
 
@@ -64,74 +58,53 @@ def improve_rows(
     """Improves the settings of a language recipe. test: rows that are sealed in place of a share of `rows`; budget in
     seconds; finished trials are kept in `store`, and one that was interrupted goes on from there."""
     started = time.monotonic()
-    deadline = started + (1 - LAST) * budget
     settings = settings_of(recipe)
     known_changes(*attempt, *never)
     parts, sealed, notes = _parts(rows, test, recipe, name)
     progress("teaching the plain recipe", 0, 1)
-    plain = language_trial(store, recipe, parts, name=name, progress=_told(progress, "plain recipe"))
-    diagnosis = examine(plain.record(), recipe, name)
+    trial = language_trial(store, recipe, parts, name=name, progress=told(progress, "plain recipe"))
+    plain = Tried(recipe, trial)
+    diagnosis = examine(trial.record(), recipe, name)
     symptoms: set[str] = {finding.symptom for finding in diagnosis.active}
 
-    candidates: list[_Candidate] = []
-    refused: list[tuple[str, str]] = []
-    late: list[str] = []
-    for change in changes(settings, plain.record(), attempt=attempt, never=never):
-        changed = change.of(recipe, settings)
-        expected = change.times * plain.seconds
-        if kept(folder_of(store, changed, parts)) is None and time.monotonic() + expected > deadline:
-            late.append(f"{change.name} (about {expected:.0f} s)")
-            continue
-        try:
-            trial = language_trial(store, changed, parts, name=name, progress=_told(progress, change.name))
-        except UserError as error:  # it cannot work with this model; the others can
-            refused.append((change.name, str(error)))
-            continue
-        candidates.append(_Candidate(change, changed, trial))
-    if late:
-        notes.append(f"not begun, because the time would not have sufficed: {', '.join(late)}")
+    search = Search(store, parts, settings, plain, started + (1 - LAST) * budget, name, margin, progress)
+    candidates = search.screen(changes(settings, trial.record(), attempt=attempt, never=never))
+    verdicts = search.judged(plain, candidates)
+    evidence = [evidence_of(one, verdict, symptoms) for one, verdict in zip(candidates, verdicts, strict=True)]
+    best, together = search.combined(candidates, verdicts, symptoms)
+    if search.late:
+        notes.append(f"not begun, because the time would not have sufficed: {', '.join(search.late)}")
 
-    verdicts = _judged(plain, candidates, parts, recipe.seed, margin)
-    evidence = [_evidence(one, verdict, symptoms) for one, verdict in zip(candidates, verdicts, strict=True)]
-    helped = [
-        (one, verdict) for one, verdict in zip(candidates, verdicts, strict=True) if verdict.verdict == "accepted"
-    ]
-    winner = max(helped, key=lambda pair: pair[1].effect)[0] if helped else None
-    if len(helped) > 1:
-        others = ", ".join(one.change.name for one, _ in helped if one is not winner)
-        notes.append(
-            f"also better than the plain recipe: {others}; they were not tried together, so the best alone is kept"
-        )
-
-    progress("the last look, at the sealed rows", 0, 2)
-    on = "the sealed rows" if test is None else "the test rows"
     sealed, drawn_note = drawn(sealed, recipe.seed)
-    before = after = scored(plain.writer(recipe), sealed, on=on, seed=recipe.seed)
-    gain = Interval(0.0, 0.0, 0.0)
-    progress("the last look, at the sealed rows", 1, 2)
-    if winner is not None:
-        after = scored(winner.trial.writer(winner.recipe), sealed, on=on, seed=recipe.seed)
-        gain = _gain(before, after, sealed, recipe.seed)
-        if gain.high < 0:
-            notes.append(f"on the sealed rows {winner.change.name} is provably worse, so it is not used")
-            winner, after, gain = None, before, Interval(0.0, 0.0, 0.0)
-    notes += drawn_note
-    progress("the last look, at the sealed rows", 2, 2)
-    trial, better = (plain, recipe) if winner is None else (winner.trial, winner.recipe)
+    last = _LastLook(sealed, "the sealed rows" if test is None else "the test rows", recipe.seed, progress)
+    before, after, gain = last.confirmed(plain, best)
+    if gain.high < 0:
+        notes.append(f"on the sealed rows {' and '.join(best.names)} is provably worse, so it is not used")
+        best, after, gain = plain, before, NO_GAIN
+    whole, shown = search.whole(best), after
+    if whole is not None:
+        shown = last.scores(Tried(best.recipe, whole))
+        if last.gain(after, shown).high < 0:
+            notes.append(
+                "taught all development rows it is provably worse on the sealed ones: the trial's model is kept"
+            )
+            whole, shown = None, after
+    kept = best.trial if whole is None else whole
     found = LanguageImprovement(
         metric=METRIC,
         baseline=before[METRIC],
         final=after[METRIC],
         gain=gain,
+        taught_all=None if whole is None else shown[METRIC],
         reported_before_repair=None,
         findings=diagnosis.findings,
         repairs=(),
-        evidence=tuple(evidence),
-        refused=tuple(refused),
-        notes=tuple(notes),
-        accepted=() if winner is None else (winner.change.name,),
-        recipe=better,
-        writer=trial.writer(better),
+        evidence=(*evidence, *together),
+        refused=tuple(search.refused),
+        notes=(*notes, *search.notes, *drawn_note),
+        accepted=best.names,
+        recipe=best.recipe,
+        writer=kept.writer(best.recipe),
         run=None,
         seconds=time.monotonic() - started,
         family=settings.base or "a small model from nothing",
@@ -140,9 +113,39 @@ def improve_rows(
             "development": sum(len(part) for part in (parts.learned, parts.watched, parts.judged)),
             "sealed": len(sealed),
         },
-        baseline_seconds=plain.seconds,
+        baseline_seconds=trial.seconds,
     )
-    return Improved(found, before, after, trial)
+    return Improved(found, before, shown, kept)
+
+
+@dataclass(frozen=True)
+class _LastLook:
+    """The sealed rows."""
+
+    rows: Sequence[Row]
+    on: str
+    seed: int
+    progress: Progress
+
+    def scores(self, tried: Tried) -> LanguageScores:
+        self.progress(f"the last look, at {self.on}", 0, 1, " and ".join(tried.names))
+        return scored(tried.trial.writer(tried.recipe), self.rows, on=self.on, seed=self.seed)
+
+    def gain(self, before: LanguageScores, after: LanguageScores) -> Interval:
+        """What is gained, paired by row."""
+        first, last = before.foreseen, after.foreseen
+        assert first is not None
+        assert last is not None
+        found = paired_bits(first.nats, last.nats, first.bytes, groups_of(self.rows), seed=self.seed)
+        return Interval(found.value, found.low, found.high, found.level)
+
+    def confirmed(self, plain: Tried, best: Tried) -> tuple[LanguageScores, LanguageScores, Interval]:
+        """The scores of both, that were taught the same rows, and the gain."""
+        before = after = self.scores(plain)
+        if best is plain:
+            return before, after, NO_GAIN
+        after = self.scores(best)
+        return before, after, self.gain(before, after)
 
 
 def _parts(
@@ -168,50 +171,3 @@ def _parts(
         share = min(WATCHED, MOST_WATCHED / len(learned))
         learned, watched = put_aside(learned, share, recipe.seed, 7)
     return Rows(learned, watched, to_judge), sealed, notes
-
-
-def _judged(
-    plain: LanguageTrial, candidates: Sequence[_Candidate], parts: Rows, seed: int, margin: float
-) -> list[Judged]:
-    if not candidates:
-        return []
-    groups = groups_of(parts.judged)
-    nats = [one.trial.nats for one in candidates]
-    gains, resampled = drawn_gains(plain.nats, nats, plain.bytes, groups, seed=seed, resamples=RESAMPLES)
-    return judged(gains, resampled, error=errors(resampled, groups), margin=margin)
-
-
-def _gain(before: LanguageScores, after: LanguageScores, sealed: Sequence[Row], seed: int) -> Interval:
-    """What the winner gains on the sealed rows, paired by row."""
-    first, last = before.foreseen, after.foreseen
-    assert first is not None
-    assert last is not None
-    found = paired_bits(first.nats, last.nats, first.bytes, groups_of(sealed), seed=seed)
-    return Interval(found.value, found.low, found.high, found.level)
-
-
-def _evidence(one: _Candidate, verdict: Judged, symptoms: set[str]) -> Evidence:
-    return Evidence(
-        methods=(one.change.name,),
-        effect=verdict.effect,
-        low=verdict.low,
-        high=verdict.high,
-        p=verdict.p,
-        p_adjusted=verdict.p_adjusted,
-        verdict=verdict.verdict,
-        seconds=one.trial.seconds,
-        trials=1,
-        detectable=verdict.detectable,
-        reason=verdict.reason,
-        treats=tuple(name for name in one.change.treats if name in symptoms),
-        settings={key: value for key, value in one.change.settings.items() if value is not None},
-    )
-
-
-def _told(progress: Progress, name: str) -> Progress:
-    """Says of each stage whose it is."""
-
-    def told(stage: str, done: float, total: float, note: str = "") -> None:
-        progress(f"{stage}: {name.replace('_', ' ')}", done, total, note)
-
-    return told

@@ -13,6 +13,7 @@ NAMES = (
     "higher_rate", "lower_rate", "more_epochs", "fewer_epochs", "higher_rank", "last_layers", "more_layers", "lora",
     "wider", "narrower", "deeper",
 )  # fmt: skip
+OF_TUNING = {"layers", "rank", "alpha", "dropout"}  # settings that belong to one way of teaching
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,13 @@ class Change:
         given = {**recipe.model.settings, **self.settings}
         kept = {key: value for key, value in given.items() if value is not None}
         return recipe.with_model(Choice(name=settings.name, settings=kept))
+
+    def excludes(self, other: "Change") -> bool:
+        """Whether two changes cannot be joined: both set the same, or one sets what the other's way of teaching does
+        not have (a rank of the LoRA that is no more)."""
+        mine, theirs = set(self.settings), set(other.settings)
+        ways = ("tuning" in mine and theirs & OF_TUNING) or ("tuning" in theirs and mine & OF_TUNING)
+        return bool(mine & theirs or ways)
 
 
 def changes(

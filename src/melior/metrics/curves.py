@@ -5,9 +5,9 @@ where the curve drawn so far is furthest from the whole one, so that no eye sees
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,11 @@ class _Drawable:
     def to_dict(self) -> dict[str, Any]:
         """Lists and numbers only, for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Self:
+        """What `to_dict` gave, also by way of JSON."""
+        return cls(**{name: _tuples(value) for name, value in given.items()})
 
 
 @dataclass(frozen=True)
@@ -208,6 +213,10 @@ def _scores(predictions: Predictions) -> Floats:
 
 def _flat(values: Floats) -> tuple[float, ...]:
     return tuple(values.tolist())
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def _nested(values: Floats) -> tuple[tuple[float, ...], ...]:

@@ -15,10 +15,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from melior.metrics._base import Codes, Family, Floats, Kernel, Metric, Part, Predictions, mean_of_defined
+from melior.metrics._base import Codes, Family, Floats, Kernel, Metric, Part, Predictions
 from melior.metrics.labels import LabelMetric, RowLoss, RowValues, unseen_share
 from melior.metrics.probabilities import SMALLEST
-from melior.metrics.ranking import PrecisionArea, RocArea
+from melior.metrics.ranking import PrecisionArea, RankMetric, RocArea
 
 Area = Callable[[int], Part]
 
@@ -68,18 +68,10 @@ class PooledArea(Part):
 
 
 @dataclass(frozen=True)
-class AreaMetric(LabelMetric):
+class AreaMetric(RankMetric, LabelMetric):
     """An area of one label, or the mean over the labels that can be measured. 0..1."""
 
     areas: tuple[LabelArea, ...]
-    needs: ClassVar[Literal["answers", "scores"]] = "scores"
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        return self.areas
-
-    def combine(self, values: Sequence[Floats]) -> Floats:
-        return mean_of_defined(np.stack(values, axis=-1))
 
     def unseen(self, values: Sequence[Floats], data: Predictions, units: int, level: float) -> tuple[float, float]:
         areas = np.array([value[0] for value in values])

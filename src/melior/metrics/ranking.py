@@ -108,7 +108,7 @@ class PrecisionArea(Part):
 
 @dataclass(frozen=True)
 class RankMetric(Metric):
-    """An area of one class, or the mean over classes, each against the rest, of those that can be measured. 0..1."""
+    """An area of one class (or label), or the mean over those, each against the rest, that can be measured. 0..1."""
 
     areas: tuple[Part, ...]
     needs: ClassVar[Literal["answers", "scores"]] = "scores"

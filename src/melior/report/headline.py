@@ -74,6 +74,8 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
             "strong": (numbers.known(gain.get("low")) or 0) > 0,
         },
     ]
+    if own := evidence.get("taught_all"):
+        figures.append(_figure("The model that is kept", own, "taught all development rows", "score"))
     marks = [] if believed is None else [outcome.Mark("believed", believed, math.nan, math.nan, "believed")]
     marks += [_mark("before", before), _mark("after", after)] if accepted else [_mark("score", before)]
     return {

@@ -30,6 +30,7 @@ from melior.storage import sha256, write_atomic
 
 MANIFEST = "MANIFEST.json"
 TRAINING = "training"  # the folder of the final fit of a network
+WAS_FINISHED = "this run was finished before: nothing was trained again"
 
 
 class Run:
@@ -111,6 +112,18 @@ class Run:
         if verify:
             run.verify()
         return run
+
+    @classmethod
+    def finished(cls, folder: str | Path, verb: str, recipe: Recipe, data: str) -> "Run | None":
+        """The run of the same command (see `begin`) where it came to its end; None where there is none, where Ctrl-C
+        ended its training early, and where a file of it is missing or damaged: it is then made again."""
+        try:
+            run = cls.open(folder)
+            about = run.read("run.json")
+        except UserError:
+            return None
+        same = {"verb": verb, "recipe": recipe.fingerprint(), "data": data, "version": __version__}
+        return run if not about.get("interrupted") and {key: about.get(key) for key in same} == same else None
 
     def verify(self) -> None:
         """Refuses a run with a missing or changed file, and names the file."""

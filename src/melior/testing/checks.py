@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from melior.checks._base import Check
-from melior.data.table import KINDS, Table
+from melior.data.schema import KINDS
+from melior.data.table import Table
 from melior.findings import SYMPTOMS, Finding, plain
 from melior.recipe import Choice, Recipe
 from melior.testing import images, tables
@@ -69,6 +70,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     "chinese": tables.chinese_table,
     "rare": tables.rare_table,
     "unlabelled": unlabelled_table,
+    "several labels": lambda: tables.several_labels(tables.mixed_table()),
     "odd": tables.odd_table,
     "tiny": tables.tiny_table,
     "absent": lambda: tables.without_class(tables.mixed_table(), 1),
@@ -83,8 +85,7 @@ if images.HAVE_PILLOW:
 def context_of(name: str) -> TableContext:
     """Real surroundings, one for all checks, as in an audit; some of the rows stand in a second part as well."""
     table = TABLES[name]()
-    labels = table.labels
-    if labels is None:
+    if not table.has_answers:
         table = replace(table, schema=replace(table.schema, target=None, classes=()))
     recipe = Recipe(metric="macro_f1", model=Choice(name="linear"))
     if name.startswith("clean") or table.rows < 40:
@@ -163,8 +164,9 @@ class CheckSuite:
         holds(same, "it changes the table")
 
     def test_odd_tables_are_no_crash(self) -> None:
-        """Constant, empty and huge columns, ten rows, a class without rows, rows without labels, no target."""
-        for name in ("odd", "tiny", "absent", "unlabelled", "few groups", "no target"):
+        """Constant, empty and huge columns, ten rows, a class without rows, rows without labels, no target, and rows of
+        several labels."""
+        for name in ("odd", "tiny", "absent", "unlabelled", "few groups", "no target", "several labels"):
             self.found(name)
 
     # ----

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from melior.data.table import KINDS, Table
+from melior.data.schema import KINDS
+from melior.data.table import Table
 from melior.features._base import Matrix
 from melior.models._base import Model
 from melior.models._network import NetworkModel

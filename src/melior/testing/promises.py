@@ -25,7 +25,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 FRESH = """
 import importlib, json, pathlib, sys
 import numpy, polars
-from melior.data.table import Schema, Table
+from melior.data.schema import Schema
+from melior.data.table import Table
 from melior.predictor import Predictor
 from melior.storage import load_fitted
 for line in sys.stdin:

@@ -8,7 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from melior.data.label_sets import LabelSets
-from melior.data.table import STORED_AS, Labels, Schema, Table
+from melior.data.schema import STORED_AS, Schema
+from melior.data.table import Labels, Table
 
 WORDS: dict[str, Any] = {
     "common": ["the", "a", "it", "was", "and", "so", "very", "this", "we", "they"],

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from melior.checks._base import Check, checks
+from melior.checks._each_label import left_out as few_labels
 from melior.data.table import Table
 from melior.errors import UserError
 from melior.findings import SYMPTOMS, Finding, plain
@@ -148,7 +149,11 @@ def run_checks(
         why = f'they need one class a row, and "{table.target}" has several labels a row'
         notes = (*notes, f"not looked for: {', '.join(one_class)}: {why}.")
     chosen = [check for check in chosen if suits(check, table)]
+    by_label = any(check.multilabel and check.cost == "model" for check in chosen)
+    if by_label and table.multilabel and (few := few_labels(table)):
+        notes = (*notes, few)
     context = context or TableContext(table, recipe, other=other)
+    context.deadline = deadline
     one_more = numbered(progress, "looking for what is wrong", len(chosen))
     found: list[Finding] = []
     left_out: list[str] = []

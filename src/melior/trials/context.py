@@ -1,5 +1,6 @@
 """What checks ask of their surroundings, each expensive thing computed once (see `melior.checks._base.Context`)."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,8 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from melior.data.schema import Schema
 from melior.data.splits import Fold, folds
-from melior.data.table import Floats, Rows, Schema, Table
+from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
 from melior.features.neighbours import EXACT, REFERENCE, nearest, sample_positions
 from melior.methods._base import methods
@@ -38,6 +40,13 @@ SMALL_TREES = Choice(name="trees", settings={"rounds": 40, "leaves": 8})
 FARTHEST = 1e9  # robust standard deviations: squares of it can be added up
 
 
+def _made_once(kept: dict[Any, Any], key: Any, make: Callable[[], T]) -> T:
+    if key not in kept:
+        kept[key] = make()
+    found: T = kept[key]
+    return found
+
+
 class TableContext:
     """A table with everything that checks may ask about it."""
 
@@ -47,14 +56,35 @@ class TableContext:
         self.recipe = recipe
         self.seed = recipe.seed
         self._kept: dict[Any, Any] = {}
+        self._of_rows: dict[Any, Any] = {}  # what has nothing to do with the target
         self._shared = Shared()
         self.notes: list[str] = []  # what was drawn rather than looked at whole
+        self.targets = 1
+        self.deadline: float | None = None  # by time.monotonic(), for checks that look at many labels
+
+    def late(self) -> bool:
+        if self.deadline is None or time.monotonic() < self.deadline:
+            return False
+        self._note("leaks and wrong labels were not looked for at all labels, because the time ran out.")
+        return True
+
+    def of_label(self, code: int, targets: int) -> "TableContext":
+        def make() -> TableContext:
+            label = self.table.classes[code]
+            schema = replace(self.table.schema, classes=(f"not {label}", label), label_sets=None)
+            own = self.table.given_label_matrix()[:, code].astype(np.int32)
+            recipe = self.recipe.model_copy(update={"metric": "macro_f1"})
+            found = TableContext(replace(self.table, schema=schema, labels=own, label_matrix=None), recipe)
+            found._of_rows, found.notes, found.targets = self._of_rows, self.notes, targets
+            return found
+
+        return self._once(("label", code, targets), make)
 
     def _once(self, key: Any, make: Callable[[], T]) -> T:
-        if key not in self._kept:
-            self._kept[key] = make()
-        found: T = self._kept[key]
-        return found
+        return _made_once(self._kept, key, make)
+
+    def _once_of_rows(self, key: Any, make: Callable[[], T]) -> T:
+        return _made_once(self._of_rows, key, make)
 
     def _note(self, said: str) -> None:
         if said not in self.notes:
@@ -81,10 +111,10 @@ class TableContext:
                 return np.empty((self.table.rows, 0))
             return np.column_stack([self.table.numbers(name) for name in names])
 
-        return self._once("numbers", make), names
+        return self._once_of_rows("numbers", make), names
 
     def embedding(self) -> NDArray[np.float64]:
-        return self._once("embedding", self._embedding)
+        return self._once_of_rows("embedding", self._embedding)
 
     def _embedding(self) -> NDArray[np.float64]:
         from melior.features.blocks import OneHot
@@ -123,7 +153,7 @@ class TableContext:
             return nearest(self.embedding()[among], k, seed=self.seed, threads=cores())
         # most checks ask for a few: one search serves them all
         wanted = max(k, NEIGHBOURS)
-        distances, found = self._once(
+        distances, found = self._once_of_rows(
             ("neighbours", wanted), lambda: nearest(self.embedding(), wanted, seed=self.seed, threads=cores())
         )
         if self.table.rows > EXACT:
@@ -137,7 +167,7 @@ class TableContext:
                 texts = pl.concat([texts, self.other.column(column)])
             return near_copies(texts, seed=self.seed)
 
-        return self._once(("near texts", column), make)
+        return self._once_of_rows(("near texts", column), make)
 
     # ---- models
 

@@ -124,8 +124,10 @@ class Trials:
                 raise
 
 
-def content_hash(table: Table) -> str:
-    """A name of the rows, their labels, weights and kinds, the same in every process."""
+def content_hash(table: Table, test: Table | None = None) -> str:
+    """A name of the rows, their labels, weights and kinds, the same in every process. test: further rows."""
+    if test is not None:
+        return hashlib.sha256(f"{content_hash(table)} {content_hash(test)}".encode()).hexdigest()
     digest = hashlib.sha256(json.dumps(table.schema.to_dict(), sort_keys=True).encode())
     for start in range(0, table.rows, 100_000):
         piece = table.frame.slice(start, 100_000)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -78,6 +78,29 @@ class Evaluation:
                 }
             )
         )
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Self:
+        """What `to_dict` gave, also by way of JSON."""
+
+        def number(value: Any) -> float:
+            return float("nan") if value is None else float(value)
+
+        table = given["confusion"]
+        return cls(
+            metric=given["metric"],
+            scores={name: Interval(*(number(one[end]) for end in ("value", "low", "high")))
+                    for name, one in given["scores"].items()},
+            confusion=None if table is None else Confusion.from_dict(table),
+            roc=tuple(map(RocCurve.from_dict, given["roc"])),
+            precision_recall=tuple(map(PrecisionRecallCurve.from_dict, given["precision_recall"])),
+            reliability=tuple(map(ReliabilityCurve.from_dict, given["reliability"])),
+            classes=tuple(given["classes"]),
+            rows=int(given["rows"]),
+            on=given["on"],
+            seconds=float(given["seconds"]),
+            label_rows=given.get("label_rows"),
+        )  # fmt: skip
 
     def overall(self) -> dict[str, Interval]:
         """The scores that are not of a single class."""

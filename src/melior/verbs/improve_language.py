@@ -32,7 +32,7 @@ def improve_language(
     run: str | Path | None,
     progress: Progress,
 ) -> LanguageImprovement:
-    """Tries changed settings of a language model and keeps the best that provably helps. budget: seconds."""
+    """Tries changed settings of a language model and keeps those that provably help. budget: seconds."""
     started = time.monotonic()
     asked = metric or recipe.metric
     if asked not in ("auto", METRIC):

@@ -6,7 +6,8 @@ from typing import Any
 
 from melior.data.describe import ColumnSummary, describe
 from melior.data.read import read
-from melior.data.table import KINDS, Table
+from melior.data.schema import KINDS
+from melior.data.table import Table
 from melior.errors import UserError
 from melior.storage import write_atomic
 

@@ -10,7 +10,7 @@ from melior.data.language import Row, language_rows, split_answer
 from melior.errors import UserError
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
-from melior.runs.store import TRAINING, Run
+from melior.runs.store import TRAINING, WAS_FINISHED, Run
 from melior.trials.language_model import (
     TASK,
     Writer,
@@ -162,23 +162,18 @@ def examples(before: LanguageScores | None, after: LanguageScores) -> list[dict[
 
 
 def _kept(folder: Path, recipe: Recipe, digest: str) -> LanguageTraining | None:
-    """What a finished run of the same command holds; None where there is none, or its training was interrupted."""
-    from melior._version import __version__
-
-    run = Run(folder)
-    if not run.has("run.json"):
+    """What a finished run of the same command holds; None where there is none (see `Run.finished`)."""
+    run = Run.finished(folder, "train", recipe, digest)
+    if run is None:
         return None
     about = run.read("run.json")
-    same = {"verb": "train", "recipe": recipe.fingerprint(), "data": digest, "version": __version__}
-    if about.get("state") != "finished" or about.get("interrupted") or {key: about.get(key) for key in same} != same:
-        return None
     writer, _ = load_writer(folder)
     after = before = None
     if run.has("scores.json"):
         after, before = read_scores(run.read("scores.json"))
     return LanguageTraining(
         writer, after, before, recipe, int(about.get("rows") or 0), folder, float(about.get("seconds") or 0.0),
-        (*(about.get("notes") or ()), "this run was finished before: nothing was trained again"),
+        (*(about.get("notes") or ()), WAS_FINISHED),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from melior.models._network import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Choice, Recipe
-from melior.runs.store import TRAINING, Run
+from melior.runs.store import TRAINING, WAS_FINISHED, Run
 from melior.trials.family import choose_family
 from melior.trials.fit import fit
 from melior.trials.run import content_hash
@@ -87,6 +87,7 @@ def train(
     label_separator   between the labels of a row, where the target is text and a row may have several
     run      a folder for the predictor, the scores and a report
 
+    The same call gives back a run that is finished, and goes on with a training that was interrupted.
     A recipe with `task: generate` teaches a language model (`melior.verbs.language`).
     """
     started = time.perf_counter()
@@ -101,7 +102,10 @@ def train(
         label_separator=label_separator, progress=progress,
     )  # fmt: skip
     recipe, table, sealed = ready.recipe, ready.table, ready.test
-    made = None if run is None else Run.begin(run, "train", recipe, content_hash(table))
+    rows_hash = content_hash(table, sealed)
+    if run is not None and (kept := _kept(Path(run), recipe, rows_hash)) is not None:
+        return kept
+    made = None if run is None else Run.begin(run, "train", recipe, rows_hash)
     training = table
     if sealed is None and recipe.split.sealed > 0:
         development, aside = seal(table, recipe.split, recipe.seed)
@@ -132,10 +136,29 @@ def train(
             made.write("scores.json", {**evaluation.to_dict(), "before": None})
         made.write("examples.json", examples)
         early = {"interrupted": where.interrupted} if where.interrupted else {}
-        made.finish(seconds=seconds, name=table.name, family=chosen.reason, **early)
+        about = {"seconds": seconds, "name": table.name, "family": chosen.reason, "rows": training.rows}
+        made.finish(**about, notes=list(table.notes), **early)
         write(made)
     progress("scoring", 2, 2)
     return result
+
+
+def _kept(folder: Path, recipe: Recipe, rows: str) -> Training | None:
+    """What a finished run of the same command holds; None where there is none (see `Run.finished`)."""
+    run = Run.finished(folder, "train", recipe, rows)
+    if run is None:
+        return None
+    about = run.read("run.json")
+    return Training(
+        run.predictor(),
+        Evaluation.from_dict(run.read("scores.json")) if run.has("scores.json") else None,
+        run.recipe(),
+        about["family"],
+        about["rows"],
+        folder,
+        about["seconds"],
+        (*about["notes"], WAS_FINISHED),
+    )
 
 
 def unfinished(where: str) -> tuple[str, ...]:
