@@ -1,0 +1,125 @@
+"""Processes that train together: how they find each other, agree on what they do, and end together.
+
+Whoever starts them (torchrun, `melior train --processes`, a scheduler) sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR
+and MASTER_PORT, as torch.distributed has them.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+
+import melior
+from melior.errors import UserError
+
+T = TypeVar("T")
+MEET = 300.0  # seconds that ranks wait for one another before training: others may have more to read
+
+
+@dataclass
+class Ranks:
+    """The processes started together; one where none were. number: of this one."""
+
+    number: int = 0
+    count: int = 1
+    said: int = 0  # messages so far
+
+    @property
+    def first(self) -> bool:
+        return self.number == 0
+
+    def told(self, message: Any) -> list[Any]:
+        """What every rank says, as plain values (JSON; nothing is unpickled)."""
+        if self.count == 1:
+            return [message]
+        store = dist.distributed_c10d._get_default_store()
+        self.said += 1
+        store.set(f"said/{self.said}/{self.number}", json.dumps(message))
+        try:
+            store.set_timeout(timedelta(seconds=MEET))
+            return [json.loads(store.get(f"said/{self.said}/{rank}")) for rank in range(self.count)]
+        except RuntimeError:
+            raise UserError(f"after {MEET:.0f} s not all of {self.count} ranks were ready to train.") from None
+
+    def together(self, make: Callable[[], T]) -> T:
+        """What `make` gives, where it gives it on all ranks; a UserError of any rank is one on all of them."""
+        made: list[T] = []
+        error = ""
+        try:
+            made.append(make())
+        except UserError as problem:
+            error = str(problem)
+        found = [(rank, one) for rank, one in enumerate(self.told(error)) if one]
+        if found:
+            rank, sentence = found[0]
+            raise UserError(sentence if rank == 0 else f"rank {rank}: {sentence}")
+        return made[0]
+
+    def agree(self, facts: Mapping[str, Any]) -> None:
+        """All ranks must have the same code, recipe, rows and seed: others would not notice, and learn nonsense.
+
+        facts  what must be the same, by what a person calls it
+        """
+        said = self.told({name: str(value) for name, value in {**facts, "code": code_digest()}.items()})
+        for name in said[0]:
+            other = next((rank for rank, one in enumerate(said) if one.get(name) != said[0][name]), None)
+            if other is not None:
+                raise UserError(
+                    f"rank {other} has another {name} than rank 0 ({said[other].get(name)}, not {said[0][name]}); "
+                    "give all machines the same."
+                )
+
+
+@cache
+def code_digest() -> str:
+    """Changes with the code and with the libraries that compute."""
+    found = hashlib.sha256(torch.__version__.encode())
+    folder = Path(melior.__file__).parent
+    for file in sorted(folder.rglob("*.py")):
+        found.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def started_together() -> int:
+    """How many processes were started together, by what the environment says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+@contextmanager
+def joined(timeout: float) -> Iterator[Ranks]:
+    """Inside, collectives work, and those that wait longer than `timeout` seconds fail. One process alone needs none.
+
+    UserError: the first rank cannot be reached, its port is in use, more ranks than GPUs.
+    """
+    count = started_together()
+    if count == 1 or dist.is_initialized():
+        yield Ranks() if count == 1 else Ranks(dist.get_rank(), dist.get_world_size())
+        return
+    number, place = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
+    backend = "gloo"
+    if torch.cuda.is_available():
+        if place >= torch.cuda.device_count():
+            raise UserError(f"rank {number}: this machine has {torch.cuda.device_count()} GPUs; start as many ranks.")
+        torch.cuda.set_device(place)
+        backend = "cuda:nccl,cpu:gloo"
+    where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+    try:
+        dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+    except (RuntimeError, ValueError) as error:
+        said = str(error).splitlines()[0]
+        if "EADDRINUSE" in said or "address already in use" in said:
+            raise UserError(f"the port of {where} is in use; give another one with --master-port.") from None
+        raise UserError(f"the first rank at {where} cannot be reached ({said[:120]}).") from None
+    try:
+        yield Ranks(number, count)
+    finally:
+        dist.destroy_process_group()
