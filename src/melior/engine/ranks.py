@@ -103,8 +103,9 @@ def joined(timeout: float) -> Iterator[Ranks]:
         yield Ranks()
         return
     import torch
-    import torch.distributed as dist
+    import torch.distributed
 
+    dist: Any = torch.distributed
     if dist.is_initialized():
         yield Ranks(dist.get_rank(), dist.get_world_size())
         return
@@ -117,7 +118,13 @@ def joined(timeout: float) -> Iterator[Ranks]:
         backend = "cuda:nccl,cpu:gloo"
     where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
     try:
-        dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+        # an agent that starts lost processes again keeps its store, in which the old ones left where they listened
+        again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store, _, _ = next(dist.rendezvous("env://", timeout=timedelta(seconds=MEET)))
+        dist.init_process_group(
+            backend, store=dist.PrefixStore(f"start-{again}", store), rank=number, world_size=count,
+            timeout=timedelta(seconds=timeout),
+        )  # fmt: skip
     except (RuntimeError, ValueError) as error:
         said = str(error).splitlines()[0]
         if "EADDRINUSE" in said or "address already in use" in said:

@@ -71,7 +71,7 @@ class Copies(Spread):
         own_statistics(self.given)
 
 
-def _sum(group: Any, bucket: Any) -> torch.futures.Future[Tensor]:
+def _sum(group: Any, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:  # type: ignore[name-defined]
     """The sum of a bucket over the ranks; DDP's own would be the mean, and the mean of means is wrong."""
     work = dist.all_reduce(bucket.buffer(), group=group, async_op=True)
     assert work is not None

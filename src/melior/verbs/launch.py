@@ -28,7 +28,7 @@ def launch(arguments: Sequence[str], processes: int, run: Path) -> int:
         ended = Path(folder) / "ended"
         agent = [
             sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
-            f"--max-restarts={REPLACED}", "-m", "melior", *arguments, "--run", str(run),
+            f"--max-restarts={REPLACED}", "-m", "--", "melior", *arguments, "--run", str(run),
         ]  # fmt: skip
         threads = str(max(1, cores() // processes))
         environment = {"OMP_NUM_THREADS": threads, "LOGLEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", **os.environ,
