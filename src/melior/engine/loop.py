@@ -379,6 +379,7 @@ class Loop:
 
     def restore(self, tensors: Tensors, place: Place) -> None:
         self.state.restore(tensors)
+        self.spread.changed()
         self.place = place.copy()
         if self.precision.scales and place.scale > 1:
             self.precision.scale, self.precision.good = place.scale, place.good
@@ -412,12 +413,14 @@ class Loop:
         """With the averaged weights where there are some; the best are kept where that is wanted."""
         place = self.place
         with self.average.swapped():
+            self.spread.changed()
             found = validation(
                 self.module, self.valid, self.loss, self.measure, place.micro_batch, self.device, self.mesh
             )
             line = {"kind": "valid", "step": place.step, **found}
             if watched(line, self.settings, place) and self.settings.keeps_best:
                 self.state.keep_best()
+        self.spread.changed()
         self.diary.history.add(line)
 
     def remember(self, *, to_disk: bool = True, last: bool = False) -> None:
