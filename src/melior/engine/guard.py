@@ -54,7 +54,7 @@ def broken(
 
 @torch.no_grad()
 def faulty_rows(module: nn.Module | None, source: Source, loss: Loss, rows: Rows, device: Device) -> Rows:
-    """The rows whose loss is no number by itself, with the weights as they are; none where there is no module to ask."""
+    """The rows whose loss is no number by itself, with the weights as they are; none without a module to ask."""
     if module is None:
         return np.array([], dtype=np.int64)
     was, found = module.training, []

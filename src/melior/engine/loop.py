@@ -48,7 +48,17 @@ __all__ = ["Trained", "outputs", "scores", "train"]
 
 AHEAD = 2  # steps whose batches are collated before they are asked for
 TRIED, STARVED = 8, 0.1  # on a CPU that is so from this step on, where collating took more than this share of the time
-NOT_NUMERICS = {"device", "threads", "checkpoint_every", "log_every", "log_to", "compile", "micro_batch", "precision", "parallel"}
+NOT_NUMERICS = {
+    "device",
+    "threads",
+    "checkpoint_every",
+    "log_every",
+    "log_to",
+    "compile",
+    "micro_batch",
+    "precision",
+    "parallel",
+}
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,13 @@ class Optimizers:
     def gradients(self) -> list[Tensor]:
         return [one.grad for one in self.names if one.grad is not None]
 
-    def counted(self, gradients: list[Tensor]) -> list[Tensor]:
+    def counted(self, gradients: Sequence[Tensor]) -> Sequence[Tensor]:
         """Those of `gradients` that this rank counts in a norm over all weights."""
-        return [one.grad for one in self.names if one.grad is not None and one not in self.elsewhere] if self.elsewhere else gradients
+        return (
+            [one.grad for one in self.names if one.grad is not None and one not in self.elsewhere]
+            if self.elsewhere
+            else gradients
+        )
 
     def add_l1(self) -> None:
         """Adds the gradient of l1 * sum |w|, which is l1 * sign(w)."""

@@ -22,7 +22,7 @@ from melior.engine.precision import Precision
 from melior.engine.problem import Batch, Loss, Source
 from melior.engine.settings import Training
 from melior.engine.spread import Summed
-from melior.engine.stages import Stage, Trace, split, trace
+from melior.engine.stages import Stage, split, trace
 from melior.errors import UserError
 
 A_STAGE = 4  # pieces of a step for each stage, where the layout does not say
@@ -70,7 +70,9 @@ class Pipeline(Summed):
     def _cut(self, source: Source) -> Stage:
         """This rank's stage of the first chain of blocks, the slowest first, that can be cut."""
         inputs = source.batch(memory.longest(source, PROBED)).to(self.device).inputs
-        found = [one for chain in chains(self.module) if (one := trace(self.module, chain, inputs, self.precision.forward()))]
+        found = [
+            one for chain in chains(self.module) if (one := trace(self.module, chain, inputs, self.precision.forward()))
+        ]
         found.sort(key=lambda one: -self.mesh.told([sum(one.seconds[1:-1])])[0])
         enough = [one for one in found if len(one.blocks) >= self.stages]
         if not enough:
@@ -167,7 +169,13 @@ class Pipeline(Summed):
             for room, states in zip(rooms, (come, go), strict=True)
         ]
         stage = pipelining.PipelineStage(
-            _Piece(self), self.number, self.stages, self.device, input_args=like[0], output_args=like[1], group=self.group
+            _Piece(self),
+            self.number,
+            self.stages,
+            self.device,
+            input_args=like[0],
+            output_args=like[1],
+            group=self.group,
         )
         # with fewer pieces than stages there is no steady state, and the two schedules are the same
         first_back = self.mesh.layout.schedule == "1f1b" and len(sizes) >= self.stages
@@ -208,7 +216,10 @@ class Pipeline(Summed):
         for stage in range(1, self.stages):
             more = json.loads(store.get(f"layers/{step}/{stage}"))
             store.delete_key(f"layers/{step}/{stage}")
-            found = {part: {**lines, **{n: one for n, one in more[part].items() if n not in lines}} for part, lines in found.items()}
+            found = {
+                part: {**lines, **{n: one for n, one in more[part].items() if n not in lines}}
+                for part, lines in found.items()
+            }
         return found
 
     # ---- without gradients
@@ -271,7 +282,7 @@ class _Passing(nn.Module):
 
 def _rounded(size: int) -> int:
     """The next of PARTS sizes between two powers of two."""
-    step = max(1, 2 ** (max(size, 1).bit_length() - 1) // PARTS)
+    step = max(1, (1 << max(size, 1).bit_length() - 1) // PARTS)
     return -(-size // step) * step
 
 

@@ -110,11 +110,11 @@ def trace(
     return found
 
 
-class _Users(TorchDispatchMode):
+class _Users(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes at which place each parameter and buffer of a module is used."""
 
     def __init__(self, module: nn.Module, entered: list[int], users: dict[int, set[int]]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.known = {id(one) for one in (*module.parameters(), *module.buffers())}
         self.entered, self.users = entered, users
 
@@ -183,7 +183,9 @@ class Stage:
         self.module, self.trace, self.cuts, self.number = module, trace, list(cuts), number
         self.last = number == len(cuts) - 2
         self.parameters, self.buffers = dict(module.named_parameters()), dict(module.named_buffers())
-        self.holders = {name: sorted({self._stage(at) for at in self._places(one)}) for name, one in self.parameters.items()}
+        self.holders = {
+            name: sorted({self._stage(at) for at in self._places(one)}) for name, one in self.parameters.items()
+        }
         self.owners = {name: min(self._stage(at) for at in self._places(one)) for name, one in self.buffers.items()}
         self.receive: Receive | None = None
         self.known: dict[Any, tuple[Tensor | None, Tensor | None]] = {}

@@ -21,7 +21,13 @@ REPEATS = 3  # the best of
 
 
 def start(
-    module: nn.Module | None, source: Source, order: Order, total: int, settings: Training, device: Device, micro_batch: int
+    module: nn.Module | None,
+    source: Source,
+    order: Order,
+    total: int,
+    settings: Training,
+    device: Device,
+    micro_batch: int,
 ) -> dict[str, Any]:
     """kind start, step 0, and (module: None where this rank has none that it could run):
 
