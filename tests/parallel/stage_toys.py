@@ -3,6 +3,7 @@
 import torch
 from engine_toys import Numbers
 from spread_toys import Deep, transformer
+from torch import nn
 
 from melior.engine.losses import class_loss
 
@@ -26,23 +27,28 @@ class Table:
 
 
 class Twice(Deep):
-    """What goes through the blocks comes back behind them: no network to cut."""
+    """What goes into the blocks comes back behind them, through a gate: no network to cut, though that does not show
+    while the gate is shut."""
+
+    def __init__(self, seed, gate):
+        super().__init__(seed)
+        self.gate = nn.Parameter(torch.tensor(gate))
 
     def forward(self, input):
         first = self.first(input)
         seen = first
         for block in self.blocks:
             seen = seen + block(seen)
-        return self.head(seen + first)
+        return self.head(seen + self.gate * first)
 
 
 def fusion(seed, attention):
     from melior.networks.fusion import Fusion
 
     plan = {
-        "classes": 3, "numbers": [0, 1, 2], "categories": [[3, 4, 5]], "texts": [], "images": [], "embedding": "piecewise",
-        "embedding_width": 6, "bins": 4, "width": 12, "depth": 4, "activation": "gelu", "normalization": "layer", "dropout": 0.0,
-        "residual": True, "initialization": "he", "attention": attention, "heads": 2,
+        "classes": 3, "numbers": [0, 1, 2], "categories": [[3, 4, 5]], "texts": [], "images": [], "width": 12,
+        "embedding": "piecewise", "embedding_width": 6, "bins": 4, "depth": 4, "activation": "gelu", "heads": 2,
+        "normalization": "layer", "dropout": 0.0, "residual": True, "initialization": "he", "attention": attention,
     }  # fmt: skip
     torch.manual_seed(seed)
     return Fusion(plan)
@@ -54,13 +60,23 @@ def staged(toy, rows, seed, **how):
 
     if toy in ("layers", "attending"):
         return fusion(seed, toy == "attending"), Table(rows), class_loss, Table(23, seed=9)
-    if toy == "twice":
-        return Twice(seed), Numbers(rows), class_loss, None
+    if toy in ("twice", "gated"):
+        return Twice(seed, 1.0 if toy == "twice" else 0.0), Numbers(rows), class_loss, None
     if toy == "frozen":
         module = Deep(seed)
         for one in (*module.first.parameters(), *module.blocks[:3].parameters()):
             one.requires_grad_(False)
         return module, Numbers(rows), class_loss, None
+    if toy == "faulty":  # one row cannot be learned from
+        held = Numbers(rows, weighted=True)
+        held.x[17, 2] = float("nan")
+        return Deep(seed), held, class_loss, None
+    if toy == "lora":
+        from melior.networks.lora import add_lora
+
+        module, held, loss, _ = transformer("causal", rows, seed)
+        add_lora(module.model, rank=4, seed=seed)
+        return module, held, loss, held
     if toy in ("tied", "gpt2"):
         from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 

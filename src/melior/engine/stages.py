@@ -4,11 +4,12 @@ Any network is cut whose forward pass is something before, blocks in order, some
 from block to block. Each stage runs the network's own forward pass, so that masks and positions come from the batch,
 which all stages have, and only the state travels:
 
-- what stands before the first block of a stage is replaced by stand-ins, which have no weights and give zeros of the
-  right shapes; where the first block is entered, the state that came from the stage before is written over the zeros;
+- what stands before the first block of a stage is replaced by stand-ins, which have no weights and give tensors of the
+  right shapes; where the first block is entered, the state that came from the stage before is written over them;
 - where the first block of the next stage is entered, the forward pass ends.
 
-Whether that gives what the whole network gives is tried before any weight is freed.
+Whether that gives what the whole network gives is tried before any weight is freed. What stand-ins give is no number,
+so that it shows where a network uses it in another way, be it multiplied by zero.
 """
 
 from collections import defaultdict
@@ -26,6 +27,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 BEFORE = -1  # the place of what is computed before the first block is entered
 REPEATS = 3  # forward passes that are timed; the best counts
+NO_NUMBER = float("nan")
 NEAR = 1e-3  # how far a cut network may be from the whole one, as a share of the length of what it gives
 Receive = Callable[[Tensor], None]
 
@@ -74,7 +76,7 @@ def trace(
     def look(one: nn.Module, args: Any, kwargs: Any) -> None:
         if one in numbers:
             state = state_of(args, kwargs)
-            entered.append(BEFORE if state is None else numbers[one])
+            entered.append(numbers[one] if state is not None and state.is_floating_point() else BEFORE)
             found.states += [] if state is None else [state.detach().clone()]
         found.calls[one].add(entered[-1] if entered else BEFORE)
 
@@ -234,15 +236,15 @@ class Stage:
         self._undo.append(back)
 
     def _take_out(self) -> None:
-        """Weights of other stages are weights no longer, and all of their entries share one zero; buffers stay where
+        """Weights of other stages are weights no longer, and all of their entries share one place; buffers stay where
         they are read, and are not counted as this stage's."""
         foreign = {self.parameters[name] for name, at in self.holders.items() if self.number not in at}
         elsewhere = {id(self.buffers[name]) for name, at in self.owners.items() if self.number != at}
         for one in self.module.modules():
             for name, weight in list(one._parameters.items()):
                 if weight is not None and weight in foreign:
-                    zeros = torch.zeros((), dtype=weight.dtype, device=weight.device).expand(weight.shape)
-                    self._hidden(one, one._parameters, name, weight, zeros)
+                    shown = torch.full((), NO_NUMBER, dtype=weight.dtype, device=weight.device).expand(weight.shape)
+                    self._hidden(one, one._parameters, name, weight, shown)
             for name, buffer in list(one._buffers.items()):
                 if buffer is not None and id(buffer) in elsewhere:
                     self._hidden(one, one._buffers, name, buffer, buffer)
@@ -287,7 +289,7 @@ class Stage:
     def run(self, inputs: dict[str, Tensor], receive: Receive | None = None) -> Any:
         """The state at the end of this stage; of the last one, what the network gives.
 
-        receive  writes the state that the stage before made over the zeros that it is given
+        receive  writes the state that the stage before made over the tensor that it is given
         """
         self.receive = receive
         try:
@@ -330,8 +332,8 @@ class Stage:
 
 
 class StandIn:
-    """In place of a module's forward: zeros of the shapes that it would give, found by running it once for each shape
-    of what it is given. What is no floating point number, as masks, it gives as ever."""
+    """In place of a module's forward: tensors without numbers, of the shapes that it would give, which are found by
+    running it once for each shape of what it is given. What has other types than floating point it gives as ever."""
 
     def __init__(self, plain: Callable[..., Any]) -> None:
         self.plain = plain
@@ -349,9 +351,10 @@ class StandIn:
             device = next((one.device for one in leaves if one is not None), None)
             self.known[key] = [None if one is None else _like(one) for one in leaves], (form, device)
         leaves, (form, device) = self.known[key]
-        return tree_unflatten(
-            [None if one is None else torch.zeros(one.shape, dtype=one.dtype, device=device) for one in leaves], form
-        )
+        made = [
+            None if one is None else torch.full(one.shape, NO_NUMBER, dtype=one.dtype, device=device) for one in leaves
+        ]
+        return tree_unflatten(made, form)
 
 
 def _like(state: Tensor) -> Tensor:
