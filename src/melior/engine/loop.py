@@ -24,6 +24,7 @@ from melior.engine.device import Device, choose
 from melior.engine.diary import Diary
 from melior.engine.history import Line
 from melior.engine.local_steps import LocalSteps
+from melior.engine.lost import told_who_is_late
 from melior.engine.mesh import Heart, Mesh
 from melior.engine.norms import Layers, kinds, sampled
 from melior.engine.optimizers import Optimizers
@@ -38,7 +39,6 @@ from melior.engine.settings import Training
 from melior.engine.spread import Spread, spread
 from melior.engine.start import start
 from melior.engine.state import Place, State, Tensors, frozen, shapes
-from melior.engine.lost import told_who_is_late
 from melior.engine.surroundings import Interrupt, seed_step, surroundings
 from melior.engine.validation import Measure, validation, watched
 from melior.errors import UserError
@@ -131,12 +131,13 @@ class Loop:
         self.valid, self.measure, self.interrupt = valid, measure, interrupt
         self.mesh = Mesh.of(settings.parallel, device.device)
         self.heart = Heart(self.mesh)
+        self.local_steps = self.mesh.layout.local_steps
         same = self._same(module)  # before it is spread: the same training under every layout
         self.kinds = kinds(module)
         self.spread: Spread
         if self.mesh.size("pipeline") > 1:
             if measure is not None:
-                raise UserError("parallel: a pipeline has no whole network to measure while it trains; watch the loss.")
+                raise UserError("train.parallel: a pipeline has no whole network to measure while it trains; watch the loss.")
             self.spread = Pipeline(module, source, loss, settings, device, self.mesh)
         else:
             self.spread = spread(module, self.mesh, device.device)
@@ -478,8 +479,8 @@ class Loop:
     def _same(self, module: nn.Module) -> str:
         """What must be the same to go on with a training; on how many ranks is not among it."""
         kept = self.settings.model_dump(mode="json", exclude=NOT_NUMERICS)
-        if self.settings.parallel.local_steps:
-            kept["local_steps"] = self.settings.parallel.local_steps
+        if self.local_steps:
+            kept["local_steps"] = self.local_steps
         return digest([kept, len(self.source), shapes(module), frozen(module)])
 
 

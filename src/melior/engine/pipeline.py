@@ -78,7 +78,7 @@ class Pipeline(Summed):
         if not enough:
             longest = max((len(one.blocks) for one in found), default=0)
             raise UserError(
-                f"parallel: a pipeline of {self.stages} stages needs as many blocks that follow one another, and the "
+                f"train.parallel: a pipeline of {self.stages} stages needs as many blocks that follow one another, and the "
                 f"network has {longest}; give fewer stages."
             )
         for one in enough:
@@ -87,7 +87,7 @@ class Pipeline(Summed):
                 return stage
             stage.undo()
         raise UserError(
-            "parallel: the network cannot be cut into a pipeline, as it is not one state that goes through blocks in "
+            "train.parallel: the network cannot be cut into a pipeline, as it is not one state that goes through blocks in "
             "order; take pipeline out."
         )
 
@@ -99,7 +99,7 @@ class Pipeline(Summed):
         if not all(trains):
             self.stage.undo()
             raise UserError(
-                f"parallel: no weight of stage {trains.index(False)} of the pipeline is trained (counted from 0); let "
+                f"train.parallel: no weight of stage {trains.index(False)} of the pipeline is trained (counted from 0); let "
                 "more of the network train, or give fewer stages."
             )
 
@@ -299,11 +299,11 @@ def _refuse(module: nn.Module, settings: Training, mesh: Mesh) -> None:
     """What does not go together with a pipeline, by one sentence."""
     layout = mesh.layout
     if layout.tensor > 1 or layout.sharded:
-        raise UserError("parallel: pipeline goes together with data, not with tensor or sharded; take these out.")
+        raise UserError("train.parallel: pipeline goes together with data, not with tensor or sharded; take these out.")
     if settings.compile is True:
         raise UserError("compile: a pipeline runs the stages of a network as they are; set compile to false.")
     if any(isinstance(one, nn.modules.batchnorm._BatchNorm) for one in module.modules()):
         raise UserError(
-            "parallel: batch normalisation would take its statistics over the few rows of a piece of the pipeline; "
+            "train.parallel: batch normalisation would take its statistics over the few rows of a piece of the pipeline; "
             "give the network another normalization (layer, rms), or take pipeline out."
         )
