@@ -136,9 +136,7 @@ class Loop:
         self.kinds = kinds(module)
         self.spread: Spread
         if self.mesh.size("pipeline") > 1:
-            if measure is not None:
-                raise UserError("train.parallel: a pipeline has no whole network to measure while it trains; watch the loss.")
-            self.spread = Pipeline(module, source, loss, settings, device, self.mesh)
+            self.spread = Pipeline(module, source, loss, settings, device, self.mesh, measured=measure is not None)
         else:
             self.spread = spread(module, self.mesh, device.device)
         self.module = self.spread.module

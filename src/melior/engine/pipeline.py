@@ -40,14 +40,22 @@ class Pipeline(Summed):
     staged = True
 
     def __init__(
-        self, module: nn.Module, source: Source, loss: Loss, settings: Training, device: Device, mesh: Mesh
+        self,
+        module: nn.Module,
+        source: Source,
+        loss: Loss,
+        settings: Training,
+        device: Device,
+        mesh: Mesh,
+        *,
+        measured: bool,
     ) -> None:
         super().__init__(module, mesh)
         self.loss, self.device = loss, device.device
         self.precision = Precision.of(device)
         self.group, self.stages = mesh.along("pipeline"), mesh.size("pipeline")
         self.number, self.last_stage = dist.get_rank(self.group), self.stages - 1
-        _refuse(module, settings, mesh)
+        _refuse(module, settings, mesh, measured)
         self.shapes = {name: one.shape for name, one in module.named_parameters()}
         self.stage = self._cut(source)
         self._all_train()
@@ -78,8 +86,8 @@ class Pipeline(Summed):
         if not enough:
             longest = max((len(one.blocks) for one in found), default=0)
             raise UserError(
-                f"train.parallel: a pipeline of {self.stages} stages needs as many blocks that follow one another, and the "
-                f"network has {longest}; give fewer stages."
+                f"train.parallel: a pipeline of {self.stages} stages needs as many blocks that follow one another, and "
+                f"the network has {longest}; give fewer stages."
             )
         for one in enough:
             stage = Stage(self.module, one, split(self.mesh.told(one.seconds), self.stages), self.number)
@@ -87,8 +95,8 @@ class Pipeline(Summed):
                 return stage
             stage.undo()
         raise UserError(
-            "train.parallel: the network cannot be cut into a pipeline, as it is not one state that goes through blocks in "
-            "order; take pipeline out."
+            "train.parallel: the network cannot be cut into a pipeline, as it is not one state that goes through "
+            "blocks in order; take pipeline out."
         )
 
     def _all_train(self) -> None:
@@ -99,8 +107,8 @@ class Pipeline(Summed):
         if not all(trains):
             self.stage.undo()
             raise UserError(
-                f"train.parallel: no weight of stage {trains.index(False)} of the pipeline is trained (counted from 0); let "
-                "more of the network train, or give fewer stages."
+                f"train.parallel: no weight of stage {trains.index(False)} of the pipeline is trained (counted from 0); "
+                "let more of the network train, or give fewer stages."
             )
 
     @property
@@ -295,15 +303,16 @@ def _rows_of_a_piece(most: int, settings: Training, mesh: Mesh) -> int:
     return min(each, asked or each)
 
 
-def _refuse(module: nn.Module, settings: Training, mesh: Mesh) -> None:
+def _refuse(module: nn.Module, settings: Training, mesh: Mesh, measured: bool) -> None:
     """What does not go together with a pipeline, by one sentence."""
-    layout = mesh.layout
-    if layout.tensor > 1 or layout.sharded:
+    if mesh.layout.tensor > 1 or mesh.layout.sharded:
         raise UserError("train.parallel: pipeline goes together with data, not with tensor or sharded; take these out.")
     if settings.compile is True:
         raise UserError("compile: a pipeline runs the stages of a network as they are; set compile to false.")
+    if measured:
+        raise UserError("train.parallel: no rank of a pipeline has a whole network to measure; watch the loss.")
     if any(isinstance(one, nn.modules.batchnorm._BatchNorm) for one in module.modules()):
         raise UserError(
-            "train.parallel: batch normalisation would take its statistics over the few rows of a piece of the pipeline; "
-            "give the network another normalization (layer, rms), or take pipeline out."
+            "train.parallel: in a pipeline, batch normalisation would take its statistics over the few rows of a "
+            "piece; give the network another normalization (layer, rms), or take pipeline out."
         )
