@@ -10,7 +10,8 @@ from spread_toys import Deep, made
 from stage_toys import staged
 
 from melior.engine.blocks import chains
-from melior.engine.stages import Stage, split, trace
+from melior.engine.stages import Stage, split
+from melior.engine.traced import trace
 
 
 def slowest(seconds, firsts):
@@ -32,6 +33,16 @@ def test_the_slowest_stage_is_as_fast_as_any_cut_makes_it(stages):
 def test_what_stands_before_and_after_counts_where_it_is_computed():
     assert split([5, 1, 1, 1, 1], 2) == [0, 1, 4]  # a dear beginning goes with few blocks
     assert split([0, 1, 1, 1, 6], 2) == [0, 3, 4]  # and so does a dear end, which is timed with the last block
+
+
+def test_blocks_are_timed_with_what_follows_them():
+    """A head that takes far longer than all blocks leaves one of them beside it."""
+    module, source, _, _ = made("deep", rows=12, seed=1000)
+    module.head = torch.nn.Sequential(torch.nn.Linear(16, 4000), torch.nn.Linear(4000, 4000), torch.nn.Linear(4000, 3))
+    seen = trace(module, list(module.blocks), source.batch(np.arange(8)).inputs, nullcontext())
+    assert len(seen.seconds) == 5
+    assert min(seen.seconds) > 0
+    assert split(seen.seconds, 2) == [0, 3, 4]
 
 
 def cut(toy, number, stages=2, rows=12, **how):

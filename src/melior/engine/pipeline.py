@@ -22,7 +22,8 @@ from melior.engine.precision import Precision
 from melior.engine.problem import Batch, Loss, Source
 from melior.engine.settings import Training
 from melior.engine.spread import Summed
-from melior.engine.stages import Stage, split, trace
+from melior.engine.stages import Stage, split
+from melior.engine.traced import trace
 from melior.errors import UserError
 
 A_STAGE = 4  # pieces of a step for each stage, where the layout does not say
@@ -107,7 +108,7 @@ class Pipeline(Summed):
         if not all(trains):
             self.stage.undo()
             raise UserError(
-                f"train.parallel: no weight of stage {trains.index(False)} of the pipeline is trained (counted from 0); "
+                f"train.parallel: no weight of stage {trains.index(False)} of the pipeline is trained (the first is 0); "
                 "let more of the network train, or give fewer stages."
             )
 
