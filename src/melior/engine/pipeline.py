@@ -108,7 +108,7 @@ class Pipeline(Summed):
         if not all(trains):
             self.stage.undo()
             raise UserError(
-                f"train.parallel: no weight of stage {trains.index(False)} of the pipeline is trained (the first is 0); "
+                f"train.parallel: no weight of stage {trains.index(False)} of the pipeline is trained (from 0 on); "
                 "let more of the network train, or give fewer stages."
             )
 
