@@ -28,7 +28,8 @@ class Layout(BaseModel):
                     summed at every step, which gives the answer of one process
     outer_rate      of the step from the last common weights towards the mean of the ranks', > 0; 1 with outer_momentum
                     0 is the plain mean (McMahan et al., Communication-Efficient Learning, AISTATS 2017)
-    outer_momentum  Nesterov's, 0..1; 0.7 and 0.9 are those of Douillard et al., DiLoCo, 2023
+    outer_momentum  Nesterov's, 0..1. Douillard et al., DiLoCo, 2023 take 0.7 and 0.9 with 500 local steps; with few
+                    and large steps that overshoots
     timeout         seconds after which a rank that waits for another gives up
 
     >>> Layout(tensor=2).ranks_per_copy
@@ -44,8 +45,8 @@ class Layout(BaseModel):
     schedule: Schedule = "1f1b"
     pieces: Annotated[int, Field(ge=1)] | None = None
     local_steps: Annotated[int, Field(ge=0)] = 0
-    outer_rate: Annotated[float, Field(gt=0, le=2)] = 0.7
-    outer_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    outer_rate: Annotated[float, Field(gt=0, le=2)] = 1.0
+    outer_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     timeout: Annotated[float, Field(gt=0)] = 600.0
 
     @model_validator(mode="after")

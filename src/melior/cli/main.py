@@ -7,11 +7,11 @@ from pathlib import Path
 
 import typer
 
-from melior.errors import UserError
+from melior.errors import RankLost, UserError
 from melior.layout import ENDED, first_process
 from melior.storage import write_atomic
 
-INTERRUPTED = 130
+INTERRUPTED, LOST = 130, 75
 COMMANDS = (
     "init", "audit", "improve", "train", "evaluate", "diagnose", "predict", "chat", "report", "demo", "listing",
 )  # fmt: skip
@@ -56,6 +56,10 @@ def run() -> None:
         if isinstance(end, KeyboardInterrupt) or end.code == INTERRUPTED:  # typer may have caught it already
             end_with(INTERRUPTED, "melior: interrupted; the same command goes on from here.")
         raise
+    except RankLost as error:
+        print(f"melior: {error}", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(LOST)  # no waiting for what the lost rank will never answer
     except BrokenPipeError:
         sys.exit(141)
 

@@ -49,15 +49,14 @@ class LocalSteps:
         apart = torch.zeros((), dtype=torch.float64)
         length = torch.zeros((), dtype=torch.float64)
         for name, one in live.items():
-            mean = one.detach() * share
-            dist.all_reduce(mean, group=self.mesh.along("data"))
-            self.sent += 2 * (self.mesh.ranks - 1) * mean.nbytes // self.mesh.ranks
-            apart += (one - mean).double().square().sum().cpu()
-            length += mean.double().square().sum().cpu()
             common, velocity = self.common[name], self.velocity[name]
-            back = common - mean  # what the steps of all ranks together did, as a gradient
-            velocity.mul_(self.momentum).add_(back)
-            common.sub_(back + self.momentum * velocity if self.momentum else back, alpha=self.rate)
+            way = (one - common) * share  # small beside the weights, so that little is lost to rounding
+            dist.all_reduce(way, group=self.mesh.along("data"))
+            self.sent += 2 * (self.mesh.ranks - 1) * way.nbytes // self.mesh.ranks
+            apart += (one - common - way).double().square().sum().cpu()
+            length += one.double().square().sum().cpu()
+            velocity.mul_(self.momentum).sub_(way)  # the way of all ranks together, taken for a gradient
+            common.sub_(velocity * self.momentum - way if self.momentum else -way, alpha=self.rate)
             one.copy_(common)
         for buffer in self.module.buffers():
             if buffer.is_floating_point():  # running statistics

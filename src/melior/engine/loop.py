@@ -391,6 +391,7 @@ class Loop:
 
     def restore(self, tensors: Tensors, place: Place) -> None:
         self.state.restore(tensors)
+        self.spread.changed()
         self.place = place.copy()
         if self.spread.staged or not place.micro_batch:  # another layout has other micro-batches
             self.place.micro_batch = self._at_once()
@@ -426,12 +427,14 @@ class Loop:
         """With the averaged weights where there are some; the best are kept where that is wanted."""
         place = self.place
         with self.average.swapped():
+            self.spread.changed()
             found = validation(
                 self.spread.passing(), self.valid, self.loss, self.measure, place.micro_batch, self.device, self.mesh
             )
             line = {"kind": "valid", "step": place.step, **found}
             if watched(line, self.settings, place) and self.settings.keeps_best:
                 self.state.keep_best()
+        self.spread.changed()
         self.diary.history.add(line)
 
     def remember(self, *, to_disk: bool = True, last: bool = False) -> None:

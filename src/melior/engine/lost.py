@@ -4,12 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from melior.engine.mesh import Heart
+from melior.errors import RankLost
 
 WAITING = ("timed out", "timeout", "connection closed", "connection reset", "connection was closed", "broken pipe")
-
-
-class RankLost(RuntimeError):
-    """Another rank did not answer in time, or its process is gone."""
 
 
 @contextmanager

@@ -120,7 +120,7 @@ def joined(timeout: float) -> Iterator[Ranks]:
     try:
         # an agent that starts lost processes again keeps its store, in which the old ones left where they listened
         again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        store, _, _ = next(dist.rendezvous("env://", timeout=timedelta(seconds=MEET)))
+        store, _, _ = next(dist.rendezvous("env://", timeout=timedelta(seconds=timeout)))
         dist.init_process_group(
             backend, store=dist.PrefixStore(f"start-{again}", store), rank=number, world_size=count,
             timeout=timedelta(seconds=timeout),

@@ -54,6 +54,9 @@ class Spread:
         """What gives the outputs of the network, without gradients."""
         return self.module
 
+    def changed(self) -> None:
+        """Weights were changed by something else than a step of the optimiser: what was gathered of them is stale."""
+
     def whole(self) -> None:
         """Puts the weights as they are now into the module that was given."""
 
@@ -128,16 +131,20 @@ class Shards(Spread):
         blocks = [block for block in repeated(module) if any(True for _ in block.parameters())]
         for one in (*blocks, module):
             fully_shard(one, mesh=mesh.axes["data"])
-        for one in module.modules():
-            if isinstance(one, FSDPModule):
-                one.set_gradient_divide_factor(1.0)  # sums, see Mesh
-                one.set_force_sum_reduction_for_comms(True)
+        self.parts = [one for one in module.modules() if isinstance(one, FSDPModule)]
+        for one in self.parts:
+            one.set_gradient_divide_factor(1.0)  # sums, see Mesh
+            one.set_force_sum_reduction_for_comms(True)
         assert isinstance(module, FSDPModule)
         self.module, self.forward, self.shards = module, module, module
 
     def last(self, flag: bool) -> None:
         self.shards.set_requires_gradient_sync(flag)
         self.shards.set_is_last_backward(flag)
+
+    def changed(self) -> None:
+        for one in self.parts:
+            one.reshard()  # a forward pass without a backward pass leaves the outermost gathered
 
     def whole(self) -> None:
         _gathered(self.given, self.module)

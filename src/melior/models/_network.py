@@ -110,6 +110,8 @@ class NetworkModel(Model):
     stop_share     share of the training rows that says when to stop; 0 trains to the end on all rows
     patience       epochs without a better loss there until it stops
     non_finite     what is done with a step whose loss is no number: lower the rate, skip it, or stop
+    checkpoint_every  steps (a number) or time ("90s", "5m", "1h") between checkpoints of the training in a run; 0: at
+                   the end alone
     checkpointing  computes activations again instead of keeping them: slower, less memory
     compile        compiles the network first: pays for long trainings
     device         auto, cpu or cuda
@@ -142,6 +144,7 @@ class NetworkModel(Model):
     stop_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     patience: Annotated[int, Field(ge=1, le=10_000)] = 20
     non_finite: Literal["lower", "skip", "stop"] = "lower"
+    checkpoint_every: Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=r"^\d+(\.\d+)?[smh]$")] = "5m"
     checkpointing: bool = False
     compile: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -326,6 +329,7 @@ class NetworkModel(Model):
             non_finite=self.non_finite,
             compile=self.compile,
             activation_checkpointing=self.checkpointing,
+            checkpoint_every=self.checkpoint_every,
             seed=seed,
             device=self.device,
             threads=threads,
