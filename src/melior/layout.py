@@ -17,11 +17,13 @@ class Layout(BaseModel):
     sharded         weights, gradients and the optimiser's state are dealt out over the data ranks and gathered layer by
                     layer when needed (Zhao et al., PyTorch FSDP, VLDB 2023); off: each has a copy of all (DDP)
     tensor          ranks that share each matrix (Shoeybi et al., Megatron-LM, 2019), >= 1
-    pipeline        ranks that share the layers, >= 1
+    pipeline        ranks that share the layers, >= 1; cut so that the slowest takes as little time as can be, measured
+                    at the start. It goes together with data (not sharded), not with tensor
     schedule        of the pipeline: 1f1b keeps the activations of few micro-batches (Narayanan et al., PipeDream,
                     SOSP 2019), gpipe those of all of a step (Huang et al., GPipe, NeurIPS 2019)
-    pieces          micro-batches of a step of the pipeline; None: four a stage. With p stages and m pieces the share
-                    (p - 1) / (m + p - 1) of the time is spent waiting
+    pieces          micro-batches of a step of the pipeline, as far as there are rows; None: as many as micro_batch asks
+                    for, else four a stage. With p stages and m pieces the share (p - 1) / (m + p - 1) of the time is
+                    spent waiting
     local_steps     steps that each data rank makes alone before weights are averaged; 0: never alone, gradients are
                     summed at every step, which gives the answer of one process
     outer_rate      of the step from the last common weights towards the mean of the ranks', > 0; 1 with outer_momentum

@@ -22,8 +22,8 @@ def _squared_norm(alike: Sequence[Tensor]) -> Tensor:
 def total_norm(gradients: Sequence[Tensor], mesh: Mesh) -> Tensor:
     """The Euclidean norm of all gradients as one vector, a scalar on the device of the first."""
     kinds = by_kind(gradients)
-    if not kinds:  # nothing is trained in this stage of a pipeline
-        return mesh.norm([torch.zeros(())])
+    if not kinds:  # nothing of this stage of a pipeline has a gradient
+        return mesh.norm([torch.zeros((), device=mesh.device)])
     if len(kinds) == 1 and mesh.size("pipeline") == 1 and not isinstance(gradients[0], DTensor):  # in fewer kernels
         norm: Tensor = torch.linalg.vector_norm(torch.stack(list(torch._foreach_norm(kinds[0]))).float())
         return norm
@@ -57,7 +57,7 @@ def finish(
         optimizers.add_l1()
         if settings.clip_value:
             clip_value(gradients, settings.clip_value)
-        share, raw = 1.0, float(total_norm(gradients, mesh)) if gradients else 0.0
+        share, raw = 1.0, float(total_norm(optimizers.counted(gradients), mesh))
     scale(gradients, share * shrink_to(raw * share, settings.clip_norm))
     return raw * share
 

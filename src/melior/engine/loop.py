@@ -26,16 +26,17 @@ from melior.engine.history import Line
 from melior.engine.local_steps import LocalSteps
 from melior.engine.lost import told_who_is_late
 from melior.engine.mesh import Heart, Mesh
-from melior.engine.norms import Layers, sampled
+from melior.engine.norms import Layers, kinds, sampled
 from melior.engine.optimizers import Optimizers
 from melior.engine.order import Order, parts
 from melior.engine.outputs import outputs, scores
+from melior.engine.pipeline import Pipeline
 from melior.engine.precision import Precision
 from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch, Loss, Rows, Source
 from melior.engine.schedules import factor
 from melior.engine.settings import Training
-from melior.engine.spread import spread
+from melior.engine.spread import Spread, spread
 from melior.engine.start import start
 from melior.engine.state import Place, State, Tensors, frozen, shapes
 from melior.engine.surroundings import Interrupt, seed_step, surroundings
@@ -132,12 +133,18 @@ class Loop:
         self.heart = Heart(self.mesh)
         self.local_steps = self.mesh.layout.local_steps
         same = self._same(module)  # before it is spread: the same training under every layout
-        self.spread = spread(module, self.mesh, device.device)
+        self.kinds = kinds(module)
+        self.spread: Spread
+        if self.mesh.size("pipeline") > 1:
+            self.spread = Pipeline(module, source, loss, settings, device, self.mesh, measured=measure is not None)
+        else:
+            self.spread = spread(module, self.mesh, device.device)
         self.module = self.spread.module
         self.lengths = source.lengths if settings.by_length else None
         self.order = Order(len(source), settings.batch_rows, settings.seed, self.lengths, settings.same_rows)
         self.total = settings.steps or settings.epochs * self.order.steps_per_epoch
         self.optimizers = Optimizers(self.module, settings)
+        self.optimizers.elsewhere = self.spread.elsewhere
         self.average = Average(self.module, settings.average)
         self.local = LocalSteps(self.module, self.optimizers, self.mesh)
         self.state = State(self.module, self.optimizers, self.average, self.local)
@@ -147,6 +154,8 @@ class Loop:
         self.checkpoints = None if folder is None else Checkpoints(folder / "checkpoints", same, self.mesh)
         mine = self.mesh.first  # what people read is written once
         self.diary = Diary(folder if mine else None, settings, device, progress if mine else silent, self.total)
+        if isinstance(self.spread, Pipeline):
+            self.diary.notes.append(self.spread.said)
         self.forward: Callable[..., Any] = self.spread.forward
         self.prefetches = device.is_gpu
         self.saved_at = perf_counter()
@@ -171,12 +180,10 @@ class Loop:
             self.diary.notes.append(f"went on from step {self.place.step} of {self.total}")
         else:
             self.diary.back_to(self.place)
-            most = min(-(-self.settings.batch_rows // self.mesh.ranks), len(self.source))
-            asked = self.settings.micro_batch
-            self.place.micro_batch = min(asked, most) if asked else int(self.mesh.least(self._fitting(most)))
-            at_once = self.place.micro_batch
-            line = start(self.module, self.source, self.order, self.total, self.settings, self.device, at_once)
-            self.diary.history.add(line)
+            at_once = self.place.micro_batch = self._at_once()
+            whole = None if self.spread.staged else self.module
+            line = start(whole, self.source, self.order, self.total, self.settings, self.device, at_once)
+            self.diary.history.add({**line, "weights": self.kinds})
             self.remember(to_disk=False)
         if self.place.stopped:
             return
@@ -225,7 +232,7 @@ class Loop:
         layers = None
         if sampled(place.step, self.total):
             layers = Layers(self.module, activations=self.forward is self.spread.forward)
-        seed_step(self.settings.seed, place.step, self.device.device, self.mesh.rank)
+        seed_step(self.settings.seed, place.step, self.device.device, self.mesh.draws)
         found = self.gradients(batches, len(rows))
         if layers:
             layers.seen()
@@ -235,7 +242,7 @@ class Loop:
         gradients = self.optimizers.gradients()
         self.spread.summed(gradients)
         # losses, counts, and the norm of the gradients as they are: the one moment at which the CPU waits for a GPU
-        raw = clip.total_norm(gradients, self.mesh)
+        raw = clip.total_norm(self.optimizers.counted(gradients), self.mesh)
         *each, raw = torch.stack([one.float() for one in (*losses, *counts, raw)]).tolist()
         total, count = self._global([sum(each[: len(losses)]), sum(each[len(losses) :])])
 
@@ -245,7 +252,7 @@ class Loop:
         if not (isfinite(total) and isfinite(raw) and count > 0):
             if isfinite(total) and self.precision.overflowed():
                 return self.step(batches)  # float16: again, with a smaller scale
-            return self.trouble(rows, each[: len(losses)])
+            return self.trouble(rows, total)
 
         # so far the sum of losses was divided by the rows of the step; it is to be divided by what counts
         norm = clip.finish(
@@ -261,7 +268,8 @@ class Loop:
         place.lost(total / count)
         self.local.counted += count
         if layers:
-            self.diary.history.add({"kind": "layers", "step": place.step, **layers.after()})
+            found_here = self.spread.gathered(place.step, layers.after())
+            self.diary.history.add({"kind": "layers", "step": place.step, **found_here})
         self.diary.step(place, rate * self.settings.learning_rate, total, count, norm, batches)
 
     def gradients(self, batches: list[Batch], rows: int) -> tuple[list[Tensor], list[Tensor]] | None:
@@ -270,6 +278,8 @@ class Loop:
         self.optimizers.zero_grad()
         losses, counts = [], []
         try:
+            if isinstance(self.spread, Pipeline):
+                return self.spread.gradients(batches, self.precision.scale / rows)
             for number, batch in enumerate(batches, start=1):
                 batch = batch.to(self.device.device)
                 share = self.precision.scale / rows if batch.rows else 0.0  # rows of another rank stand in for none
@@ -341,11 +351,12 @@ class Loop:
             )
         self.place.micro_batch = half
 
-    def trouble(self, rows: Rows, losses: list[float]) -> None:
+    def trouble(self, rows: Rows, loss: float) -> None:
         """A loss or gradient is not a number: nothing was changed yet, and nothing will be by this step."""
         self.optimizers.zero_grad()
         place = self.place
-        found = guard.broken(self.module, self.source, self.loss, rows, self.device, place.step, losses)
+        whole = None if self.spread.staged else self.module
+        found = guard.broken(whole, self.source, self.loss, rows, self.device, place.step, loss)
         match guard.decide(found, self.settings, place):
             case "skip":
                 place.skipped.append(place.step)
@@ -368,7 +379,8 @@ class Loop:
         self.restore(*found)
         place = self.place
         place.skipped, place.rate, place.lowered, place.lowered_at = was.skipped, was.rate, was.lowered, was.lowered_at
-        if len(guard.faulty_rows(self.module, self.source, self.loss, rows, self.device)):
+        whole = None if self.spread.staged else self.module
+        if len(guard.faulty_rows(whole, self.source, self.loss, rows, self.device)):
             place.skipped.append(step)
             said = f"{why}; back to step {place.step}, and that step will be left out"
             self.diary.event(self.place, "non_finite", said, data=True, at=step)
@@ -381,6 +393,8 @@ class Loop:
         self.state.restore(tensors)
         self.spread.changed()
         self.place = place.copy()
+        if self.spread.staged or not place.micro_batch:  # another layout has other micro-batches
+            self.place.micro_batch = self._at_once()
         if self.precision.scales and place.scale > 1:
             self.precision.scale, self.precision.good = place.scale, place.good
         self.diary.back_to(self.place)
@@ -415,7 +429,7 @@ class Loop:
         with self.average.swapped():
             self.spread.changed()
             found = validation(
-                self.module, self.valid, self.loss, self.measure, place.micro_batch, self.device, self.mesh
+                self.spread.passing(), self.valid, self.loss, self.measure, place.micro_batch, self.device, self.mesh
             )
             line = {"kind": "valid", "step": place.step, **found}
             if watched(line, self.settings, place) and self.settings.keeps_best:
@@ -435,7 +449,7 @@ class Loop:
         self.diary.note_place(place)
         if self.checkpoints is not None and to_disk:
             try:
-                self.checkpoints.write(self.state, place)
+                self.checkpoints.write(self.state, replace(place, micro_batch=0) if self.spread.staged else place)
                 self.good = None if place.calm else self.good
             except OSError as error:
                 sentence = f"a checkpoint could not be written ({error.strerror or error})"
@@ -448,12 +462,20 @@ class Loop:
 
     # ---- what was chosen
 
+    def _at_once(self) -> int:
+        """Rows that go through at once: as asked for, or as many as memory allows; in a pipeline, those of a piece."""
+        if isinstance(self.spread, Pipeline):
+            return self.spread.at_once
+        most = min(-(-self.settings.batch_rows // self.mesh.ranks), len(self.source))
+        asked = self.settings.micro_batch
+        return min(asked, most) if asked else int(self.mesh.least(self._fitting(most)))
+
     def _fitting(self, most: int) -> int:
         with self.precision.forward():
             return memory.micro_batch(self.module, self.source, most, self.device, self.mesh.neighbours)
 
     def _compiling_pays(self) -> bool:
-        return self.device.is_gpu and self.total >= 2000
+        return self.device.is_gpu and self.total >= 2000 and not self.spread.staged
 
     def _same(self, module: nn.Module) -> str:
         """What must be the same to go on with a training; on how many ranks is not among it."""

@@ -80,6 +80,16 @@ class Mesh:
         assert self.axes is not None
         return self.axes.get_group(axis)
 
+    @property
+    def stage(self) -> int:
+        """Which part of the layers this rank has."""
+        return 0 if self.axes is None else int(self.axes.get_local_rank("pipeline"))
+
+    @property
+    def draws(self) -> int:
+        """Ranks that differ here draw differently: dropout in other rows, or in other layers."""
+        return self.rank + self.ranks * self.stage
+
     def size(self, axis: str) -> int:
         return 1 if self.axes is None else int(self.axes[axis].size())
 
@@ -90,7 +100,7 @@ class Mesh:
         stage knows them and the others give 0; along the tensor axis all know the same."""
         if self.axes is None or self.ranks * self.size("pipeline") == 1:
             return values
-        found = torch.tensor(list(values), dtype=torch.float64, device=self._device)
+        found = torch.tensor(list(values), dtype=torch.float64, device=self.device)
         for axis in ("data", "pipeline"):
             if self.size(axis) > 1:
                 dist.all_reduce(found, group=self.along(axis))
@@ -104,9 +114,17 @@ class Mesh:
         """The largest over all ranks."""
         if self.axes is None:
             return value
-        found = torch.tensor(value, dtype=torch.float64, device=self._device)
+        found = torch.tensor(value, dtype=torch.float64, device=self.device)
         dist.all_reduce(found, op=dist.ReduceOp.MAX)
         return float(found)
+
+    def told(self, values: Sequence[float]) -> list[float]:
+        """What the first rank says, on all of them: what was measured differs, and must not where it decides."""
+        if self.axes is None:
+            return list(values)
+        found = torch.tensor(list(values), dtype=torch.float64, device=self.device)
+        dist.broadcast(found, src=0)
+        return [float(one) for one in found.tolist()]
 
     def least(self, value: float) -> float:
         """The smallest over all ranks."""
@@ -122,16 +140,14 @@ class Mesh:
 
     def barrier(self) -> None:
         if self.axes is not None:
-            dist.all_reduce(torch.zeros((), device=self._device))
+            dist.all_reduce(torch.zeros((), device=self.device))
 
     @property
-    def _device(self) -> torch.device:
-        assert self.axes is not None
-        return (
-            torch.device("cuda", torch.cuda.current_device())
-            if self.axes.device_type == "cuda"
-            else torch.device("cpu")
-        )
+    def device(self) -> torch.device:
+        """Where what is said to other ranks lies."""
+        if self.axes is not None and self.axes.device_type == "cuda":
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("cpu")
 
 
 class Heart:

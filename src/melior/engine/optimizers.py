@@ -24,6 +24,7 @@ class Optimizers:
         self.names: dict[Tensor, str] = {one: name for name, one in trained}
         if not self.names:
             raise UserError("there is nothing to train: every weight of the network is frozen; let some be trained.")
+        self.elsewhere: set[Tensor] = set()  # weights that an earlier stage of a pipeline holds and counts too
         self.rate = settings.learning_rate
         self.l1 = settings.l1
         self.penalized = [one for one in self.names if one.ndim >= 2]
@@ -48,6 +49,14 @@ class Optimizers:
 
     def gradients(self) -> list[Tensor]:
         return [one.grad for one in self.names if one.grad is not None]
+
+    def counted(self, gradients: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Those of `gradients` that this rank counts in a norm over all weights."""
+        return (
+            [one.grad for one in self.names if one.grad is not None and one not in self.elsewhere]
+            if self.elsewhere
+            else gradients
+        )
 
     def add_l1(self) -> None:
         """Adds the gradient of l1 * sum |w|, which is l1 * sign(w)."""

@@ -23,6 +23,8 @@ BUCKET = 25 * 2**20  # bytes that go through one collective; DDP's own default
 class Spread:
     """One process: the module as it is."""
 
+    staged = False  # whether this rank has some of the layers alone: see pipeline.py
+
     def __init__(self, module: nn.Module, mesh: Mesh) -> None:
         self.given, self.module, self.mesh = module, module, mesh
         self.forward: Callable[..., Any] = module
@@ -38,6 +40,19 @@ class Spread:
         for one in self.module.modules():
             if isinstance(one, nn.modules.batchnorm._BatchNorm):
                 one.counts_rows = flag  # type: ignore[assignment]
+
+    @property
+    def elsewhere(self) -> set[Tensor]:
+        """Weights of this rank that another stage holds too, and counts."""
+        return set()
+
+    def gathered(self, step: int, found: dict[str, Any]) -> dict[str, Any]:
+        """What `Layers.after` found, of all layers, on the first rank."""
+        return found
+
+    def passing(self) -> nn.Module:
+        """What gives the outputs of the network, without gradients."""
+        return self.module
 
     def changed(self) -> None:
         """Weights were changed by something else than a step of the optimiser: what was gathered of them is stale."""

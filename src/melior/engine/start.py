@@ -21,9 +21,15 @@ REPEATS = 3  # the best of
 
 
 def start(
-    module: nn.Module, source: Source, order: Order, total: int, settings: Training, device: Device, micro_batch: int
+    module: nn.Module | None,
+    source: Source,
+    order: Order,
+    total: int,
+    settings: Training,
+    device: Device,
+    micro_batch: int,
 ) -> dict[str, Any]:
-    """kind start, step 0, and:
+    """kind start, step 0, and (module: None where this rank has none that it could run):
 
     steps, steps_per_epoch, rows, micro_batch, device, precision, said, settings
     weights    kind and shape of each trained matrix or kernel, in the order of the module
@@ -44,7 +50,7 @@ def start(
         "precision": str(device.dtype).removeprefix("torch."),
         "said": device.said,
         "settings": settings.model_dump(mode="json"),
-        "weights": kinds(module),
+        "weights": {} if module is None else kinds(module),
     }
     if source.lengths is not None:
         sorted_order = replace(order, lengths=source.lengths, same_rows=False)
@@ -54,7 +60,7 @@ def start(
         dtype = choose(settings.model_copy(update={"precision": "auto"})).dtype
         fast = str(dtype).removeprefix("torch.")
         found["fast"] = {"dtype": fast, "times": times_as_fast(device.device, dtype, device.dtype)}
-    if total >= PROBED_FROM and len(source) >= 2 * micro_batch:
+    if module is not None and total >= PROBED_FROM and len(source) >= 2 * micro_batch:
         found["twice"] = twice(module, source, order.step(0)[:micro_batch], device)
     return found
 
