@@ -25,6 +25,7 @@ SAID = {
     "metric": "what is to be better; auto is macro_f1. See [the metrics](metrics.md)",
     "model": "the family with its settings, see [the models](models.md); auto takes the better one by a short trial",
     "methods": "what changes how training goes, each with its settings, see [the methods](methods.md)",
+    "train": "how a training is spread over processes, see below",
     "mute": "a list of `symptom`, `columns` (none for any) and `reason`: findings that are known, shown with the "
     "reason, and that nothing acts on",
     "seed": "the same seed gives the same result",
@@ -177,7 +178,8 @@ def settings_table(model: type[BaseModel], path: str = "") -> str:
 
 
 def recipe() -> str:
-    from melior.recipe import Data, Recipe, Split
+    from melior.layout import Layout
+    from melior.recipe import Data, Recipe, Split, Train
 
     return "\n\n".join(
         [
@@ -187,6 +189,11 @@ def recipe() -> str:
             settings_table(Data, "data."),
             "## split",
             settings_table(Split, "split."),
+            "## train",
+            settings_table(Train, "train."),
+            "## train.parallel",
+            prose(Layout, Layout.model_fields),
+            settings_table(Layout, "train.parallel."),
         ]
     )
 

@@ -6,6 +6,7 @@ resolve and validate the names. So a recipe can be read, shown and changed anywh
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,8 +14,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_serializer, model_validator
 
 from melior.errors import UserError
+from melior.layout import Layout
 
 Kind = Literal["number", "category", "text", "image", "time", "id", "language", "ignore"]
+KIND = re.compile(r"(function-\w+|literal)\[|constrained-\w+$")  # how pydantic names one of the kinds a setting may have
 SplitKind = Literal["auto", "random", "stratified", "group", "time", "column"]
 
 
@@ -75,6 +78,23 @@ class Split(Part):
         return self
 
 
+class Train(Part):
+    """How the training of a network is spread over the processes that were started together.
+
+    parallel  auto: the layout that fits and sends least, by the plan that `melior train --plan` shows; or the axes, for
+              example {"data": 4, "sharded": true}
+    """
+
+    parallel: Layout | Literal["auto"] = "auto"
+
+    @field_validator("parallel", mode="before")
+    @classmethod
+    def a_layout(cls, given: Any) -> Any:
+        if isinstance(given, dict | Layout) or given == "auto":
+            return given
+        raise ValueError("auto, or the axes of a layout, such as {data: 4, sharded: true}")
+
+
 class Mute(Part):
     """Findings that are known and accepted: they are shown as muted, with the reason, and nothing acts on them.
 
@@ -114,7 +134,7 @@ class Choice(Part):
 
 
 class Recipe(Part):
-    """What to do: data, split, metric, model, methods, seed; and which findings are muted.
+    """What to do: data, split, metric, model, methods, training, seed; and which findings are muted.
 
     task: classify answers with a class, generate with text (rows: see `melior.data.language`).
 
@@ -128,6 +148,7 @@ class Recipe(Part):
     metric: str = "auto"
     model: Choice = Choice(name="auto")
     methods: tuple[Choice, ...] = ()
+    train: Train = Train()
     mute: tuple[Mute, ...] = ()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
@@ -160,11 +181,16 @@ class Recipe(Part):
         return self.model_copy(update={"split": Split(**{**self.split.model_dump(), **changes})})
 
     def fingerprint(self) -> str:
-        """Changes when anything changes that a trial depends on; where the file lies, and what is muted, does not."""
+        """Changes when anything changes that a trial depends on; where the file lies, and what is muted, does not. How
+        ranks share the work does not either, but for local steps: every other layout gives the answer of one process.
+        """
         what = self.model_dump(mode="json")
         for key in ("path", "test"):
             what["data"].pop(key)
         what.pop("mute")
+        parallel = self.train.parallel
+        if isinstance(parallel, str) or not parallel.local_steps:
+            what.pop("train")
         return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:
@@ -221,7 +247,7 @@ class Recipe(Part):
 def sentence(error: ValidationError, where: str) -> str:
     """The first problem of a validation error as one sentence: file, key, what is wrong, what would do."""
     first = error.errors()[0]
-    key = ".".join(str(piece) for piece in first["loc"])
+    key = ".".join(str(piece) for piece in first["loc"] if not KIND.match(str(piece)))
     if first["type"] == "extra_forbidden":
         return f"{where}: {key!r} is not a setting; remove it or look for the right name in the schema."
     message = first["msg"].removeprefix("Value error, ")
