@@ -1,16 +1,16 @@
 """A training planned on paper: what each rank holds, sends and takes under a layout, and which layout to take.
 
-Pure functions of plain numbers (plan_sizes.py), for machines that are there or not. Formulas with their sources stand in
-plan_memory.py and plan_time.py.
+Pure functions of plain numbers (plan_sizes.py), for machines that are there or not. Formulas with their sources stand
+in plan_memory.py and plan_time.py.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from melior.engine.plan_memory import PARTS, Cut, cut, memory, stages
-from melior.engine.plan_sizes import Cluster, Sizes
-from melior.engine.plan_time import Seconds, seconds, sent
+from melior.engine.plan_memory import BUCKET, PARTS, Cut, cut, memory, stages
+from melior.engine.plan_sizes import FLOAT, Cluster, Part, Sizes
+from melior.engine.plan_time import BACKWARD, Seconds, seconds, sent
 from melior.layout import Layout
 
 MARGIN = 0.2  # of a device's memory that a plan leaves free, for what it does not count (see plan_memory.py)
@@ -138,8 +138,8 @@ def choose(sizes: Sizes, cluster: Cluster) -> tuple[Layout, tuple[str, ...]]:
             return best.layout, _why(best, cluster, [one for before in rungs[:number] for one in before], fitting)
     least = min((one for rung in rungs for one in rung), key=lambda one: one.bytes)
     return least.layout, (
-        f"Nothing fits: the least is {gib(least.bytes)} a rank ({least.layout}), and {gib(cluster.memory)} less a margin "
-        f"of {MARGIN:.0%} are there.",
+        f"Nothing fits: the least is {gib(least.bytes)} a rank ({least.layout}), and {gib(cluster.memory)} less a "
+        f"margin of {MARGIN:.0%} are there.",
         needed(sizes, cluster, least),
     )
 
@@ -190,14 +190,12 @@ def times_as_fast(step: float, trained: float, cluster: Cluster, fixed: float = 
     >>> times_as_fast(1.0, 1e6, fast), round(times_as_fast(1.0, 1e6, fast, fixed=0.5), 2)
     (2.0, 1.33)
     """
-    from melior.engine.plan_sizes import FLOAT, Part
-
     alone = Sizes((), Part(trained=trained), Part(), rows=cluster.ranks, row_flops=0.0, row_activations=0.0)
     layout = Layout(data=cluster.ranks)
     own = step * (fixed + (1 - fixed) / cluster.ranks)
     sending = seconds(alone, cluster, layout, cut(alone, layout)).all_sending
-    hidden = cluster.overlap * own * 2 / 3
-    last = sending * min(1.0, 25 * 2**20 / (FLOAT * trained)) if trained else 0.0
+    hidden = cluster.overlap * own * BACKWARD
+    last = sending * min(1.0, BUCKET / (FLOAT * trained)) if trained else 0.0
     return step / (own + max(sending - hidden, last))
 
 

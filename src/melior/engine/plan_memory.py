@@ -13,9 +13,7 @@ from melior.layout import Layout
 
 BUCKET = 25 * 2**20  # bytes that go through one collective (see spread.py)
 CELLS = 2**24  # logits made at once (see networks/losses.py)
-SHARED_ACTIVATIONS = (
-    24 / 34
-)  # of those of a layer that tensor ranks share; 10 of 34 each holds whole (Korthikanti 2022)
+SHARED_ACTIVATIONS = 24 / 34  # of those of a layer that tensor ranks share; 10 of 34 each holds (Korthikanti 2022)
 
 PARTS = (
     "weights", "gradients", "optimizer", "averages", "casts", "activations", "working", "logits", "gathered", "buffers",
@@ -110,8 +108,9 @@ def memory(sizes: Sizes, layout: Layout, rows: Cut, stage: Stage) -> dict[str, f
     head = sizes.row_logits * sizes.row_states / sizes.tokens**2 if last else 0.0  # vocabulary x width
     largest, outside = stage.largest, stage.outside
     most_trained = max(largest.trained, outside.trained)
-    buffers = 0.0
+    buffers = gathered = 0.0
     if layout.sharded and data > 1:
+        gathered = FLOAT * (2 * largest.all * bool(stage.blocks) + outside.all)
         buffers = FLOAT * (max(largest.all, outside.all) + 2 * most_trained)
     elif data > 1 and (layout.tensor > 1 or layout.pipeline > 1):
         buffers = 2.0 * min(BUCKET, FLOAT * held.trained)
@@ -124,8 +123,6 @@ def memory(sizes: Sizes, layout: Layout, rows: Cut, stage: Stage) -> dict[str, f
         "activations": rows.at_once * activations,
         "working": rows.at_once * block_activations,
         "logits": cells * (sizes.cast + 2 * FLOAT),
-        "gathered": FLOAT * (2 * largest.all * bool(stage.blocks) + outside.all)
-        if layout.sharded and data > 1
-        else 0.0,
+        "gathered": gathered,
         "buffers": buffers,
     }

@@ -1,7 +1,7 @@
 """Bytes that a rank sends in a step of training, part by part, and the seconds that a step takes, from plain numbers.
 
-Rings: an all-reduce sends 2 (n - 1) / n of its bytes, an all-gather and a reduce-scatter (n - 1) / n each (Patarasuk and
-Yuan, Bandwidth Optimal All-reduce Algorithms, 2009). Shards are gathered in the forward and again in the backward pass,
+Rings: an all-reduce sends 2 (n - 1) / n of its bytes, an all-gather and a reduce-scatter (n - 1) / n each (Patarasuk
+and Yuan, Bandwidth Optimal All-reduce Algorithms, 2009). Shards are gathered in the forward and again in the backward pass,
 so they send half as much again as copies (Rajbhandari et al., ZeRO, SC 2020, section 7). Tensor ranks sum four times a
 layer (Shoeybi et al., Megatron-LM, 2019), six with checkpointing. A pipeline waits the share (p - 1) / (m + p - 1) of
 its time (Narayanan et al., 2021, https://arxiv.org/abs/2104.04473).
@@ -19,8 +19,8 @@ UPDATED = 7  # numbers that AdamW reads and writes for each weight: four read, t
 
 SENT = ("gradients", "gathers", "tensor", "borders", "averages")
 OVERLAPS = (
-    "What overlaps: with copies, sums of gradients go on behind the backward pass but for the last bucket; with shards, "
-    "all but the first gather go on behind the computation. Sums of tensor ranks, borders of a pipeline and averages of "
+    "What overlaps: with copies, sums of gradients go on behind the backward pass but for the last bucket; with "
+    "shards, all but the first gather go on behind computing. Sums of tensor ranks, borders of a pipeline, averages of "
     "local steps overlap with nothing; nor do sums of gradients over the data ranks where there are tensor ranks or a "
     "pipeline. On CPUs nothing overlaps, for the same cores compute and send."
 )
