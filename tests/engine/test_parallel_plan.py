@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from melior.engine.parallel_plan import GIB, MARGIN, choose, considered, plan, times_as_fast
@@ -207,6 +207,7 @@ networks = st.builds(
 )  # fmt: skip
 
 
+@settings(max_examples=40, deadline=None)
 @given(networks, st.integers(1, 6))
 def test_more_ranks_never_hold_more_of_shards(sizes, power):
     layout, ranks = Layout(sharded=True), 2**power
@@ -219,6 +220,7 @@ def test_more_ranks_never_hold_more_of_shards(sizes, power):
     assert states(sizes, layout, 2 * ranks) <= states(sizes, layout, ranks)
 
 
+@settings(max_examples=40, deadline=None)
 @given(networks, st.integers(1, 8), st.integers(1, 4))
 def test_stages_hold_every_weight_once(sizes, count, tensor):
     if count > len(sizes.blocks):
@@ -233,6 +235,7 @@ def test_stages_hold_every_weight_once(sizes, count, tensor):
     assert flying == list(range(count, 0, -1))
 
 
+@settings(max_examples=40, deadline=None)
 @given(networks, st.sampled_from([1, 2, 8, 16, 64]), st.floats(1e6, 1e12))
 def test_what_is_chosen_fits_where_anything_does(sizes, ranks, room):
     there = cluster(ranks, memory=room)
@@ -255,6 +258,7 @@ def test_what_is_chosen_fits_where_anything_does(sizes, ranks, room):
     assert len(sizes.blocks) % layout.pipeline == 0
 
 
+@settings(max_examples=40, deadline=None)
 @given(networks, st.sampled_from([1, 2, 8, 16, 64]))
 def test_times_are_times(sizes, ranks):
     for rung in considered(sizes, cluster(ranks)):

@@ -178,7 +178,7 @@ def needed(sizes: Sizes, cluster: Cluster, least: Plan) -> str:
         if any(one.fits for rung in considered(sizes, more) for one in rung):
             return f"{said}, or {ranks} ranks of {gib(cluster.memory)}."
     cheaper = "" if sizes.checkpointing else ", with activations computed again (checkpointing: true)"
-    return f"{said}; more ranks of {gib(cluster.memory)} do not make it fit: take shorter rows or a smaller model{cheaper}."
+    return f"{said}; more ranks do not make it fit: take shorter rows or a smaller model{cheaper}."
 
 
 def times_as_fast(step: float, trained: float, cluster: Cluster, fixed: float = 0.0) -> float:

@@ -7,6 +7,7 @@ margin of `parallel_plan` is for these.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from melior.engine.plan_sizes import FLOAT, Part, Sizes, together
 from melior.layout import Layout
@@ -41,11 +42,11 @@ class Stage:
     number: int = 0
     of: int = 1
 
-    @property
+    @cached_property
     def held(self) -> Part:
         return together((*self.blocks, self.outside))
 
-    @property
+    @cached_property
     def largest(self) -> Part:
         """The block with the most weights; what stands outside where there are none."""
         return max(self.blocks, key=lambda one: one.all, default=self.outside)

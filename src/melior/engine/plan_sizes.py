@@ -5,6 +5,7 @@ Plain numbers and no torch: a plan can be made for machines that are not there (
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 FLOAT = 4  # bytes of a number in weights, gradients and the optimiser: float32
@@ -82,7 +83,7 @@ class Sizes:
     checkpointing: bool = False
     average: bool = False
 
-    @property
+    @cached_property
     def weights(self) -> Part:
         return together((self.before, *self.blocks, self.after))
 
