@@ -15,7 +15,11 @@ class Deep(nn.Module):
         torch.manual_seed(seed)
         self.first = nn.Linear(6, width)
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, width, bias=not norm), nn.BatchNorm1d(width) if norm else nn.LayerNorm(width), nn.Tanh())
+            nn.Sequential(
+                nn.Linear(width, width, bias=not norm),
+                nn.BatchNorm1d(width) if norm else nn.LayerNorm(width),
+                nn.Tanh(),
+            )
             for _ in range(depth)
         )
         self.head = nn.Linear(width, 3)

@@ -1,7 +1,8 @@
 """Ranks that step alone and meet now and then: far fewer bytes over the network, for another trajectory.
 
-Every `local_steps` steps the ranks' weights are averaged, each by how much counted in its rows, and the common weights take a step from where they were
-towards that mean, with an optimiser of its own (Douillard et al., DiLoCo, 2023, https://arxiv.org/abs/2311.08105).
+Every `local_steps` steps the ranks' weights are averaged, each by how much counted in its rows, and the common weights
+take a step from where they were towards that mean, with an optimiser of its own (Douillard et al., DiLoCo, 2023,
+https://arxiv.org/abs/2311.08105).
 """
 
 from typing import Any
@@ -58,11 +59,10 @@ class LocalSteps:
             velocity.mul_(self.momentum).add_(back)
             common.sub_(back + self.momentum * velocity if self.momentum else back, alpha=self.rate)
             one.copy_(common)
-        for name, buffer in self.module.named_buffers():
+        for buffer in self.module.buffers():
             if buffer.is_floating_point():  # running statistics
                 dist.all_reduce(buffer, group=self.mesh.along("data"))
                 buffer /= self.mesh.ranks
-            del name
         self.drift = float((apart / length.clamp(min=1e-30)).sqrt())
 
     def tensors(self) -> dict[str, Tensor]:

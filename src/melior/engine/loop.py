@@ -24,6 +24,7 @@ from melior.engine.device import Device, choose
 from melior.engine.diary import Diary
 from melior.engine.history import Line
 from melior.engine.local_steps import LocalSteps
+from melior.engine.lost import told_who_is_late
 from melior.engine.mesh import Heart, Mesh
 from melior.engine.norms import Layers, sampled
 from melior.engine.optimizers import Optimizers
@@ -37,7 +38,6 @@ from melior.engine.settings import Training
 from melior.engine.spread import spread
 from melior.engine.start import start
 from melior.engine.state import Place, State, Tensors, frozen, shapes
-from melior.engine.lost import told_who_is_late
 from melior.engine.surroundings import Interrupt, seed_step, surroundings
 from melior.engine.validation import Measure, validation, watched
 from melior.errors import UserError
@@ -47,7 +47,17 @@ __all__ = ["Trained", "outputs", "scores", "train"]
 
 AHEAD = 2  # steps whose batches are collated before they are asked for
 TRIED, STARVED = 8, 0.1  # on a CPU that is so from this step on, where collating took more than this share of the time
-NOT_NUMERICS = {"device", "threads", "checkpoint_every", "log_every", "log_to", "compile", "micro_batch", "precision", "parallel"}
+NOT_NUMERICS = {
+    "device",
+    "threads",
+    "checkpoint_every",
+    "log_every",
+    "log_to",
+    "compile",
+    "micro_batch",
+    "precision",
+    "parallel",
+}
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,7 @@ class Loop:
         self.valid, self.measure, self.interrupt = valid, measure, interrupt
         self.mesh = Mesh.of(settings.parallel, device.device)
         self.heart = Heart(self.mesh)
+        self.local_steps = self.mesh.layout.local_steps
         same = self._same(module)  # before it is spread: the same training under every layout
         self.spread = spread(module, self.mesh, device.device)
         self.module = self.spread.module
@@ -444,8 +455,8 @@ class Loop:
     def _same(self, module: nn.Module) -> str:
         """What must be the same to go on with a training; on how many ranks is not among it."""
         kept = self.settings.model_dump(mode="json", exclude=NOT_NUMERICS)
-        if self.settings.parallel.local_steps:
-            kept["local_steps"] = self.settings.parallel.local_steps
+        if self.local_steps:
+            kept["local_steps"] = self.local_steps
         return digest([kept, len(self.source), shapes(module), frozen(module)])
 
 

@@ -51,7 +51,9 @@ def micro_batch(module: nn.Module, source: Source, most: int, device: Device, pr
     probe = source.batch(longest(source, 2)).to(device.device)
     each = saved_bytes(module, probe) / max(probe.rows, 1)
     trained = sum(local(one).nbytes for one in module.parameters() if one.requires_grad)
-    free = free_bytes(device.device) / (1 if device.is_gpu else processes) - 3 * trained  # gradients and two moments are still to come
+    free = (
+        free_bytes(device.device) / (1 if device.is_gpu else processes) - 3 * trained
+    )  # gradients and two moments are still to come
     return int(np.clip(SHARE * max(free, 0) / (BESIDE * max(each, 1.0)), 1, most))
 
 

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +34,13 @@ class Mesh:
 
     rank: int = 0
     ranks: int = 1
-    layout: Layout = Layout(data=1)
+    layout: Layout = field(default_factory=lambda: Layout(data=1))
     axes: "DeviceMesh | None" = None
 
     @classmethod
-    def of(cls, layout: Layout, device: torch.device) -> "Mesh":
-        """The mesh of the ranks that were started together; of one process where none were."""
-        if not dist.is_available() or not dist.is_initialized():
+    def of(cls, layout: Layout | None, device: torch.device) -> "Mesh":
+        """The mesh of the ranks that were started together; of one process where none were, or none is wanted."""
+        if layout is None or not dist.is_available() or not dist.is_initialized():
             return cls()
         try:
             layout = layout.fits(dist.get_world_size())
@@ -127,11 +127,11 @@ class Mesh:
     @property
     def _device(self) -> torch.device:
         assert self.axes is not None
-        return torch.device(self.axes.device_type, torch.cuda.current_device() if self._cuda else None)
-
-    @property
-    def _cuda(self) -> bool:
-        return self.axes is not None and self.axes.device_type == "cuda"
+        return (
+            torch.device("cuda", torch.cuda.current_device())
+            if self.axes.device_type == "cuda"
+            else torch.device("cpu")
+        )
 
 
 class Heart:
@@ -148,7 +148,7 @@ class Heart:
         if self.store is not None and now - self.noted >= HEARTBEAT:
             self.noted = now
             with suppress(RuntimeError):  # a store that is gone is noticed by the next collective
-                self.store.set(f"beat/{self.mesh.place}", f"{step} {now} {os.getpid()}")
+                self.store.set(f"beat/{self.mesh.place}", f"{step} {now}")
 
     def late(self, step: int) -> str:
         """Which rank others wait for, as far as the notes tell."""
@@ -158,11 +158,13 @@ class Heart:
         try:
             self.store.set_timeout(timedelta(seconds=5))
             for rank in range(self.mesh.world):
-                at, when, _ = self.store.get(f"beat/{rank}").decode().split()
+                at, when = self.store.get(f"beat/{rank}").decode().split()
                 found.append((float(when), int(at), rank))
         except (RuntimeError, ValueError):
             return f"at step {step} another rank did not answer, and the store of all ranks is gone"
-        when, at, rank = min(found)
-        return f"rank {rank} was last heard of at step {at}, {time.time() - when:,.0f} s ago (this is rank " + (
-            f"{self.mesh.place}, at step {step})"
+        last, reached, rank = min(found)
+        ago = time.time() - last
+        return (
+            f"rank {rank} was last heard of at step {reached}, {ago:,.0f} s ago (this is rank {self.mesh.place}, at "
+            f"step {step})"
         )

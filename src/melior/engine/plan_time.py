@@ -2,8 +2,8 @@
 
 Rings: an all-reduce sends 2 (n - 1) / n of its bytes, an all-gather and a reduce-scatter (n - 1) / n each (Patarasuk
 and Yuan, Bandwidth Optimal All-reduce Algorithms, 2009). Shards are gathered in the forward and again in the backward
-pass, so they send half as much again as copies (Rajbhandari et al., ZeRO, SC 2020, section 7). Tensor ranks sum four times
-a layer (Shoeybi et al., Megatron-LM, 2019), six with checkpointing. A pipeline waits the share (p - 1) / (m + p - 1) of
+pass, so they send half as much again as copies (Rajbhandari et al., ZeRO, SC 2020, section 7). Tensor ranks sum
+four times a layer (Shoeybi et al., 2019), six with checkpointing. A pipeline waits the share (p - 1) / (m + p - 1) of
 its time (Narayanan et al., 2021, https://arxiv.org/abs/2104.04473).
 """
 

@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-import torch.distributed as dist
-
 import melior
 from melior.errors import UserError
+from melior.layout import started_together
 
 T = TypeVar("T")
 MEET = 300.0  # seconds that ranks wait for one another before training: others may have more to read
@@ -37,18 +36,20 @@ class Ranks:
     def first(self) -> bool:
         return self.number == 0
 
-    def told(self, message: Any) -> list[Any]:
-        """What every rank says, as plain values (JSON; nothing is unpickled)."""
+    def told(self, message: Any, wait: float = MEET) -> list[Any]:
+        """What every rank says, as plain values (JSON; nothing is unpickled). wait: seconds for the slowest."""
         if self.count == 1:
             return [message]
+        import torch.distributed as dist
+
         store = dist.distributed_c10d._get_default_store()
         self.said += 1
         store.set(f"said/{self.said}/{self.number}", json.dumps(message))
         try:
-            store.set_timeout(timedelta(seconds=MEET))
+            store.set_timeout(timedelta(seconds=wait))
             return [json.loads(store.get(f"said/{self.said}/{rank}")) for rank in range(self.count)]
         except RuntimeError:
-            raise UserError(f"after {MEET:.0f} s not all of {self.count} ranks were ready to train.") from None
+            raise UserError(f"after {wait:.0f} s not all of {self.count} ranks were ready to train.") from None
 
     def together(self, make: Callable[[], T]) -> T:
         """What `make` gives, where it gives it on all ranks; a UserError of any rank is one on all of them."""
@@ -69,6 +70,8 @@ class Ranks:
 
         facts  what must be the same, by what a person calls it
         """
+        if self.count == 1:
+            return
         said = self.told({name: str(value) for name, value in {**facts, "code": code_digest()}.items()})
         for name in said[0]:
             other = next((rank for rank, one in enumerate(said) if one.get(name) != said[0][name]), None)
@@ -82,16 +85,11 @@ class Ranks:
 @cache
 def code_digest() -> str:
     """Changes with the code and with the libraries that compute."""
-    found = hashlib.sha256(torch.__version__.encode())
+    found = hashlib.sha256(" ".join(version(name) for name in ("torch", "numpy")).encode())
     folder = Path(melior.__file__).parent
     for file in sorted(folder.rglob("*.py")):
         found.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
     return found.hexdigest()[:16]
-
-
-def started_together() -> int:
-    """How many processes were started together, by what the environment says."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @contextmanager
@@ -101,8 +99,14 @@ def joined(timeout: float) -> Iterator[Ranks]:
     UserError: the first rank cannot be reached, its port is in use, more ranks than GPUs.
     """
     count = started_together()
-    if count == 1 or dist.is_initialized():
-        yield Ranks() if count == 1 else Ranks(dist.get_rank(), dist.get_world_size())
+    if count == 1:
+        yield Ranks()
+        return
+    import torch
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        yield Ranks(dist.get_rank(), dist.get_world_size())
         return
     number, place = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
     backend = "gloo"

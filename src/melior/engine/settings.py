@@ -56,7 +56,7 @@ class Training(BaseModel):
     seed              of order, dropout and everything drawn
     device            auto: a GPU where there is one
     threads           CPU threads; 0: as torch has them
-    parallel          how ranks that were started together share the work (see layout.py); one process has all of it
+    parallel          how the ranks that were started together share the work (see layout.py); None: each alone
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,7 +96,7 @@ class Training(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
     device: str = "auto"
     threads: Annotated[int, Field(ge=0)] = 0
-    parallel: Layout = Layout()
+    parallel: Layout | None = None
 
     @model_validator(mode="after")
     def makes_sense(self) -> Self:

@@ -1,7 +1,7 @@
 """A module spread over the ranks of a mesh: copies that sum their gradients, shards, shares of every matrix.
 
-The engine trains `Spread.module` and calls `Spread.forward`; at the end `Spread.whole` puts the trained weights into the
-module that the caller gave, on every rank, so that what comes after knows nothing of ranks.
+The engine trains `Spread.module` and calls `Spread.forward`; at the end `Spread.whole` puts the trained weights into
+the module that the caller gave, on every rank, so that what comes after knows nothing of ranks.
 """
 
 from collections.abc import Callable, Sequence
@@ -71,11 +71,12 @@ class Copies(Spread):
         own_statistics(self.given)
 
 
-def _sum(group: Any, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+def _sum(group: Any, bucket: Any) -> torch.futures.Future[Tensor]:
     """The sum of a bucket over the ranks; DDP's own would be the mean, and the mean of means is wrong."""
     work = dist.all_reduce(bucket.buffer(), group=group, async_op=True)
     assert work is not None
-    return work.get_future().then(lambda done: done.value()[0])
+    found: torch.futures.Future[Tensor] = work.get_future().then(lambda done: done.value()[0])
+    return found
 
 
 class Summed(Spread):
@@ -87,13 +88,14 @@ class Summed(Spread):
             return
         group, pieces = self.mesh.along("data"), [local(one) for one in gradients]
         while pieces:
-            bucket, size = [], 0
+            bucket: list[Tensor] = []
+            size = 0
             while pieces and (not bucket or (size < BUCKET and pieces[0].dtype == bucket[0].dtype)):
                 bucket.append(pieces.pop(0))
                 size += bucket[-1].nbytes
             flat = torch.cat([one.reshape(-1) for one in bucket])
             dist.all_reduce(flat, group=group)
-            for one, sum_of_it in zip(bucket, flat.split([one.numel() for one in bucket]), strict=True):
+            for one, sum_of_it in zip(bucket, torch.split(flat, [one.numel() for one in bucket]), strict=True):
                 one.copy_(sum_of_it.view_as(one))
 
     def whole(self) -> None:

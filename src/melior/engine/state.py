@@ -141,7 +141,10 @@ class State:
 
 def trained(module: nn.Module) -> Tensors:
     """Trained weights and buffers, the live tensors."""
-    return {**{name: one for name, one in module.named_parameters() if one.requires_grad}, **dict(module.named_buffers())}
+    return {
+        **{name: one for name, one in module.named_parameters() if one.requires_grad},
+        **dict(module.named_buffers()),
+    }
 
 
 def shapes(module: nn.Module) -> dict[str, list[int]]:

@@ -19,6 +19,7 @@ from pydantic import Field
 from melior.data.table import Floats, LabelMatrix, Labels, Table
 from melior.errors import UserError
 from melior.features._base import Matrix
+from melior.layout import Layout
 from melior.models._base import Hardware, MatrixScorer, Model, have_torch, need_torch
 from melior.models.linear import Constant, spread
 from melior.progress import Progress, silent
@@ -52,6 +53,7 @@ class Where:
 
     unfinished_counts  ctrl-C gives the weights so far instead of ending the fit
     interrupted        where it came in the training that it ended, "step 12 of 100"; else empty
+    parallel           how the processes that were started together share each training
     """
 
     folder: Path | None = None
@@ -59,6 +61,7 @@ class Where:
     unfinished_counts: bool = False
     count: int = 0
     interrupted: str = ""
+    parallel: Layout | None = None
 
     def next_folder(self) -> Path | None:
         self.count += 1
@@ -69,11 +72,17 @@ PLACE: ContextVar[Where] = ContextVar("place of trainings", default=Where())  # 
 
 
 @contextmanager
-def trained_in(folder: Path | None, progress: Progress = silent, *, unfinished_counts: bool = False) -> Iterator[Where]:
+def trained_in(
+    folder: Path | None,
+    progress: Progress = silent,
+    *,
+    unfinished_counts: bool = False,
+    parallel: Layout | None = None,
+) -> Iterator[Where]:
     """Networks fitted inside keep checkpoints and history in `folder`, and go on from those they find there; trials on
     other threads keep none. A training that ctrl-C ended counts as done where `unfinished_counts`, and the folder is
     one to go on from; a fit that needs a further network after it ends there."""
-    where = Where(folder, progress, unfinished_counts)
+    where = Where(folder, progress, unfinished_counts, parallel=parallel)
     token = PLACE.set(where)
     try:
         yield where
@@ -321,6 +330,7 @@ class NetworkModel(Model):
             device=self.device,
             threads=threads,
             log_to=self.log_to if PLACE.get().folder else (),  # trials are not logged
+            parallel=PLACE.get().parallel,
         )
 
 

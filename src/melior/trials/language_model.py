@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from melior.data.language import Row, texts_of
 from melior.errors import MissingExtra, UserError
+from melior.layout import Layout
 from melior.models._generator import resolve_generator
 from melior.models.causal_lm import CausalLm
 from melior.progress import Progress, silent
@@ -143,9 +144,11 @@ def taught(
     name: str = "rows",
     watched: Sequence[Row] = (),
     progress: Progress = silent,
+    parallel: Layout | None = None,
 ) -> "Tuned":
     """The model, taught these rows. An unfinished training in `folder` goes on.
 
+    parallel  how processes that were started together share it
     watched  rows whose loss is written into the history and changes nothing, where the settings name no `stop_share`
     """
     from melior.engine.settings import Training
@@ -166,6 +169,7 @@ def taught(
         patience=settings.patience if stops else 0, device=settings.device, seed=seed,
         micro_batch=settings.micro_batch, average=settings.average, compile=settings.compile,
         non_finite=settings.non_finite, log_to=settings.log_to if folder is not None else (),
+        parallel=parallel,
     )  # fmt: skip
     tuning = "full" if settings.base is None else settings.tuning
     how: dict[str, Any] = {"layers": settings.layers} if tuning == "last_k" else {}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from melior.data.language import Row, language_rows, split_answer
+from melior.engine.ranks import Ranks, joined
 from melior.errors import UserError
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
@@ -24,9 +25,11 @@ from melior.trials.language_model import (
     taught,
 )
 from melior.trials.language_scores import Answered, LanguageScores, scored
+from melior.verbs.spread import asked
 
 MODEL = "model"  # a folder of the run
 BEFORE = "before.json"  # scores of the model as it came
+SCORING = 24 * 3600.0  # seconds that the other ranks wait while the first scores the model as it comes
 EXAMPLES = 8  # prompts that the report shows
 
 
@@ -73,39 +76,67 @@ def train_language(
     one ends at once. The same command goes on with a run that was interrupted, and gives back one that is finished.
     """
     started = time.perf_counter()
-    settings = settings_of(recipe)
+    settings_of(recipe)
     need_networks()
-    progress("reading", 0, 1)
+    with joined(asked(recipe).timeout) as ranks:
+        progress("reading", 0, 1)
+        run = ranks.told(None if run is None else str(run))[0]
+        rows, held, name, on = ranks.together(lambda: _rows(recipe, source, test))
+        return _taught(recipe, rows, held, name, on, None if run is None else Path(run), ranks, started, progress)
+
+
+def _rows(recipe: Recipe, source: Any, test: Any) -> tuple[list[Row], list[Row], str, str]:
+    """(rows to learn from, rows to score on, what both are called)"""
     rows, name = language_rows(source)
     if not rows:
         raise UserError(f"{name}: it holds no rows.")
-    if test is None:
-        rows, held = put_aside(rows, recipe.split.sealed, recipe.seed)
-        on = f"{name}, rows put aside"
-    else:
+    if test is not None:
         held, on = language_rows(test)
+        return rows, held, name, on
+    rows, held = put_aside(rows, recipe.split.sealed, recipe.seed)
+    return rows, held, name, f"{name}, rows put aside"
+
+
+def _taught(
+    recipe: Recipe,
+    rows: list[Row],
+    held: list[Row],
+    name: str,
+    on: str,
+    run: Path | None,
+    ranks: Ranks,
+    started: float,
+    progress: Progress,
+) -> LanguageTraining:
+    """Of several processes all teach the model, and the first scores and writes."""
+    settings = settings_of(recipe)
     digest = digest_of([*rows, *held])
-    if run is not None and (kept := _kept(Path(run), recipe, digest)) is not None:
+    ranks.agree({"recipe": recipe.fingerprint(), "content of the rows": digest, "seed": recipe.seed})
+    if run is not None and (kept := _kept(run, recipe, digest)) is not None:
         return kept
-    made = None if run is None else Run.begin(run, "train", recipe, digest)
+    mine = run is not None and ranks.first
+    made = ranks.together(lambda: Run.begin(run, "train", recipe, digest) if mine and run else None)
     progress("loading the model", 0, 1)
-    loaded = begun(settings, rows, recipe.seed)
+    loaded = ranks.together(lambda: begun(settings, rows, recipe.seed))
     limit = row_limit(settings, loaded.limit)
-    came = held and settings.base is not None  # a model that was something before
+    came = held and settings.base is not None and ranks.first  # a model that was something before
     before = _scored_before(made) if came and made is not None else None
     if came and before is None:
         before = scored(Writer(loaded.model, loaded.tokenizer, settings, limit), held, on=on, seed=recipe.seed,
                         progress=progress, stage="scoring the model as it comes")  # fmt: skip
         if made is not None:
             made.write(BEFORE, {**before.to_dict(), "answered": [asdict(one) for one in before.answered]})
-    folder = None if made is None else made.folder / TRAINING
-    tuned = taught(settings, loaded, rows, limit, recipe.seed, folder=folder, name=name, progress=progress)
+    ranks.told("ready to train", wait=SCORING)
+    tuned = taught(
+        settings, loaded, rows, limit, recipe.seed, folder=None if run is None else run / TRAINING, name=name,
+        progress=progress, parallel=asked(recipe) if ranks.count > 1 else None,
+    )  # fmt: skip
     writer = Writer(tuned.model, tuned.tokenizer, settings, limit)
     notes, interrupted = list(tuned.notes), interrupted_at(tuned)
     if interrupted:
-        goes_on = "the same command goes on from there" if made is not None else "without a run it cannot go on"
+        goes_on = "the same command goes on from there" if run is not None else "without a run it cannot go on"
         notes.append(f"interrupted at {interrupted}: this is what was learned so far; {goes_on}")
-    after = scored(writer, held, on=on, seed=recipe.seed, progress=progress) if held else None
+    after = scored(writer, held, on=on, seed=recipe.seed, progress=progress) if held and ranks.first else None
     seconds = time.perf_counter() - started
     if made is not None:
         made.write_text("recipe.yaml", recipe.to_yaml())
@@ -114,9 +145,7 @@ def train_language(
         family = settings.base or "a small model from nothing"
         more = {"interrupted": interrupted} if interrupted else {}
         finish(made, seconds=seconds, name=name, family=family, rows=len(rows), notes=notes, **more)
-    return LanguageTraining(
-        writer, after, before, recipe, len(rows), None if run is None else Path(run), seconds, tuple(notes), interrupted
-    )
+    return LanguageTraining(writer, after, before, recipe, len(rows), run, seconds, tuple(notes), interrupted)
 
 
 def _scored_before(made: Run) -> LanguageScores | None:
