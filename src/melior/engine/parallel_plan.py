@@ -202,9 +202,11 @@ def times_as_fast(step: float, trained: float, cluster: Cluster, fixed: float = 
 def gib(number: float) -> str:
     """Bytes as people read them.
 
-    >>> gib(3 * 2**30), gib(5e6), gib(120e12)
-    ('3.0 GiB', '4.8 MiB', '111,759 GiB')
+    >>> gib(3 * 2**30), gib(5e6), gib(2000), gib(120e12)
+    ('3.0 GiB', '4.8 MiB', '2.0 KiB', '111,759 GiB')
     """
+    if number < 2**20:
+        return f"{number / 2**10:,.1f} KiB"
     if number < GIB:
         return f"{number / 2**20:,.1f} MiB"
     return f"{number / GIB:,.1f} GiB" if number < 1000 * GIB else f"{number / GIB:,.0f} GiB"

@@ -179,7 +179,7 @@ def cluster_here(
         return _gpus(device, ranks or torch.cuda.device_count())
     ranks = ranks or cores()
     reached, overhead = _timed(module, source, loss, settings, sizes)
-    each = min(1.0, cores() / ranks)
+    each = share_of_a_core(ranks)
     wire, said = _between_processes()
     return Cluster(
         ranks=ranks,
@@ -194,6 +194,11 @@ def cluster_here(
         overlap=0.0,
         assumed=(*said, f"{reached / 1e9:,.1f} GFLOP/s of one core were measured on this network"),
     )
+
+
+def share_of_a_core(ranks: int) -> float:
+    """What each rank has of a core; 1 on GPUs."""
+    return 1.0 if torch.cuda.is_available() else min(1.0, cores() / ranks)
 
 
 def _gpus(device: Device, ranks: int) -> Cluster:
