@@ -175,7 +175,9 @@ class Loop:
             asked = self.settings.micro_batch
             self.place.micro_batch = min(asked, most) if asked else int(self.mesh.least(self._fitting(most)))
             at_once = self.place.micro_batch
-            line = start(self.module, self.source, self.order, self.total, self.settings, self.device, at_once)
+            line = start(
+                self.module, self.source, self.order, self.total, self.settings, self.device, at_once, self.mesh.world
+            )
             self.diary.history.add(line)
             self.remember(to_disk=False)
         if self.place.stopped:

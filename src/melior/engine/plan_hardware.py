@@ -3,6 +3,8 @@
 import os
 from dataclasses import dataclass
 
+from melior.engine.plan_sizes import Cluster
+
 REACHED = 0.4  # of a device's peak in products that large trainings reach: 0.38-0.43 on H100 (Llama 3, 2024, table 4)
 CARRIED = 0.8  # of a link's nominal speed
 
@@ -58,6 +60,17 @@ def gpu_named(name: str) -> Gpu | None:
     989000000000000.0
     """
     return next((gpu for part, gpu in GPUS.items() if part in name), None)
+
+
+def one_machine(ranks: int, gpu: str | None) -> Cluster:
+    """A machine of so many ranks, of which only the links matter. gpu: a text with its name in it; None: processes on
+    CPUs, which send over the loopback."""
+    known = UNKNOWN if gpu is None else gpu_named(gpu) or UNKNOWN
+    speed, latency = (LOOPBACK.speed, LOOPBACK.latency) if gpu is None else (CARRIED * known.within, GPU_LATENCY)
+    return Cluster(
+        ranks=ranks, per_machine=ranks, memory=known.memory, flops=REACHED * known.short, within=speed, between=speed,
+        latency=latency, overlap=0.0 if gpu is None else 1.0,
+    )  # fmt: skip
 
 
 def cores() -> int:

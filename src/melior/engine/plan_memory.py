@@ -9,7 +9,7 @@ margin of `parallel_plan` is for these.
 from dataclasses import dataclass
 from functools import cached_property
 
-from melior.engine.plan_sizes import FLOAT, Part, Sizes, together
+from melior.engine.plan_sizes import FLOAT, STATE, Part, Sizes, together
 from melior.layout import Layout
 
 BUCKET = 25 * 2**20  # bytes that go through one collective (see spread.py)
@@ -81,6 +81,15 @@ def cut(sizes: Sizes, layout: Layout, at_once: int | None = None) -> Cut:
         at_once = max(1, -(-rows // (layout.pieces or 4 * layout.pipeline)))
     at_once = max(1, min(rows, at_once or sizes.micro_batch or rows))
     return Cut(rows, at_once, -(-rows // at_once))
+
+
+def dealt_out(trained: float, optimizer: str, ranks: int) -> float:
+    """Bytes of weights, gradients and the optimiser's state that each rank holds of shards (Rajbhandari et al. 2020).
+
+    >>> f"{dealt_out(7.5e9, 'adamw', 1) / 1e9:.0f} GB, {dealt_out(7.5e9, 'adamw', 64) / 1e9:.1f} GB"
+    '120 GB, 1.9 GB'
+    """
+    return trained * (2 * FLOAT + STATE[optimizer]) / ranks
 
 
 def in_flight(layout: Layout, stage: Stage, pieces: int) -> int:
