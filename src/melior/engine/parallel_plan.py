@@ -94,8 +94,8 @@ def plan(sizes: Sizes, cluster: Cluster, layout: Layout) -> Plan:
 
 def considered(sizes: Sizes, cluster: Cluster) -> list[list[Plan]]:
     """The layouts that can be chosen, rung by rung: copies; shards; tensor ranks within a machine, with copies or
-    shards; a pipeline with or without them. Tensor ranks divide the heads, stages the blocks, and there are no more
-    data ranks than rows in a step."""
+    shards; a pipeline with or without them, in its usual micro-batches or smaller ones. Tensor ranks divide the heads,
+    stages the blocks, and there are no more data ranks than rows in a step."""
     found: list[list[Plan]] = []
     for rung in _rungs(sizes, cluster):
         plans = [plan(sizes, cluster, one) for one in rung if _possible(sizes, cluster, one)]
@@ -114,7 +114,20 @@ def _rungs(sizes: Sizes, cluster: Cluster) -> Iterator[list[Layout]]:
     shares = [n for n in range(2, inside + 1) if sizes.heads and sizes.heads % n == 0 and inside % n == 0]
     yield [Layout(tensor=n, sharded=sharded) for n in shares for sharded in (False, True)]
     cuts = [n for n in range(2, len(sizes.blocks) + 1) if len(sizes.blocks) % n == 0]
-    yield [Layout(tensor=n, pipeline=cut) for cut in cuts for n in (1, *shares)]
+    yield [
+        Layout(tensor=n, pipeline=cut, pieces=pieces)
+        for cut in cuts
+        for n in (1, *shares)
+        for pieces in _pieces(sizes, ranks, n * cut, cut)
+    ]
+
+
+def _pieces(sizes: Sizes, ranks: int, per_copy: int, stages: int) -> list[int | None]:
+    """Numbers of micro-batches to think of: the usual one, and more of fewer rows each, down to a row: they hold less
+    and wait less."""
+    rows = -(-sizes.rows // max(ranks // per_copy, 1))
+    more: list[int | None] = [times * stages for times in (8, 32) if times * stages < rows]
+    return [None, *more, *([rows] if rows > 4 * stages else [])]
 
 
 def _possible(sizes: Sizes, cluster: Cluster, layout: Layout) -> bool:
