@@ -1,4 +1,4 @@
-"""The page of plans on paper is what its program gives, and says in its title and every table that it was not measured."""
+"""The page of plans on paper is what its program gives, and says in its title and tables that it was not measured."""
 
 import re
 import subprocess

@@ -16,7 +16,8 @@ from torch import nn  # noqa: E402
 from melior.engine.losses import class_loss  # noqa: E402
 from melior.engine.optimizers import Optimizers  # noqa: E402
 from melior.engine.parallel_plan import plan  # noqa: E402
-from melior.engine.plan_measured import cluster_here, heads_of, parts_of, sizes_of  # noqa: E402
+from melior.engine.plan_machine import cluster_here  # noqa: E402
+from melior.engine.plan_measured import heads_of, parts_of, sizes_of  # noqa: E402
 from melior.engine.plan_ready import about_to_train, readied  # noqa: E402
 from melior.engine.plan_sizes import Cluster, layer_activations, together, transformer  # noqa: E402
 from melior.engine.settings import Training  # noqa: E402
@@ -169,21 +170,69 @@ def test_a_plan_stops_what_would_train():
     assert begun == ["trained"]
 
 
-def test_a_link_is_measured_where_ranks_were_started():
+STARTED = """
+import json, torch
+from spread_toys import made
+from melior.engine.mesh import Mesh
+from melior.engine.parallel_plan import plan
+from melior.engine.plan_auto import chosen_here
+from melior.engine.plan_machine import measured_link
+from melior.engine.plan_measured import sizes_of
+from melior.engine.plan_sizes import Cluster
+from melior.engine.ranks import joined
+from melior.engine.settings import Training
+from melior.engine.spread import local, spread
+from melior.layout import Layout
+
+torch.set_num_threads(1)
+assert measured_link(torch.device("cpu")) is None
+module, rows, loss, _ = made("deep")
+settings = Training(device="cpu", precision="float32", batch_rows=16, micro_batch=4)
+sizes = sizes_of(module, rows, settings)
+shards = Layout(sharded=True)
+there = Cluster(ranks=2, per_machine=2, memory=1e12, flops=1e9, within=1e9, between=1e9)
+planned = plan(sizes, there, shards).memory
+with joined(60) as ranks:
+    link = measured_link(torch.device("cpu"))
+    chosen, why = chosen_here(module, rows, loss, settings, ranks)
+    held = spread(module, Mesh.of(shards, torch.device("cpu")), torch.device("cpu"))
+    total, _ = loss(held.forward(**rows.batch([0, 1, 2]).inputs), rows.batch([0, 1, 2]))
+    total.backward()
+    weights = list(held.module.parameters())
+    bytes_of = [sum(local(one).nbytes for one in some) for some in (weights, [one.grad for one in weights])]
+    print(json.dumps([link, chosen.model_dump(), why, bytes_of, planned["weights"], planned["gradients"]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def both_ranks():
     from started import ended, start
 
-    code = """
-import json, torch
-from melior.engine.plan_measured import measured_link
-from melior.engine.ranks import joined
-assert measured_link(torch.device("cpu")) is None
-with joined(60):
-    print(json.dumps(measured_link(torch.device("cpu"))))
-"""
-    codes, said, errors = ended(start(2, [sys.executable, "-c", code]), seconds=60)
+    codes, said, errors = ended(start(2, [sys.executable, "-c", STARTED]), seconds=120)
     assert codes == [0, 0], errors
-    found = [json.loads(one) for one in said]
-    assert found[0] == found[1]  # every rank plans with the same
-    speed, latency = found[0]
+    return [json.loads(one.splitlines()[-1]) for one in said]
+
+
+def test_a_link_is_measured_where_ranks_were_started(both_ranks):
+    links = [one[0] for one in both_ranks]
+    assert links[0] == links[1]  # every rank plans with the same
+    speed, latency = links[0]
     assert 1e6 < speed < 1e12
     assert 0 < latency < 1
+
+
+def test_all_ranks_take_the_layout_that_the_first_chooses(both_ranks):
+    (_, first, why, *_), (_, second, other, *_) = both_ranks
+    assert (first, why) == (second, other)
+    assert Layout(**first) == Layout(data=2)
+    assert "measured" in " ".join(why) or "fit" in why[0]
+
+
+def test_shards_hold_what_the_plan_says(both_ranks):
+    """Both ranks together hold the weights once, and gradients once after the last micro-batch; until then the plan
+    counts them whole on each."""
+    weights = [one[3][0] for one in both_ranks]
+    gradients = [one[3][1] for one in both_ranks]
+    planned, whole = both_ranks[0][4:]
+    assert sum(weights) == 2 * planned
+    assert sum(gradients) == whole == 2 * planned

@@ -104,7 +104,8 @@ def plan_training(
     found, recipe, rows, family = _about(
         source, target, model, methods, seed, columns, label_separator, progress
     )  # fmt: skip
-    from melior.engine.plan_measured import cluster_here, share_of_a_core, sizes_of
+    from melior.engine.plan_machine import cluster_here, share_of_a_core
+    from melior.engine.plan_measured import sizes_of
 
     progress("planning", 0, 1)
     sizes = sizes_of(found.module, found.source, found.settings)
