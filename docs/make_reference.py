@@ -325,6 +325,7 @@ def metrics_table(*, multilabel: bool = False) -> str:
 
 def questions() -> str:
     from melior.checks._base import checks as looked
+    from melior.checks._training import training_checks as looked_at_trainings
     from melior.methods._base import methods as known
     from melior.models._base import families
     from melior.questions import questions as asked
@@ -334,7 +335,9 @@ def questions() -> str:
     pieces = [f"{here} of {whole} answers are here."]
     linked = {name: f"[{name}](methods.md#{name})" for name in known()}
     linked |= {name: f"[{name}](models.md#{name})" for name in families()}
-    linked |= {f"check {name}": f"check [{name}](checks.md#{name})" for name in looked()}
+    linked |= {f"check {name}": f"check [{name}](checks.md#{name})" for name in (*looked(), *looked_at_trainings())}
+    linked |= {"train.parallel": "[train.parallel](recipe.md#trainparallel)"}
+    linked |= {f"train --{one}": f"[train --{one}](commands.md#train)" for one in ("plan", "processes")}
     for one in every:
         rows = []
         for answer in one.answers:

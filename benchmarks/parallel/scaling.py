@@ -86,8 +86,8 @@ def tables(results: Results) -> list[Shown]:
         ))  # fmt: skip
     headings = ("case", "rows/s", "times one", "communication", "MiB a step", "least", "MiB of tensors", "theory")
     note = (
-        "Four processes on two cores can be no faster than two. The networks are tiny, so what is sent weighs more than it "
-        "would; no network lies between the processes."
+        "Four processes on two cores can be no faster than two. The networks are tiny, so what is sent weighs more "
+        "than it would; no network lies between the processes."
     )
     return [Shown("More processes on one machine", headings, rows, note)]
 

@@ -17,9 +17,8 @@ from melior.errors import UserError
 from melior.layout import Layout
 
 Kind = Literal["number", "category", "text", "image", "time", "id", "language", "ignore"]
-KIND = re.compile(
-    r"(function-\w+|literal)\[|constrained-\w+$"
-)  # how pydantic names one of the kinds a setting may have
+# how pydantic names one of the kinds that a setting may have
+KIND = re.compile(r"(function-\w+|literal)\[|constrained-\w+$")
 SplitKind = Literal["auto", "random", "stratified", "group", "time", "column"]
 
 

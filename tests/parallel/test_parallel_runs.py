@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from started import ended, environment, free_port, start
@@ -65,7 +66,8 @@ def test_a_killed_process_is_replaced_and_the_end_is_the_same(rows, tmp_path):
     assert process.returncode == 0, said[-2000:]
     folders = [tmp_path / name / "predictor" for name in ("calm", "disturbed")]
     weights = [{p.name: p.read_bytes() for p in folder.rglob("*.safetensors")} for folder in folders]
-    assert weights[0] and weights[0] == weights[1]
+    assert weights[0]
+    assert weights[0] == weights[1]
 
 
 def kill_one_of(run):
@@ -76,8 +78,8 @@ def kill_one_of(run):
         time.sleep(0.05)
     for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
         try:
-            given = open(f"/proc/{pid}/environ").read().split("\0")
-            command = open(f"/proc/{pid}/cmdline").read()
+            given = Path(f"/proc/{pid}/environ").read_text().split("\0")
+            command = Path(f"/proc/{pid}/cmdline").read_text()
         except OSError:
             continue
         if "RANK=1" in given and str(run) in command and "distributed.run" not in command:
@@ -95,7 +97,7 @@ def test_a_process_that_hangs_is_named_with_its_step(rows, tmp_path):
         assert time.time() < end, "no checkpoint was written"
         time.sleep(0.05)
     processes[1].send_signal(signal.SIGSTOP)
-    out, said = processes[0].communicate(timeout=120)
+    _, said = processes[0].communicate(timeout=120)
     processes[1].kill()
     assert processes[0].returncode not in (0, None)
     assert "rank 1 was last heard of at step" in said

@@ -27,11 +27,22 @@ def register(app: typer.Typer) -> None:
         processes: Annotated[
             int | None, typer.Option("--processes", min=1, help="Processes on this machine that train one network.")
         ] = None,
+        plan: Annotated[
+            bool, typer.Option("--plan", help="Train nothing: show the memory and the time that layouts would take.")
+        ] = False,
         seed: given.Seed = None,
         run: given.RunFolder = None,
         json: given.Json = None,
     ) -> None:
         """Fit exactly this recipe, without any search."""
+        if plan:
+            from melior.cli.plan import show_plan
+
+            show_plan(
+                json, source, target=target, model=model, methods=method or (), columns=given.kinds(column),
+                label_separator=label_separator, seed=seed, processes=processes,
+            )  # fmt: skip
+            return
         if processes is not None and started_together() == 1:
             from melior.verbs.launch import launch
 

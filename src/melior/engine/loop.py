@@ -182,7 +182,8 @@ class Loop:
             self.diary.back_to(self.place)
             at_once = self.place.micro_batch = self._at_once()
             whole = None if self.spread.staged else self.module
-            line = start(whole, self.source, self.order, self.total, self.settings, self.device, at_once)
+            ranks = self.mesh.world
+            line = start(whole, self.source, self.order, self.total, self.settings, self.device, at_once, ranks)
             self.diary.history.add({**line, "weights": self.kinds})
             self.remember(to_disk=False)
         if self.place.stopped:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from melior.engine.loop import Trained, train
+from melior.engine.plan_ready import about_to_train
 from melior.engine.settings import Training
 from melior.errors import UserError
 from melior.networks.adapters import load_adapter, save_adapter
@@ -122,6 +123,7 @@ def finetune(
     source = LanguageRows(read, pad, packed=packed)
     held = None if checked is None else LanguageRows(checked, pad, packed=packed)
     network = CausalNetwork(model)
+    about_to_train(network, source, language_loss, settings)
     trained = train(network, source, language_loss, settings, valid=held, folder=folder, progress=progress)
     notes = [*loaded.notes, f"trained: {share}", *trained.notes]
     if read.truncated:
