@@ -31,9 +31,11 @@ from melior.engine.optimizers import Optimizers
 from melior.engine.order import Order, parts
 from melior.engine.outputs import outputs, scores
 from melior.engine.pipeline import Pipeline
+from melior.engine.plan_auto import chosen_here
 from melior.engine.precision import Precision
 from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch, Loss, Rows, Source
+from melior.engine.ranks import here
 from melior.engine.schedules import factor
 from melior.engine.settings import Training
 from melior.engine.spread import Spread, spread
@@ -100,6 +102,10 @@ def train(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     device = choose(settings)
+    layout, why = settings.parallel, tuple[str, ...]()
+    if layout == "auto":
+        layout, why = chosen_here(module, source, loss, settings, here()) if here().count > 1 else (None, why)
+        settings = settings.model_copy(update={"parallel": layout})
     came_from = next(module.parameters()).device
     with surroundings(settings, device) as interrupt, ExitStack() as stack:
         if settings.activation_checkpointing:
@@ -107,6 +113,7 @@ def train(
         module.to(device.device)
         loop = Loop(module, source, loss, settings, device, valid, measure, folder, progress, interrupt)
         stack.callback(loop.diary.history.close)
+        loop.diary.notes.extend(why)
         with told_who_is_late(loop.heart, lambda: loop.place.step):
             trained = loop.run()
     module.to(came_from).eval()
@@ -129,6 +136,7 @@ class Loop:
     ) -> None:
         self.source, self.loss, self.settings, self.device = source, loss, settings, device
         self.valid, self.measure, self.interrupt = valid, measure, interrupt
+        assert settings.parallel != "auto"  # `train` has chosen
         self.mesh = Mesh.of(settings.parallel, device.device)
         self.heart = Heart(self.mesh)
         self.local_steps = self.mesh.layout.local_steps

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from melior.errors import UserError
 from melior.layout import started_together
 
 T = TypeVar("T")
+SAID = count(1)  # messages so far: all ranks say the same things in the same order
 MEET = 300.0  # seconds that ranks wait for one another before training: others may have more to read
 
 
@@ -30,7 +32,6 @@ class Ranks:
 
     number: int = 0
     count: int = 1
-    said: int = 0  # messages so far
 
     @property
     def first(self) -> bool:
@@ -42,12 +43,11 @@ class Ranks:
             return [message]
         import torch.distributed as dist
 
-        store = dist.distributed_c10d._get_default_store()
-        self.said += 1
-        store.set(f"said/{self.said}/{self.number}", json.dumps(message))
+        store, said = dist.distributed_c10d._get_default_store(), next(SAID)
+        store.set(f"said/{said}/{self.number}", json.dumps(message))
         try:
             store.set_timeout(timedelta(seconds=wait))
-            return [json.loads(store.get(f"said/{self.said}/{rank}")) for rank in range(self.count)]
+            return [json.loads(store.get(f"said/{said}/{rank}")) for rank in range(self.count)]
         except RuntimeError:
             raise UserError(f"after {wait:.0f} s not all of {self.count} ranks were ready to train.") from None
 
@@ -82,6 +82,14 @@ class Ranks:
                 )
 
 
+def here() -> Ranks:
+    """The ranks that are joined now."""
+    import torch.distributed as dist
+
+    joined_now = dist.is_available() and dist.is_initialized()
+    return Ranks(dist.get_rank(), dist.get_world_size()) if joined_now else Ranks()
+
+
 @cache
 def code_digest() -> str:
     """Changes with the code and with the libraries that compute."""
@@ -98,8 +106,8 @@ def joined(timeout: float) -> Iterator[Ranks]:
 
     UserError: the first rank cannot be reached, its port is in use, more ranks than GPUs.
     """
-    count = started_together()
-    if count == 1:
+    together = started_together()
+    if together == 1:
         yield Ranks()
         return
     import torch
@@ -122,7 +130,7 @@ def joined(timeout: float) -> Iterator[Ranks]:
         again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         store, _, _ = next(dist.rendezvous("env://", timeout=timedelta(seconds=timeout)))
         dist.init_process_group(
-            backend, store=dist.PrefixStore(f"start-{again}", store), rank=number, world_size=count,
+            backend, store=dist.PrefixStore(f"start-{again}", store), rank=number, world_size=together,
             timeout=timedelta(seconds=timeout),
         )  # fmt: skip
     except (RuntimeError, ValueError) as error:
@@ -131,6 +139,6 @@ def joined(timeout: float) -> Iterator[Ranks]:
             raise UserError(f"the port of {where} is in use; give another one with --master-port.") from None
         raise UserError(f"the first rank at {where} cannot be reached ({said[:120]}).") from None
     try:
-        yield Ranks(number, count)
+        yield Ranks(number, together)
     finally:
         dist.destroy_process_group()

@@ -61,7 +61,7 @@ class Where:
     unfinished_counts: bool = False
     count: int = 0
     interrupted: str = ""
-    parallel: Layout | None = None
+    parallel: Layout | Literal["auto"] | None = None
 
     def next_folder(self) -> Path | None:
         self.count += 1
@@ -77,7 +77,7 @@ def trained_in(
     progress: Progress = silent,
     *,
     unfinished_counts: bool = False,
-    parallel: Layout | None = None,
+    parallel: Layout | Literal["auto"] | None = None,
 ) -> Iterator[Where]:
     """Networks fitted inside keep checkpoints and history in `folder`, and go on from those they find there; trials on
     other threads keep none. A training that ctrl-C ended counts as done where `unfinished_counts`, and the folder is

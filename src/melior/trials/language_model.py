@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +144,7 @@ def taught(
     name: str = "rows",
     watched: Sequence[Row] = (),
     progress: Progress = silent,
-    parallel: Layout | None = None,
+    parallel: Layout | Literal["auto"] | None = None,
 ) -> "Tuned":
     """The model, taught these rows. An unfinished training in `folder` goes on.
 

@@ -25,7 +25,7 @@ from melior.trials.language_model import (
     taught,
 )
 from melior.trials.language_scores import Answered, LanguageScores, scored
-from melior.verbs.spread import asked
+from melior.verbs.spread import timeout_in
 
 MODEL = "model"  # a folder of the run
 BEFORE = "before.json"  # scores of the model as it came
@@ -78,7 +78,7 @@ def train_language(
     started = time.perf_counter()
     settings_of(recipe)
     need_networks()
-    with joined(asked(recipe).timeout) as ranks:
+    with joined(timeout_in(recipe)) as ranks:
         progress("reading", 0, 1)
         run = ranks.told(None if run is None else str(run))[0]
         rows, held, name, on = ranks.together(lambda: _rows(recipe, source, test))
@@ -129,7 +129,7 @@ def _taught(
     ranks.told("ready to train", wait=SCORING)
     tuned = taught(
         settings, loaded, rows, limit, recipe.seed, folder=None if run is None else run / TRAINING, name=name,
-        progress=progress, parallel=asked(recipe) if ranks.count > 1 else None,
+        progress=progress, parallel=recipe.train.parallel if ranks.count > 1 else None,
     )  # fmt: skip
     writer = Writer(tuned.model, tuned.tokenizer, settings, limit)
     notes, interrupted = list(tuned.notes), interrupted_at(tuned)

@@ -1,6 +1,6 @@
 """How the processes that were started together share a training, by what the recipe says."""
 
-from typing import Any
+from typing import Any, Literal
 
 from melior.errors import UserError
 from melior.layout import Layout
@@ -15,15 +15,14 @@ def timeout_of(source: Any) -> float:
         recipe = recipe_and_rows(source)[0]
     except UserError:
         return Layout().timeout  # said again, better, when the source is read
-    return asked(recipe).timeout
+    return timeout_in(recipe)
 
 
-def asked(recipe: Recipe) -> Layout:
-    """The layout that a recipe names; where it says auto, copies on all ranks."""
-    return Layout() if recipe.train.parallel == "auto" else recipe.train.parallel
+def timeout_in(recipe: Recipe) -> float:
+    return Layout().timeout if recipe.train.parallel == "auto" else recipe.train.parallel.timeout
 
 
-def layout_of(recipe: Recipe) -> Layout:
+def layout_of(recipe: Recipe) -> Layout | Literal["auto"]:
     """The layout of a recipe for several processes. UserError: its family is no network."""
     networks = [name for name, family in families().items() if family.is_network]
     if recipe.model.name not in networks:
@@ -31,4 +30,4 @@ def layout_of(recipe: Recipe) -> Layout:
             f"model: {recipe.model.name}: several processes train one network; name one of {', '.join(networks)}, or "
             "start one process."
         )
-    return asked(recipe)
+    return recipe.train.parallel
