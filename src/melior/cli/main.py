@@ -9,7 +9,6 @@ import typer
 
 from melior.errors import RankLost, UserError
 from melior.layout import ENDED, first_process
-from melior.storage import write_atomic
 
 INTERRUPTED, LOST = 130, 75
 COMMANDS = (
@@ -69,6 +68,8 @@ def end_with(code: int, sentence: str) -> None:
     told = os.environ.get(ENDED)
     if told is not None:
         if first_process():
+            from melior.storage import write_atomic
+
             write_atomic(Path(told), f"{code} {sentence}")
         sys.exit(0)
     if first_process():
