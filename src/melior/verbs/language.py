@@ -4,10 +4,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from melior.data.language import Row, language_rows, split_answer
 from melior.errors import UserError
+from melior.models.causal_lm import CausalLm
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
 from melior.runs.store import TRAINING, Run
@@ -18,12 +19,15 @@ from melior.trials.language_model import (
     digest_of,
     interrupted_at,
     need_networks,
-    put_aside,
     row_limit,
     settings_of,
     taught,
 )
+from melior.trials.language_rows import Ready, rows_of
 from melior.trials.language_scores import Answered, LanguageScores, scored
+
+if TYPE_CHECKING:
+    from melior.networks.loading import Loaded
 
 MODEL = "model"  # a folder of the run
 BEFORE = "before.json"  # scores of the model as it came
@@ -76,36 +80,24 @@ def train_language(
     settings = settings_of(recipe)
     need_networks()
     progress("reading", 0, 1)
-    rows, name = language_rows(source)
-    if not rows:
-        raise UserError(f"{name}: it holds no rows.")
-    if test is None:
-        rows, held = put_aside(rows, recipe.split.sealed, recipe.seed)
-        on = f"{name}, rows put aside"
-    else:
-        held, on = language_rows(test)
-    digest = digest_of([*rows, *held])
-    if run is not None and (kept := _kept(Path(run), recipe, digest)) is not None:
+    given = rows_of(recipe, source, test, run, progress)
+    if run is not None and (kept := _kept(Path(run), recipe, given.digest)) is not None:
         return kept
-    made = None if run is None else Run.begin(run, "train", recipe, digest)
+    made = None if run is None else Run.begin(run, "train", recipe, given.digest)
     progress("loading the model", 0, 1)
-    loaded = begun(settings, rows, recipe.seed)
+    loaded = begun(settings, given.spelled(), recipe.seed)
     limit = row_limit(settings, loaded.limit)
-    came = held and settings.base is not None  # a model that was something before
-    before = _scored_before(made) if came and made is not None else None
-    if came and before is None:
-        before = scored(Writer(loaded.model, loaded.tokenizer, settings, limit), held, on=on, seed=recipe.seed,
-                        progress=progress, stage="scoring the model as it comes")  # fmt: skip
-        if made is not None:
-            made.write(BEFORE, {**before.to_dict(), "answered": [asdict(one) for one in before.answered]})
-    folder = None if made is None else made.folder / TRAINING
-    tuned = taught(settings, loaded, rows, limit, recipe.seed, folder=folder, name=name, progress=progress)
+    with given.ready(loaded.tokenizer, limit, None if made is None else made.tokens, progress) as ready:
+        before = _before(recipe, settings, loaded, limit, ready, made, progress)
+        folder = None if made is None else made.folder / TRAINING
+        tuned = taught(settings, loaded, ready.learned, limit, recipe.seed, folder=folder, name=given.name,
+                       stopping=ready.stopping, progress=progress)  # fmt: skip
     writer = Writer(tuned.model, tuned.tokenizer, settings, limit)
-    notes, interrupted = list(tuned.notes), interrupted_at(tuned)
+    notes, interrupted = [*ready.notes, *tuned.notes], interrupted_at(tuned)
     if interrupted:
         goes_on = "the same command goes on from there" if made is not None else "without a run it cannot go on"
         notes.append(f"interrupted at {interrupted}: this is what was learned so far; {goes_on}")
-    after = scored(writer, held, on=on, seed=recipe.seed, progress=progress) if held else None
+    after = scored(writer, ready.held, on=ready.on, seed=recipe.seed, progress=progress) if ready.held else None
     seconds = time.perf_counter() - started
     if made is not None:
         made.write_text("recipe.yaml", recipe.to_yaml())
@@ -113,10 +105,32 @@ def train_language(
         write_scores(made, limit, before, after, "perplexity")
         family = settings.base or "a small model from nothing"
         more = {"interrupted": interrupted} if interrupted else {}
-        finish(made, seconds=seconds, name=name, family=family, rows=len(rows), notes=notes, **more)
+        finish(made, seconds=seconds, name=given.name, family=family, rows=ready.rows, notes=notes, **more)
     return LanguageTraining(
-        writer, after, before, recipe, len(rows), None if run is None else Path(run), seconds, tuple(notes), interrupted
-    )
+        writer, after, before, recipe, ready.rows, None if run is None else Path(run), seconds, tuple(notes),
+        interrupted,
+    )  # fmt: skip
+
+
+def _before(
+    recipe: Recipe,
+    settings: CausalLm,
+    loaded: "Loaded",
+    limit: int,
+    ready: Ready,
+    made: Run | None,
+    progress: Progress,
+) -> LanguageScores | None:
+    """The scores of the model as it came, where it was something before."""
+    if not ready.held or settings.base is None:
+        return None
+    if made is not None and (kept := _scored_before(made)) is not None:
+        return kept
+    before = scored(Writer(loaded.model, loaded.tokenizer, settings, limit), ready.held, on=ready.on, seed=recipe.seed,
+                    progress=progress, stage="scoring the model as it comes")  # fmt: skip
+    if made is not None:
+        made.write(BEFORE, {**before.to_dict(), "answered": [asdict(one) for one in before.answered]})
+    return before
 
 
 def _scored_before(made: Run) -> LanguageScores | None:
