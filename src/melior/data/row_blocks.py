@@ -86,7 +86,7 @@ class RowBlocks:
                 raise UserError(f"{self.path}: {file.name} is of another format than {found[0].name}; part them.")
         left = len(there) - len(found)
         if left:
-            self.notes = (f"{self.name}: {left:,} files of other kinds in the folder were left out",)
+            self.notes = (f"{self.name}: files of other kinds in the folder were left out: {left:,}",)
         return found
 
     def _cut(self) -> Iterator[Block]:

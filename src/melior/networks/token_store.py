@@ -17,6 +17,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -269,7 +270,7 @@ class _Writer:
         self.counts.truncated += cut.truncated
         self.counts.dropped += cut.dropped
         lengths = np.fromiter(map(len, cut.ids), dtype=np.int32, count=len(cut.ids))
-        ids = np.fromiter((token for row in cut.ids for token in row), dtype=np.int64, count=int(lengths.sum()))
+        ids = np.fromiter(chain.from_iterable(cut.ids), dtype=np.int64, count=int(lengths.sum()))
         assert ids.max(initial=0) < 256**self.about.width, "an id beyond the vocabulary"
         self.marks += [np.asarray(marks, dtype=np.bool_) for marks in cut.counts]
         self.lengths.append(lengths)
