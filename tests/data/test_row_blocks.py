@@ -212,7 +212,7 @@ def test_what_cannot_be_read_in_blocks_is_one_sentence(tmp_path, name, content, 
 def test_folders_that_cannot_be_read(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         RowBlocks(tmp_path / "none.jsonl")
-    with pytest.raises(UserError, match="no JSONL or Parquet files"):
+    with pytest.raises(UserError, match="no unpacked JSONL or Parquet files"):
         RowBlocks(tmp_path)
     written(tmp_path / "a.jsonl", ["a"])
     pl.DataFrame({"text": ["a"]}).write_parquet(tmp_path / "b.parquet")

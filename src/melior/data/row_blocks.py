@@ -17,14 +17,14 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
-from melior.data.files import GZIP, PARQUET, REFUSED, ZSTD, usable_names
+from melior.data.files import is_parquet, usable_names
 from melior.data.frames import HALF, whole
 from melior.data.language import Row, columns_of
 from melior.data.parquet_groups import Group, groups_of
+from melior.data.row_files import files_of
 from melior.errors import UserError
 from melior.progress import Progress, silent
 
-LINES, COLUMNS = (".jsonl", ".ndjson"), (".parquet",)
 SMALLEST, LARGEST, MANY = 2**22, 2**26, 1024  # bytes of a block, and so many blocks before they grow
 AT_ONCE = 2**20  # bytes of rows that are in memory together, a longer row aside
 MOST_ROWS = 1000  # of them
@@ -57,9 +57,8 @@ class RowBlocks:
     def __init__(self, path: str | Path, *, size: int | None = None) -> None:
         self.path = Path(path)
         self.name = self.path.name
-        self.notes: tuple[str, ...] = ()
-        self.files = self._files()
-        self.parquet = _is(self.files[0], PARQUET)
+        self.files, self.notes = files_of(self.path)
+        self.parquet = is_parquet(self.files[0])
         self._groups = [groups_of(file) for file in self.files] if self.parquet else []
         sizes = [sum(group.unpacked for group in groups) for groups in self._groups]
         self.sizes = sizes or [file.stat().st_size for file in self.files]
@@ -69,25 +68,6 @@ class RowBlocks:
         self.blocks = tuple(self._cut())
 
     # ---- what there is
-
-    def _files(self) -> list[Path]:
-        if not self.path.is_dir():
-            _checked(self.path)
-            return [self.path]
-        there = sorted(file for file in self.path.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
-        kinds = [[file for file in there if file.suffix.lower() in kind] for kind in (LINES, COLUMNS)]
-        if all(kinds) or not any(kinds):
-            what = "both JSONL and Parquet files" if all(kinds) else "no JSONL or Parquet files"
-            raise UserError(f"{self.path}: the folder holds {what}; give one with files of one of the two.")
-        found = kinds[0] or kinds[1]
-        for file in found:
-            _checked(file)
-            if _is(file, PARQUET) != _is(found[0], PARQUET):
-                raise UserError(f"{self.path}: {file.name} is of another format than {found[0].name}; part them.")
-        left = len(there) - len(found)
-        if left:
-            self.notes = (f"{self.name}: files of other kinds in the folder were left out: {left:,}",)
-        return found
 
     def _cut(self) -> Iterator[Block]:
         number = 0
@@ -224,37 +204,6 @@ class RowBlocks:
             return self._scanned(file).collect_schema().names()
         except pl.exceptions.PolarsError as error:
             raise UserError(_unreadable(self.files[file].name, error)) from None
-
-
-def _checked(path: Path) -> None:
-    """Refuses what is no JSONL or Parquet file, with what to do."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file.") from None
-    except OSError as error:
-        raise UserError(f"{path}: it cannot be read ({error.strerror}); name a JSONL or Parquet file.") from None
-    if head.startswith(PARQUET):
-        return
-    if head.startswith((GZIP, ZSTD)):
-        raise UserError(f"{path.name}: a compressed file cannot be read in blocks; unpack it, or write Parquet.")
-    what = next((said for magic, said, _ in REFUSED if head.startswith(magic)), None)
-    if what is None and path.suffix.lower() not in (*LINES, ".json") and not head.lstrip().startswith(b"{"):
-        what = "is no JSONL or Parquet file"
-    if what is None and head.lstrip().startswith(b"["):
-        what = "is one JSON array, not an object a line"
-    if what is None and b"\0" in head:
-        what = "is not UTF-8"
-    if not head:
-        raise UserError(f"{path.name}: the file is empty.")
-    if what is not None:
-        raise UserError(f"{path.name}: this {what} and cannot be read in blocks; write it as JSONL or Parquet.")
-
-
-def _is(path: Path, magic: bytes) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(magic)) == magic
 
 
 def _unreadable(name: str, error: Exception) -> str:

@@ -1,0 +1,179 @@
+"""Training a language model from tokens on disk beside rows in memory: rows per second, and the most memory held.
+
+    python benchmarks/engine/stream.py
+    python benchmarks/engine/stream.py --quick
+
+Generated texts (words by a Zipf law) in a JSONL file; the same tokenizer and small model from nothing. Each way in a
+process of its own that reads the file, makes tokens of it, and trains some steps; then batches of random rows are
+collated without training. The file is in the system's cache: a disk that is slower than that is not measured. The
+losses of both ways must be the same, else the case fails.
+
+    until training   seconds from the file to the first step
+    again            seconds until there, where the tokens are on disk already, as after an interruption
+    peak             the most memory beyond what the imports and the model take
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from common import Results, Shown, fresh, number, options, part_asked, peak_mib
+
+SEED = 0
+WORDS, LENGTH = 20_000, 150  # different words; words of a row
+LIMIT, BATCH = 256, 16
+WAYS = ("memory", "disk")
+
+
+def written(path: Path, megabytes: float) -> None:
+    """A file of about this size."""
+    random = np.random.default_rng(SEED)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    words = ["".join(random.choice(letters, random.integers(2, 10))) for _ in range(WORDS)]
+    share = 1 / np.arange(1, WORDS + 1)
+    cumulated = np.cumsum(share / share.sum())
+    with path.open("w", encoding="utf-8") as file:
+        while file.tell() < megabytes * 1e6:
+            drawn = np.minimum(np.searchsorted(cumulated, random.random(LENGTH)), WORDS - 1)
+            file.write(json.dumps({"text": " ".join(words[at] for at in drawn)}) + "\n")
+
+
+def prepared(folder: str, megabytes: float) -> dict[str, Any]:
+    """The file, and a tokenizer of its first rows."""
+    from melior.networks.tokenizers import saved, train_tokenizer
+
+    path = Path(folder) / "rows.jsonl"
+    written(path, megabytes)
+    with path.open(encoding="utf-8") as file:
+        texts = [json.loads(line)["text"] for line in file.readlines(2**20)]
+    tokenizer = train_tokenizer(texts, vocabulary=4000, marks="causal", limit=LIMIT)
+    (Path(folder) / "tokenizer.json").write_text(saved(tokenizer), encoding="utf-8")
+    return {"bytes": path.stat().st_size}
+
+
+def taught(folder: str, way: str, steps: int, threads: int) -> dict[str, Any]:
+    import torch
+
+    from melior.data.language import language_rows
+    from melior.engine.settings import Training
+    from melior.networks import token_store
+    from melior.networks.conversation import language
+    from melior.networks.finetune import finetune
+    from melior.networks.loading import Loaded
+    from melior.networks.packing import LanguageRows
+    from melior.networks.scratch import small_causal
+    from melior.networks.tokenizers import restored
+
+    torch.set_num_threads(threads)
+    path, store = Path(folder) / "rows.jsonl", Path(folder) / "tokens"
+    tokenizer = restored((Path(folder) / "tokenizer.json").read_text(encoding="utf-8"))
+    model = small_causal(len(tokenizer), width=64, depth=2, heads=2, context=LIMIT, pad=tokenizer.pad_token_id,
+                         end=tokenizer.eos_token_id)  # fmt: skip
+    settings = Training(
+        steps=steps, batch_rows=BATCH, micro_batch=BATCH, learning_rate=1e-3, precision="float32", device="cpu",
+        log_every=1, checkpoint_every=0,
+    )  # fmt: skip
+    # a short training first, so that what torch and the model hold is in the peak already
+    few = [{"text": "a text to begin with " * 60}] * BATCH
+    finetune(Loaded(model, tokenizer, "small", Path()), few, settings.model_copy(update={"steps": 2}), tuning="full",
+             limit=LIMIT)  # fmt: skip
+    before, started = peak_mib(), time.perf_counter()
+    if way == "memory":
+        rows = language(tokenizer, language_rows(path)[0], LIMIT)
+        until, again = time.perf_counter() - started, None
+    else:
+        token_store.make(path, tokenizer, LIMIT, store)
+        rows = token_store.open(store).language
+        until, started = time.perf_counter() - started, time.perf_counter()
+        token_store.make(path, tokenizer, LIMIT, store)
+        rows = token_store.open(store).language
+        again = time.perf_counter() - started
+    made, marks = peak_mib(), {}
+
+    def progress(stage: str, done: float, total: float, note: str = "") -> None:
+        if stage == "training":
+            marks.setdefault(int(done), time.perf_counter())
+
+    found = finetune(Loaded(model, tokenizer, "small", Path()), rows, settings, tuning="full", limit=LIMIT,
+                     progress=progress)  # fmt: skip
+    source = LanguageRows(rows, tokenizer.pad_token_id, packed=True)
+    order = np.random.default_rng(SEED).permutation(len(source))[: 2000 * BATCH]
+    batches = np.array_split(order, max(len(order) // BATCH, 1))
+    started = time.perf_counter()
+    for some in batches:
+        source.batch(some)
+    collated = len(order) / (time.perf_counter() - started)
+    first, last = min(marks), max(marks)
+    return {
+        "rows": len(source),
+        "tokens": int(source.lengths.sum()),
+        "until": until,
+        "again": again,
+        "rows_per_second": (last - first) * BATCH / (marks[last] - marks[first]),
+        "collated_per_second": collated,
+        "peak_making": made - before,
+        "peak": peak_mib() - before,
+        "disk": sum(one.stat().st_size for one in store.iterdir()) if store.is_dir() else 0,
+        "losses": [line["loss"] for line in found.trained.history if line["kind"] == "step"],
+    }
+
+
+def both(megabytes: float, steps: int, threads: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        size = fresh("engine/stream", "prepared", folder=folder, megabytes=megabytes)["bytes"]
+        found = {
+            way: fresh("engine/stream", "taught", folder=folder, way=way, steps=steps, threads=threads) for way in WAYS
+        }
+    losses = [found[way].pop("losses") for way in WAYS]
+    if losses[0] != losses[1]:
+        raise RuntimeError("the two ways have different losses")
+    return {"bytes": size, **found}
+
+
+PARTS = {"prepared": prepared, "taught": taught}
+
+
+def tables(results: Results) -> list[Shown]:
+    rows = [
+        (
+            f"{key}, {way}", f"{one['rows']:,}", number(one["until"], 1), number(one["again"], 2),
+            number(one["rows_per_second"], 1), f"{one['collated_per_second']:,.0f}", number(one["peak_making"], 0),
+            number(one["peak"], 0), number(one["disk"] / 1e6, 1),
+        )
+        for key, case in results.finished().items() for way in WAYS for one in [case[way]]
+    ]  # fmt: skip
+    headings = ("file, tokens in", "rows", "until training, s", "again, s", "rows a second, training",
+                "rows a second, collating", "peak until training, MiB", "peak, MiB", "on disk, MB")  # fmt: skip
+    return [Shown("Tokens on disk beside rows in memory", headings, rows, "The losses of both ways are the same.")]
+
+
+def more(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--megabytes", type=float, nargs="+", default=[5, 20, 60])
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--threads", type=int, default=1)
+
+
+def main() -> None:
+    if part_asked(PARTS):
+        return
+    given = options(__doc__ or "", more)
+    if given.quick:
+        given.megabytes, given.steps = [0.5], 10
+    settings = {"steps": given.steps, "threads": given.threads, "words": WORDS, "limit": LIMIT, "batch": BATCH}
+    results = Results("engine/stream", "Training from tokens on disk beside rows in memory", given, settings)
+    if not given.show:
+        for size in given.megabytes:
+            results.case(f"{size:g} MB", lambda s=size: both(s, given.steps, given.threads))
+    results.show(tables(results))
+
+
+if __name__ == "__main__":
+    main()
