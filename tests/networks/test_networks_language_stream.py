@@ -124,6 +124,21 @@ def test_without_a_run_tokens_are_written_aside_and_removed(tmp_path, monkeypatc
     assert not list((tmp_path / "aside").iterdir())
 
 
+def test_a_tokenizer_is_learned_from_all_or_from_blocks_all_over(tmp_path, monkeypatch):
+    for number in range(100):
+        lines = (json.dumps({"text": f"{number} {at}"}) for at in range(5))
+        (tmp_path / f"{number:03}.jsonl").write_text("\n".join(lines))
+    plain = Recipe(task="generate", split={"sealed": 0})
+    given = language_rows.Streamed(plain, language_rows.RowBlocks(tmp_path), None, "")
+    assert [row["text"] for row in given.spelled()] == [f"{number} {at}" for number in range(100) for at in range(5)]
+    monkeypatch.setattr(language_rows, "SPELLED", given.blocks.bytes // 10)
+    some = [row["text"].split()[0] for row in given.spelled()]
+    assert len(some) == 50
+    assert (some[0], some[-1]) == ("0", "99")
+    without_sealed = language_rows.Streamed(Recipe(task="generate"), given.blocks, None, "")
+    assert len(list(without_sealed.spelled())) < 50
+
+
 # ---- killed
 
 KILLED = """

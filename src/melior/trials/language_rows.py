@@ -95,7 +95,7 @@ class Streamed:
     def spelled(self) -> Iterator[Row]:
         """Rows from which a tokenizer is learned: of the whole source, or of blocks all over it."""
         every = self.blocks.blocks
-        many = max(1, min(len(every), SPELLED // self.blocks.size))
+        many = max(1, min(len(every), len(every) * SPELLED // max(self.blocks.bytes, 1)))
         for at in np.linspace(0, len(every) - 1, many).round().astype(int).tolist():
             for some in self.blocks.rows(every[at]):
                 yield from (row for _, row in some if part_of(row, self.seed, self.asides[:1]) is None)
