@@ -156,7 +156,7 @@ def tables(results: Results) -> list[Shown]:
 
 
 def more(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--megabytes", type=float, nargs="+", default=[5, 20, 60])
+    parser.add_argument("--megabytes", type=float, nargs="+", default=[5, 20])
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--threads", type=int, default=1)
 

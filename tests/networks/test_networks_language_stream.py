@@ -115,6 +115,23 @@ def test_a_folder_and_row_groups(tmp_path):
     assert equal(tmp_path / "run", tmp_path / "shards-run")
 
 
+def test_ranks_share_the_making_and_see_the_whole(tmp_path, words):
+    given = language_rows.Streamed(recipe(tmp_path), language_rows.RowBlocks(tmp_path / "rows.jsonl"), None, "so")
+    waited = []
+
+    def the_other_is_done():
+        with given.ready(words, 32, tmp_path / "shared", rank=1, ranks=2, wait=lambda: waited.append(1)) as other:
+            assert other.rows == sum(1 for _ in given.spelled())
+
+    with given.ready(words, 32, tmp_path / "shared", rank=0, ranks=2, wait=the_other_is_done) as ready:
+        pass
+    with given.ready(words, 32, tmp_path / "alone") as alone:
+        assert (ready.rows, ready.held, ready.on) == (alone.rows, alone.held, alone.on)
+    assert waited == [1]
+    with pytest.raises(UserError, match="--run"), given.ready(words, 32, None, rank=0, ranks=2):
+        pass
+
+
 def test_without_a_run_tokens_are_written_aside_and_removed(tmp_path, monkeypatch):
     (tmp_path / "aside").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "aside"))

@@ -2,9 +2,10 @@
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,13 @@ MOST_STOPPING = 2000  # rows that say when to stop, of rows on disk
 SPELLED = 2**28  # bytes of rows from which a tokenizer is learned
 STREAM = "stream-"  # begins the digest of rows that go through the disk
 SEALED, STOP = "sealed", "stop"
+
+
+Wait = Callable[[], None]
+
+
+def at_once() -> None:
+    """What a single process waits for."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,18 @@ class InMemory:
         return self.rows
 
     @contextmanager
-    def ready(self, tokenizer: Any, limit: int, folder: Path | None, progress: Progress = silent) -> Iterator[Ready]:
+    def ready(
+        self,
+        tokenizer: Any,
+        limit: int,
+        folder: Path | None,
+        progress: Progress = silent,
+        *,
+        rank: int = 0,
+        ranks: int = 1,
+        wait: Wait = at_once,
+    ) -> Iterator[Ready]:
+        """See `Streamed.ready`; in memory every rank has all rows."""
         yield Ready(self.rows, len(self.rows), self.held, self.on)
 
 
@@ -76,10 +95,12 @@ class Streamed:
 
     Those to be scored, and those that say when to stop, are put aside by a digest of their text and the seed; at most
     500 are scored and at most 2,000 say when to stop, drawn at random.
+
+    why  what is said of it, as `why_streamed` found
     """
 
     def __init__(self, recipe: Recipe, blocks: RowBlocks, test: Any, why: str, progress: Progress = silent) -> None:
-        self.blocks, self.seed, self.why = blocks, recipe.seed, why
+        self.blocks, self.seed, self.why, self.progress = blocks, recipe.seed, why, progress
         self.name = blocks.name
         self.on = f"{self.name}, rows put aside"
         self.test: list[Row] | None = None
@@ -89,8 +110,12 @@ class Streamed:
         self.asides = (
             Aside(SEALED, sealed, MOST_SCORED), Aside(STOP, settings_of(recipe).stop_share, MOST_STOPPING),
         )  # fmt: skip
-        what = [blocks.identity(progress), None if self.test is None else digest_of(self.test)]
-        self.digest = STREAM + sha256(json.dumps(what).encode()).hexdigest()[:25]
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes when the rows do. All of the source is read for it, so of several ranks one should ask."""
+        what = [self.blocks.identity(self.progress), None if self.test is None else digest_of(self.test)]
+        return STREAM + sha256(json.dumps(what).encode()).hexdigest()[:25]
 
     def spelled(self) -> Iterator[Row]:
         """Rows from which a tokenizer is learned: of the whole source, or of blocks all over it."""
@@ -101,15 +126,32 @@ class Streamed:
                 yield from (row for _, row in some if part_of(row, self.seed, self.asides[:1]) is None)
 
     @contextmanager
-    def ready(self, tokenizer: Any, limit: int, folder: Path | None, progress: Progress = silent) -> Iterator[Ready]:
-        """folder: of the store; none: one that is removed afterwards. An unfinished store goes on."""
+    def ready(
+        self,
+        tokenizer: Any,
+        limit: int,
+        folder: Path | None,
+        progress: Progress = silent,
+        *,
+        rank: int = 0,
+        ranks: int = 1,
+        wait: Wait = at_once,
+    ) -> Iterator[Ready]:
+        """folder: of the store; none: one that is removed afterwards. An unfinished store goes on.
+
+        Each of several ranks makes its share in the same folder; `wait` gives back when all have.
+        """
         from melior.networks import token_store
 
+        if folder is None and ranks > 1:
+            raise UserError("data.stream: several processes share the tokens in a run; name one with --run.")
         with tempfile.TemporaryDirectory() as aside:
             where = folder or Path(aside)
             damaged = token_store.make(
-                self.blocks, tokenizer, limit, where, asides=self.asides, seed=self.seed, progress=progress
-            )
+                self.blocks, tokenizer, limit, where, rank, ranks, asides=self.asides, seed=self.seed,
+                progress=progress,
+            )  # fmt: skip
+            wait()
             store = token_store.open(where)
             held = store.held[SEALED] if self.test is None else self.test
             stopping = store.held[STOP]
@@ -124,39 +166,37 @@ class Streamed:
         return f"rows are learned from {size:,} bytes of tokens on disk, {self.why}"
 
 
-def rows_of(
-    recipe: Recipe, source: Any, test: Any, run: str | Path | None, progress: Progress = silent
-) -> InMemory | Streamed:
-    """The rows of a training, read as the recipe says, as its run began, or as memory allows."""
-    found = _streams(recipe, source, run)
-    if found is None:
-        return InMemory(recipe, source, test)
-    return Streamed(recipe, found[0], test, found[1], progress)
+def rows_of(recipe: Recipe, source: Any, test: Any, why: str, progress: Progress = silent) -> InMemory | Streamed:
+    """The rows of a training. why: of `why_streamed`."""
+    return Streamed(recipe, RowBlocks(source), test, why, progress) if why else InMemory(recipe, source, test)
 
 
-def _streams(recipe: Recipe, source: Any, run: str | Path | None) -> tuple[RowBlocks, str] | None:
-    """The blocks of rows that go through the disk, and why they do; None: they are read."""
+def why_streamed(recipe: Recipe, source: Any, run: str | Path | None) -> str:
+    """Why the rows go through the disk, in words; empty where they are read into memory.
+
+    As the recipe says; a folder always does; as the run began; where they are larger than a quarter of the free memory,
+    which ranks on several machines may see differently: one should ask and tell the others.
+    """
     asked = recipe.data.stream
     if not isinstance(source, str | Path):
         if asked:
             raise UserError("data.stream: the rows are in memory already; give a file, or take it out.")
-        return None
-    path = Path(source)
+        return ""
     if asked is not None:
-        return (RowBlocks(path), "as data.stream says") if asked else None
-    if path.is_dir():
-        return RowBlocks(path), "as they are a folder"
+        return "as data.stream says" if asked else ""
+    if Path(source).is_dir():
+        return "as they are a folder"
     began = _began(run)
     if began is not None:
-        return (RowBlocks(path), "as this run began so") if began else None
+        return "as this run began so" if began else ""
     try:
-        blocks = RowBlocks(path)
+        size = RowBlocks(source).bytes
     except UserError:  # another format, or no file: reading it says so
-        return None
+        return ""
     free = _free()
-    if blocks.bytes <= SHARE * free:
-        return None
-    return blocks, f"as they are {blocks.bytes / 1e9:,.1f} GB and {free / 1e9:,.1f} GB of memory are free"
+    if size <= SHARE * free:
+        return ""
+    return f"as they are {size / 1e9:,.1f} GB and {free / 1e9:,.1f} GB of memory are free"
 
 
 def _began(run: str | Path | None) -> bool | None:

@@ -23,7 +23,7 @@ from melior.trials.language_model import (
     settings_of,
     taught,
 )
-from melior.trials.language_rows import Ready, rows_of
+from melior.trials.language_rows import Ready, rows_of, why_streamed
 from melior.trials.language_scores import Answered, LanguageScores, scored
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def train_language(
     settings = settings_of(recipe)
     need_networks()
     progress("reading", 0, 1)
-    given = rows_of(recipe, source, test, run, progress)
+    given = rows_of(recipe, source, test, why_streamed(recipe, source, run), progress)
     if run is not None and (kept := _kept(Path(run), recipe, given.digest)) is not None:
         return kept
     made = None if run is None else Run.begin(run, "train", recipe, given.digest)
