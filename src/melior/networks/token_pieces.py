@@ -6,9 +6,11 @@ takes a training that reads a large file for one that holds it.
 
 import os
 import threading
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -87,19 +89,19 @@ class _Stretches:
 
     def __init__(self, pieces: Sequence[Piece], files: Files) -> None:
         self.pieces, self.files = [piece for piece in pieces if piece.tokens], files
-        self.starts = np.concatenate([[0], np.cumsum([piece.tokens for piece in self.pieces], dtype=np.int64)])
+        self.starts = [0, *accumulate(piece.tokens for piece in self.pieces)]
 
     def __len__(self) -> int:
-        return int(self.starts[-1])
+        return self.starts[-1]
 
     def __getitem__(self, part: slice, /) -> NDArray[Any]:
         start, end, step = part.indices(len(self))
         assert step == 1, "stretches are read one token after the other"
         found = []
         while start < end:
-            at = int(np.searchsorted(self.starts, start, side="right")) - 1
-            upto = min(end, int(self.starts[at + 1]))
-            found.append(self.stretch(self.pieces[at], start - int(self.starts[at]), upto - int(self.starts[at])))
+            at = bisect_right(self.starts, start) - 1
+            first, upto = self.starts[at], min(end, self.starts[at + 1])
+            found.append(self.stretch(self.pieces[at], start - first, upto - first))
             start = upto
         return found[0] if len(found) == 1 else np.concatenate([self.none, *found])
 
@@ -128,7 +130,7 @@ class Bits(_Stretches):
         first, last = start // 8, -(-end // 8)
         read = np.frombuffer(self.files.read(piece.path, piece.bits_at + first, last - first), dtype=np.uint8)
         bits = np.unpackbits(read, bitorder="little")
-        return bits[start - 8 * first : end - 8 * first].astype(np.bool_)
+        return bits[start - 8 * first : end - 8 * first].view(np.bool_)
 
 
 @dataclass(frozen=True)
