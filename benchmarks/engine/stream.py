@@ -12,6 +12,9 @@ the case fails.
     until training   seconds from the file to the first step
     again            seconds until there, where the tokens are on disk already, as after an interruption
     peak             the most memory beyond that of the imports and a first short training
+
+A process that has freed many small objects has memory at hand for which another has to fault pages in, so the rates of
+the two processes tell of that too. Therefore both ways are also trained in turns in one process.
 """
 
 import argparse
@@ -26,12 +29,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from common import Results, Shown, fresh, number, options, part_asked, peak_mib
+from common import Results, Shown, fresh, median, number, options, part_asked, peak_mib
 
 SEED = 0
 WORDS, LENGTH = 20_000, 150  # different words; words of a row
 LIMIT, BATCH = 256, 16
 WAYS = ("memory", "disk")
+TURNS = 4
 
 
 def written(path: Path, megabytes: float) -> None:
@@ -60,28 +64,68 @@ def prepared(folder: str, megabytes: float) -> dict[str, Any]:
     return {"bytes": path.stat().st_size}
 
 
+def small(folder: str) -> tuple[Any, Any, Any]:
+    """(tokenizer, an untrained model, settings of a training)"""
+    from melior.engine.settings import Training
+    from melior.networks.scratch import small_causal
+    from melior.networks.tokenizers import restored
+
+    tokenizer = restored((Path(folder) / "tokenizer.json").read_text(encoding="utf-8"))
+    model = small_causal(len(tokenizer), width=64, depth=2, heads=2, context=LIMIT, pad=tokenizer.pad_token_id,
+                         end=tokenizer.eos_token_id)  # fmt: skip
+    settings = Training(
+        steps=1, batch_rows=BATCH, micro_batch=BATCH, learning_rate=1e-3, precision="float32", device="cpu",
+        log_every=1, checkpoint_every=0,
+    )  # fmt: skip
+    return tokenizer, model, settings
+
+
+def turns(folder: str, steps: int, threads: int, many: int) -> dict[str, Any]:
+    """Rows a processor second of each way, trained in turns in one process."""
+    import torch
+
+    from melior.data.language import language_rows
+    from melior.networks import token_store
+    from melior.networks.conversation import language
+    from melior.networks.finetune import finetune
+    from melior.networks.loading import Loaded
+
+    torch.set_num_threads(threads)
+    path, store = Path(folder) / "rows.jsonl", Path(folder) / "tokens"
+    tokenizer, _, settings = small(folder)
+    token_store.make(path, tokenizer, LIMIT, store)
+    rows = {"memory": language(tokenizer, language_rows(path)[0], LIMIT), "disk": token_store.open(store).language}
+    found: dict[str, list[float]] = {way: [] for way in WAYS}
+    for turn in range(many + 1):  # the first warms up
+        for way in WAYS if turn % 2 else WAYS[::-1]:
+            marks: dict[int, float] = {}
+
+            def progress(stage: str, done: float, total: float, note: str = "", marks: Any = marks) -> None:
+                if stage == "training":
+                    marks.setdefault(int(done), time.process_time())
+
+            loaded = Loaded(small(folder)[1], tokenizer, "small", Path())
+            finetune(loaded, rows[way], settings.model_copy(update={"steps": steps}), tuning="full", limit=LIMIT,
+                     progress=progress)  # fmt: skip
+            first, last = min(marks), max(marks)
+            found[way].append((last - first) * BATCH / (marks[last] - marks[first]))
+    return {way: rates[1:] for way, rates in found.items()}
+
+
 def taught(folder: str, way: str, steps: int, threads: int) -> dict[str, Any]:
     import torch
 
     from melior.data.language import language_rows
-    from melior.engine.settings import Training
     from melior.networks import token_store
     from melior.networks.conversation import language
     from melior.networks.finetune import finetune
     from melior.networks.loading import Loaded
     from melior.networks.packing import LanguageRows
-    from melior.networks.scratch import small_causal
-    from melior.networks.tokenizers import restored
 
     torch.set_num_threads(threads)
     path, store = Path(folder) / "rows.jsonl", Path(folder) / "tokens"
-    tokenizer = restored((Path(folder) / "tokenizer.json").read_text(encoding="utf-8"))
-    model = small_causal(len(tokenizer), width=64, depth=2, heads=2, context=LIMIT, pad=tokenizer.pad_token_id,
-                         end=tokenizer.eos_token_id)  # fmt: skip
-    settings = Training(
-        steps=steps, batch_rows=BATCH, micro_batch=BATCH, learning_rate=1e-3, precision="float32", device="cpu",
-        log_every=1, checkpoint_every=0,
-    )  # fmt: skip
+    tokenizer, model, settings = small(folder)
+    settings = settings.model_copy(update={"steps": steps})
     # a short training first, so that what torch and the model hold is in the peak already
     few = [{"text": "a text to begin with " * 60}] * BATCH
     finetune(Loaded(model, tokenizer, "small", Path()), few, settings.model_copy(update={"steps": 2}), tuning="full",
@@ -139,7 +183,13 @@ def both(megabytes: float, steps: int, threads: int) -> dict[str, Any]:
     return {"bytes": size, **found}
 
 
-PARTS = {"prepared": prepared, "taught": taught}
+def in_turns(megabytes: float, steps: int, threads: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        fresh("engine/stream", "prepared", folder=folder, megabytes=megabytes)
+        return {"turns": fresh("engine/stream", "turns", folder=folder, steps=steps, threads=threads, many=TURNS)}
+
+
+PARTS = {"prepared": prepared, "taught": taught, "turns": turns}
 
 
 def tables(results: Results) -> list[Shown]:
@@ -149,12 +199,20 @@ def tables(results: Results) -> list[Shown]:
             number(one["rows_per_second"], 1), f"{one['collated_per_second']:,.0f}", number(one["peak_making"], 0),
             number(one["peak"], 0), number(one["disk"] / 1e6, 1),
         )
-        for key, case in results.finished().items() for way in WAYS for one in [case[way]]
+        for key, case in results.finished().items() if "turns" not in case for way in WAYS for one in [case[way]]
     ]  # fmt: skip
     headings = ("file, tokens in", "rows", "until training, s", "again, s", "rows a second, training",
                 "rows a second, collating", "peak until training, MiB", "peak, MiB", "on disk, MB")  # fmt: skip
     note = "Processor seconds. The losses of both ways are the same."
-    return [Shown("Tokens on disk beside rows in memory", headings, rows, note)]
+    in_one = [
+        (key, way, number(median(rates), 1), f"{min(rates):.1f} to {max(rates):.1f}")
+        for key, case in results.finished().items() if "turns" in case for way, rates in case["turns"].items()
+    ]  # fmt: skip
+    return [
+        Shown("Tokens on disk beside rows in memory, in processes of their own", headings, rows, note),
+        Shown("Training in turns in one process", ("file", "tokens in", "rows a second, median", "range"), in_one,
+              "Processor seconds."),
+    ]  # fmt: skip
 
 
 def more(parser: argparse.ArgumentParser) -> None:
@@ -174,6 +232,8 @@ def main() -> None:
     if not given.show:
         for size in given.megabytes:
             results.case(f"{size:g} MB", lambda s=size: both(s, given.steps, given.threads))
+        size = given.megabytes[0]
+        results.case(f"{size:g} MB, in turns", lambda: in_turns(size, given.steps // 2, given.threads))
     results.show(tables(results))
 
 
