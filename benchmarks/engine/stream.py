@@ -13,8 +13,8 @@ the case fails.
     again            seconds until there, where the tokens are on disk already, as after an interruption
     peak             the most memory beyond that of the imports and a first short training
 
-A process that has freed many small objects has memory at hand for which another has to fault pages in, so the rates of
-the two processes tell of that too. Therefore both ways are also trained in turns in one process.
+The rates of two processes tell of more than the two ways (of other work on the machine, and probably of the memory that
+a process has at hand after it freed many small objects), so both are also trained in turns in one process.
 """
 
 import argparse
@@ -203,7 +203,10 @@ def tables(results: Results) -> list[Shown]:
     ]  # fmt: skip
     headings = ("file, tokens in", "rows", "until training, s", "again, s", "rows a second, training",
                 "rows a second, collating", "peak until training, MiB", "peak, MiB", "on disk, MB")  # fmt: skip
-    note = "Processor seconds. The losses of both ways are the same."
+    note = (
+        "Processor seconds. The losses of both ways are the same. Rates of training in two processes differ by more than "
+        "the two ways; see the next table for those."
+    )
     in_one = [
         (key, way, number(median(rates), 1), f"{min(rates):.1f} to {max(rates):.1f}")
         for key, case in results.finished().items() if "turns" in case for way, rates in case["turns"].items()
