@@ -204,8 +204,8 @@ def tables(results: Results) -> list[Shown]:
     headings = ("file, tokens in", "rows", "until training, s", "again, s", "rows a second, training",
                 "rows a second, collating", "peak until training, MiB", "peak, MiB", "on disk, MB")  # fmt: skip
     note = (
-        "Processor seconds. The losses of both ways are the same. Rates of training in two processes differ by more than "
-        "the two ways; see the next table for those."
+        "Processor seconds. The losses of both ways are the same. Rates of training in two processes differ by more "
+        "than the two ways; see the next table for those."
     )
     in_one = [
         (key, way, number(median(rates), 1), f"{min(rates):.1f} to {max(rates):.1f}")

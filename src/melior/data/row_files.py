@@ -20,7 +20,7 @@ def files_of(path: Path) -> tuple[list[Path], tuple[str, ...]]:
     there = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
     kinds = [[file for file in there if file.suffix.lower() in kind] for kind in (LINES, COLUMNS)]
     if all(kinds) or not any(kinds):
-        what = "both JSONL and Parquet files" if all(kinds) else "no JSONL or Parquet files that are not compressed"
+        what = "both JSONL and Parquet files" if all(kinds) else "no unpacked JSONL or Parquet files"
         raise UserError(f"{path}: the folder holds {what}; give one with files of one of the two.")
     found = kinds[0] or kinds[1]
     for file in found:
