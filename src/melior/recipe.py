@@ -31,7 +31,8 @@ class Part(BaseModel):
 class Data(Part):
     """Where the rows are and what their columns mean.
 
-    path               a CSV, TSV, JSONL or Parquet file, plain or compressed by gzip or zstd
+    path               a CSV, TSV, JSONL or Parquet file, plain or compressed by gzip or zstd; of task: generate also
+                       a folder of JSONL or Parquet files
     test               a second file, scored once at the end; without it a part of `path` is sealed
     target             the column to predict
     columns            kinds that differ from what is inferred, for example {"zip": "category", "note": "ignore"}
@@ -39,6 +40,9 @@ class Data(Part):
     label_separator    stands between the labels of a row, for example ";", where the target is text and a row may have
                        several labels; a target of lists needs none
     trusted            a column that marks (1, true, yes) the rows whose target is known to be right
+    stream             of task: generate: rows go to disk as tokens block by block (true), or are read into memory
+                       (false); not given: true for a folder, and for a JSONL or Parquet file of more than a quarter of
+                       the free memory
     known_at_prediction columns that look like the answer in disguise and are legitimate all the same
     """
 
@@ -49,6 +53,7 @@ class Data(Part):
     missing_target: Literal["stop", "drop", "no_label"] = "stop"
     label_separator: Annotated[str, Field(min_length=1, max_length=8)] | None = None
     trusted: str | None = None
+    stream: bool | None = None
     known_at_prediction: tuple[str, ...] = ()
     encoding: str | None = None
     separator: str | None = None
@@ -153,6 +158,12 @@ class Recipe(Part):
     mute: tuple[Mute, ...] = ()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
+    @model_validator(mode="after")
+    def streams_language(self) -> Self:
+        if self.data.stream is not None and self.task != "generate":
+            raise ValueError("data.stream is for task: generate; take it out")
+        return self
+
     @field_validator("methods")
     @classmethod
     def once_each(cls, methods: tuple[Choice, ...]) -> tuple[Choice, ...]:
@@ -186,7 +197,7 @@ class Recipe(Part):
         ranks share the work does not either, but for local steps: every other layout gives the answer of one process.
         """
         what = self.model_dump(mode="json")
-        for key in ("path", "test"):
+        for key in ("path", "test", "stream"):  # what is streamed, the hash of the rows says
             what["data"].pop(key)
         what.pop("mute")
         parallel = self.train.parallel

@@ -7,8 +7,9 @@ and MASTER_PORT, as torch.distributed has them.
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -22,6 +23,7 @@ from melior.layout import started_together
 
 T = TypeVar("T")
 SAID = count(1)  # messages so far: all ranks say the same things in the same order
+WRONG = "wrong"  # a sentence: what is wrong on some rank, which the others need not wait for
 MEET = 300.0  # seconds that ranks wait for one another before training: others may have more to read
 
 
@@ -44,11 +46,20 @@ class Ranks:
 
         store, said = dist.distributed_c10d._get_default_store(), next(SAID)
         store.set(f"said/{said}/{self.number}", json.dumps(message))
+        found, end, pause = [], time.monotonic() + wait, 0.005
         try:
-            store.set_timeout(timedelta(seconds=wait))
-            return [json.loads(store.get(f"said/{said}/{rank}")) for rank in range(self.count)]
+            for rank in range(self.count):
+                while not store.check([f"said/{said}/{rank}"]):
+                    if store.check([WRONG]):
+                        raise UserError(store.get(WRONG).decode())
+                    if time.monotonic() > end:
+                        raise UserError(f"after {wait:.0f} s not all of {self.count} ranks were ready to train.")
+                    time.sleep(pause)
+                    pause = min(2 * pause, 0.2)
+                found.append(json.loads(store.get(f"said/{said}/{rank}")))
         except RuntimeError:
-            raise UserError(f"after {wait:.0f} s not all of {self.count} ranks were ready to train.") from None
+            raise UserError(f"of {self.count} ranks some are gone; the first of them says why.") from None
+        return found
 
     def together(self, make: Callable[[], T]) -> T:
         """What `make` gives, where it gives it on all ranks; a UserError of any rank is one on all of them."""
@@ -139,5 +150,11 @@ def joined(timeout: float) -> Iterator[Ranks]:
         raise UserError(f"the first rank at {where} cannot be reached ({said[:120]}).") from None
     try:
         yield Ranks(number, together)
+    except UserError as error:  # others may be waiting for this rank
+        with suppress(RuntimeError):
+            dist.distributed_c10d._get_default_store().set(
+                WRONG, str(error) if number == 0 else f"rank {number}: {error}"
+            )
+        raise
     finally:
         dist.destroy_process_group()

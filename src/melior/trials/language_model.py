@@ -1,7 +1,7 @@
 """A language model of a recipe: its rows put aside, begun, taught, and asked."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ from melior.progress import Progress, silent
 from melior.recipe import Recipe
 
 if TYPE_CHECKING:
+    from melior.networks.conversation import Language
     from melior.networks.finetune import Tuned
     from melior.networks.loading import Loaded
 
@@ -108,8 +109,8 @@ def digest_of(rows: Sequence[Row]) -> str:
     return sha256(json.dumps(list(rows), sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-def begun(settings: CausalLm, rows: Sequence[Row], seed: int) -> "Loaded":
-    """The model and tokenizer to begin from."""
+def begun(settings: CausalLm, rows: Iterable[Row], seed: int) -> "Loaded":
+    """The model and tokenizer to begin from. rows: those that a tokenizer is learned from, where none is given."""
     from melior.networks.loading import Loaded, load_causal
 
     if settings.base is not None:
@@ -136,27 +137,33 @@ def row_limit(settings: CausalLm, most: int) -> int:
 def taught(
     settings: CausalLm,
     loaded: "Loaded",
-    rows: Sequence[Row],
+    rows: "Sequence[Row] | Language",
     limit: int,
     seed: int,
     *,
     folder: Path | None = None,
     name: str = "rows",
     watched: Sequence[Row] = (),
+    stopping: Sequence[Row] = (),
     progress: Progress = silent,
     parallel: Layout | Literal["auto"] | None = None,
 ) -> "Tuned":
     """The model, taught these rows. An unfinished training in `folder` goes on.
 
+    rows      in memory or on disk
+    watched   rows whose loss is written into the history and changes nothing, where the settings name no `stop_share`
+    stopping  rows that say when to stop, where `rows` are on disk; else a share of `rows` does
     parallel  how processes that were started together share it
-    watched  rows whose loss is written into the history and changes nothing, where the settings name no `stop_share`
     """
     from melior.engine.settings import Training
+    from melior.networks.conversation import Language
     from melior.networks.finetune import finetune
 
     valid: list[Row] | None = list(watched) or None
-    stops = bool(settings.stop_share) and len(rows) > 1
-    if stops:
+    if isinstance(rows, Language):
+        stops = bool(stopping)
+        valid = list(stopping) or valid
+    elif stops := bool(settings.stop_share) and len(rows) > 1:
         order = np.random.default_rng([seed, 3]).permutation(len(rows))
         cut = max(1, round(settings.stop_share * len(rows)))
         valid, rows = [rows[at] for at in order[:cut]], [rows[at] for at in np.sort(order[cut:])]
