@@ -25,6 +25,7 @@ SAID = {
     "metric": "what is to be better; auto is macro_f1. See [the metrics](metrics.md)",
     "model": "the family with its settings, see [the models](models.md); auto takes the better one by a short trial",
     "methods": "what changes how training goes, each with its settings, see [the methods](methods.md)",
+    "train": "how a training is spread over processes, see below",
     "mute": "a list of `symptom`, `columns` (none for any) and `reason`: findings that are known, shown with the "
     "reason, and that nothing acts on",
     "seed": "the same seed gives the same result",
@@ -177,7 +178,8 @@ def settings_table(model: type[BaseModel], path: str = "") -> str:
 
 
 def recipe() -> str:
-    from melior.recipe import Data, Recipe, Split
+    from melior.layout import Layout
+    from melior.recipe import Data, Recipe, Split, Train
 
     return "\n\n".join(
         [
@@ -187,6 +189,11 @@ def recipe() -> str:
             settings_table(Data, "data."),
             "## split",
             settings_table(Split, "split."),
+            "## train",
+            settings_table(Train, "train."),
+            "## train.parallel",
+            prose(Layout, Layout.model_fields),
+            settings_table(Layout, "train.parallel."),
         ]
     )
 
@@ -318,6 +325,7 @@ def metrics_table(*, multilabel: bool = False) -> str:
 
 def questions() -> str:
     from melior.checks._base import checks as looked
+    from melior.checks._training import training_checks as looked_at_trainings
     from melior.methods._base import methods as known
     from melior.models._base import families
     from melior.questions import questions as asked
@@ -327,7 +335,9 @@ def questions() -> str:
     pieces = [f"{here} of {whole} answers are here."]
     linked = {name: f"[{name}](methods.md#{name})" for name in known()}
     linked |= {name: f"[{name}](models.md#{name})" for name in families()}
-    linked |= {f"check {name}": f"check [{name}](checks.md#{name})" for name in looked()}
+    linked |= {f"check {name}": f"check [{name}](checks.md#{name})" for name in (*looked(), *looked_at_trainings())}
+    linked |= {"train.parallel": "[train.parallel](recipe.md#trainparallel)"}
+    linked |= {f"train --{one}": f"[train --{one}](commands.md#train)" for one in ("plan", "processes")}
     for one in every:
         rows = []
         for answer in one.answers:

@@ -5,6 +5,10 @@ class UserError(ValueError):
     """Bad input. The command line prints the sentence and ends with code 2, without a traceback."""
 
 
+class RankLost(RuntimeError):
+    """Of processes that train together another did not answer in time, or is gone. The sentence says which."""
+
+
 class MissingExtra(UserError):
     """Something needs a heavier part of the project; the sentence names the command that installs it."""
 

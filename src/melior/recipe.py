@@ -6,6 +6,7 @@ resolve and validate the names. So a recipe can be read, shown and changed anywh
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,8 +14,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_serializer, model_validator
 
 from melior.errors import UserError
+from melior.layout import Layout
 
 Kind = Literal["number", "category", "text", "image", "time", "id", "language", "ignore"]
+# how pydantic names one of the kinds that a setting may have
+KIND = re.compile(r"(function-\w+|literal)\[|constrained-\w+$")
 SplitKind = Literal["auto", "random", "stratified", "group", "time", "column"]
 
 
@@ -27,7 +31,8 @@ class Part(BaseModel):
 class Data(Part):
     """Where the rows are and what their columns mean.
 
-    path               a CSV, TSV, JSONL or Parquet file, plain or compressed by gzip or zstd
+    path               a CSV, TSV, JSONL or Parquet file, plain or compressed by gzip or zstd; of task: generate also
+                       a folder of JSONL or Parquet files
     test               a second file, scored once at the end; without it a part of `path` is sealed
     target             the column to predict
     columns            kinds that differ from what is inferred, for example {"zip": "category", "note": "ignore"}
@@ -35,6 +40,9 @@ class Data(Part):
     label_separator    stands between the labels of a row, for example ";", where the target is text and a row may have
                        several labels; a target of lists needs none
     trusted            a column that marks (1, true, yes) the rows whose target is known to be right
+    stream             of task: generate: rows go to disk as tokens block by block (true), or are read into memory
+                       (false); not given: true for a folder, and for a JSONL or Parquet file of more than a quarter of
+                       the free memory
     known_at_prediction columns that look like the answer in disguise and are legitimate all the same
     """
 
@@ -45,6 +53,7 @@ class Data(Part):
     missing_target: Literal["stop", "drop", "no_label"] = "stop"
     label_separator: Annotated[str, Field(min_length=1, max_length=8)] | None = None
     trusted: str | None = None
+    stream: bool | None = None
     known_at_prediction: tuple[str, ...] = ()
     encoding: str | None = None
     separator: str | None = None
@@ -73,6 +82,23 @@ class Split(Part):
         if self.kind in ("group", "time", "column") and self.column is None:
             raise ValueError(f"a split by {self.kind} needs split.column")
         return self
+
+
+class Train(Part):
+    """How the training of a network is spread over the processes that were started together.
+
+    parallel  auto: the layout that fits and sends least, by the plan that `melior train --plan` shows; or the axes, for
+              example {"data": 4, "sharded": true}
+    """
+
+    parallel: Layout | Literal["auto"] = "auto"
+
+    @field_validator("parallel", mode="before")
+    @classmethod
+    def a_layout(cls, given: Any) -> Any:
+        if isinstance(given, dict | Layout) or given == "auto":
+            return given
+        raise ValueError("auto, or the axes of a layout, such as {data: 4, sharded: true}")
 
 
 class Mute(Part):
@@ -114,7 +140,7 @@ class Choice(Part):
 
 
 class Recipe(Part):
-    """What to do: data, split, metric, model, methods, seed; and which findings are muted.
+    """What to do: data, split, metric, model, methods, training, seed; and which findings are muted.
 
     task: classify answers with a class, generate with text (rows: see `melior.data.language`).
 
@@ -128,8 +154,15 @@ class Recipe(Part):
     metric: str = "auto"
     model: Choice = Choice(name="auto")
     methods: tuple[Choice, ...] = ()
+    train: Train = Train()
     mute: tuple[Mute, ...] = ()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+    @model_validator(mode="after")
+    def streams_language(self) -> Self:
+        if self.data.stream is not None and self.task != "generate":
+            raise ValueError("data.stream is for task: generate; take it out")
+        return self
 
     @field_validator("methods")
     @classmethod
@@ -160,11 +193,16 @@ class Recipe(Part):
         return self.model_copy(update={"split": Split(**{**self.split.model_dump(), **changes})})
 
     def fingerprint(self) -> str:
-        """Changes when anything changes that a trial depends on; where the file lies, and what is muted, does not."""
+        """Changes when anything changes that a trial depends on; where the file lies, and what is muted, does not. How
+        ranks share the work does not either, but for local steps: every other layout gives the answer of one process.
+        """
         what = self.model_dump(mode="json")
-        for key in ("path", "test"):
+        for key in ("path", "test", "stream"):  # what is streamed, the hash of the rows says
             what["data"].pop(key)
         what.pop("mute")
+        parallel = self.train.parallel
+        if isinstance(parallel, str) or not parallel.local_steps:
+            what.pop("train")
         return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:
@@ -221,7 +259,7 @@ class Recipe(Part):
 def sentence(error: ValidationError, where: str) -> str:
     """The first problem of a validation error as one sentence: file, key, what is wrong, what would do."""
     first = error.errors()[0]
-    key = ".".join(str(piece) for piece in first["loc"])
+    key = ".".join(str(piece) for piece in first["loc"] if not KIND.match(str(piece)))
     if first["type"] == "extra_forbidden":
         return f"{where}: {key!r} is not a setting; remove it or look for the right name in the schema."
     message = first["msg"].removeprefix("Value error, ")

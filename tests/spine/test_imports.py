@@ -12,10 +12,10 @@ import melior
 SOURCE = Path(melior.__file__).parent
 ORDER = (
     "errors", "_version", "progress", "questions", "samples",
-    "registry", "storage", "findings", "evidence", "recipe",
+    "registry", "storage", "findings", "evidence", "layout", "recipe",
     "metrics", "texts", "images", "privacy", "engine", "data", "features", "predictor",
     "networks", "checks", "models", "methods",
-    "runs", "trials", "improvement", "report", "verbs", "cli", "testing",
+    "runs", "trials", "improvement", "report", "verbs", "cli", "testing", "__main__",
 )  # fmt: skip
 SHOWING = {"rich": {"cli"}, "typer": {"cli"}, "jinja2": {"report"}}
 HEAVY = {

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from melior.errors import UserError
+from melior.layout import Layout
 from melior.recipe import Choice, Recipe, names, schema
 
 FULL = Recipe.model_validate(
@@ -26,6 +27,7 @@ FULL = Recipe.model_validate(
         "metric": "recall[yes]",
         "model": {"trees": {"rounds": 30}},
         "methods": ["class_weights", {"threshold": {"resamples": 20}}],
+        "train": {"parallel": {"data": 4, "sharded": True, "tensor": 2}},
         "seed": 7,
     }
 )
@@ -100,6 +102,12 @@ WRONG = {
     "split: {sealed: .nan}": "split.sealed",
     "split: {kind: group}": "split.column",
     "split: {kind: fancy}": "split.kind",
+    "train: {parallell: auto}": "train.parallell",
+    "train: {parallel: automatic}": "train.parallel",
+    "train: {parallel: [2, 2]}": "train.parallel",
+    "train: {parallel: {daata: 2}}": "'train.parallel.daata'",
+    "train: {parallel: {data: 0}}": "train.parallel.data",
+    "train: {parallel: {local_steps: 8, sharded: true}}": "train.parallel",
     "seed: -1": "seed",
     "seed: 1.5": "seed",
     "seed: 99999999999": "seed",
@@ -180,6 +188,29 @@ def test_with_data_checks_what_it_is_given():
 )
 def test_the_fingerprint_changes_with_what_a_trial_depends_on(changed):
     assert changed.fingerprint() != FULL.fingerprint()
+
+
+def laid_out(**parallel):
+    return Recipe.model_validate({"train": {"parallel": parallel}})
+
+
+def test_the_fingerprint_changes_with_local_steps_alone():
+    plain = Recipe()
+    for layout in (laid_out(data=2), laid_out(sharded=True, timeout=9), laid_out(tensor=2, pipeline=2)):
+        assert layout.fingerprint() == plain.fingerprint()
+    alone = laid_out(data=2, local_steps=8)
+    assert len({one.fingerprint() for one in (plain, alone, laid_out(data=2, local_steps=9))}) == 3
+
+
+@pytest.mark.parametrize(
+    "parallel",
+    ["auto", {}, {"data": 2}, {"sharded": True, "tensor": 2}, {"pipeline": 4, "schedule": "gpipe", "pieces": 8}],
+)
+def test_a_layout_survives_yaml(parallel):
+    recipe = Recipe.model_validate({"train": {"parallel": parallel}})
+    again = Recipe.from_yaml(recipe.to_yaml())
+    assert again == recipe
+    assert again.train.parallel == ("auto" if parallel == "auto" else Layout(**parallel))
 
 
 def test_the_fingerprint_does_not_change_with_where_things_lie():

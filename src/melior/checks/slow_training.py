@@ -1,7 +1,8 @@
-"""Slow training: time that is spent on padding, on waiting for data, in a slow precision or on small batches."""
+"""Slow training: time spent on padding, on waiting for data, in a slow precision, on small batches, on one device."""
 
 from math import isfinite
 
+from melior.checks._devices import best_processes, devices_of
 from melior.checks._training import Record, TrainingCheck, durations, over_time
 from melior.findings import Finding
 
@@ -9,11 +10,12 @@ MATTERS = 0.1  # of the time; two runs of the same training on one machine diffe
 PRECISION_PAYS = 1.2  # as in melior.engine.device: casts cost, and digits are lost
 LONG = 60.0  # seconds; batches are not made larger to save less of a shorter training, since they change the result
 WAITED = 1.0  # seconds; of shorter trainings the shares are the noise of clocks and threads
+PROCESSES_PAY = 1.2  # times as fast, by the plan; it does not know everything
 BATCH_PAYS = 0.2  # of the time: larger steps need other rates, so it has to be worth it
 
 
 class SlowTraining(TrainingCheck):
-    """What of the training's time could be saved, computed for four causes; severity is that share of the time.
+    """What of the training's time could be saved, computed for five causes; severity is that share of the time.
 
     Padding: the tokens that rows of like length together would have saved, counted in the first steps with the lengths
     of the rows. A finding is made from a tenth of all tokens on. Where lengths are unknown, padding itself counts, for
@@ -24,6 +26,11 @@ class SlowTraining(TrainingCheck):
     Precision: another than the hardware does fast, where a product of matrices, timed here, is 1.2 times as fast in
     that. The saving is an upper limit, for not all of a step is products.
 
+    One device: the machine has further GPUs, or further processors, and processes that share the rows of each step
+    would be 1.2 times as fast or more, by the plan: the time of a step, and the bytes of the gradients over the link
+    that is assumed. `melior train --plan` shows that plan for any number of processes. In a training of a minute or
+    longer.
+
     Batches too small for the device: twice as many rows in a forward pass take less than twice as long, by a fifth of
     the time per row or more, in a training of a minute or longer.
     """
@@ -31,7 +38,10 @@ class SlowTraining(TrainingCheck):
     symptoms = frozenset({"slow_training"})
 
     def measure(self, record: Record) -> list[Finding]:
-        every = (self.padding(record), self.waiting(record), self.precision(record), self.batches(record))
+        every = (
+            self.padding(record), self.waiting(record), self.precision(record), self.batches(record),
+            self.devices(record),
+        )  # fmt: skip
         return [found for found in every if found]
 
     def padding(self, record: Record) -> Finding | None:
@@ -109,3 +119,23 @@ class SlowTraining(TrainingCheck):
             threshold=BATCH_PAYS,
             threshold_from="share of the time for a row, in a forward pass of twice the rows",
         )
+
+    def devices(self, record: Record) -> Finding | None:
+        there = devices_of(record)
+        best = best_processes(record) if there is not None and record.seconds >= LONG else None
+        if there is None or best is None or best[1] < PROCESSES_PAY:
+            return None
+        processes, times = best
+        what = f"one GPU of {there.devices}" if there.gpu is not None else f"one process on {there.devices} processors"
+        return Finding(
+            symptom="slow_training",
+            severity=1 - 1 / times,
+            message=(
+                f"It was trained by {what}. {processes} processes: about {times:.1f} times as fast, by the plan "
+                f"(melior train --processes {processes}; --plan shows it)."
+            ),
+            measured={"cause": "one device", "devices": there.devices, "processes": processes, "times": times,
+                      "saving": 1 - 1 / times},
+            threshold=PROCESSES_PAY,
+            threshold_from="the time of a step and the bytes that processes would send, computed",
+        )  # fmt: skip

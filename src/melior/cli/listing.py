@@ -35,7 +35,8 @@ def register(app: typer.Typer) -> None:
         for answer in one.answers:
             mark = "[green]●[/]" if answer.here else "[dim]○[/]"
             name = f"{answer.id}, {answer.zh}" if chinese else answer.id
-            show.out.print(f"  {mark} {name}: {answer.must}" + ("" if answer.here else " [dim](not yet)[/]"))
+            by = f"by {', '.join(answer.by)}" if answer.here else "not yet"
+            show.out.print(f"  {mark} {name}: {answer.must} [dim]({by})[/]")
 
     @app.command()
     def checks() -> None:

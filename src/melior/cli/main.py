@@ -1,13 +1,16 @@
 """The `melior` command: its commands in order, and what happens to errors."""
 
+import os
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import typer
 
-from melior.errors import UserError
+from melior.errors import RankLost, UserError
+from melior.layout import ENDED, first_process
 
-INTERRUPTED = 130
+INTERRUPTED, LOST = 130, 75
 COMMANDS = (
     "init", "audit", "improve", "train", "evaluate", "diagnose", "predict", "chat", "report", "demo", "listing",
 )  # fmt: skip
@@ -42,16 +45,33 @@ for _command in COMMANDS:
 
 
 def run() -> None:
-    """The entry point: bad input ends with one sentence and code 2, an interruption with 130."""
+    """The entry point: bad input ends with one sentence and code 2, an interruption with 130. Of processes that were
+    started together one speaks for all."""
     try:
         app()
     except UserError as error:
-        print(f"melior: {error}", file=sys.stderr)
-        sys.exit(2)
+        end_with(2, f"melior: {error}")
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, KeyboardInterrupt) or end.code == INTERRUPTED:  # typer may have caught it already
-            print("melior: interrupted; the same command goes on from here.", file=sys.stderr)
-            sys.exit(INTERRUPTED)
+            end_with(INTERRUPTED, "melior: interrupted; the same command goes on from here.")
         raise
+    except RankLost as error:
+        print(f"melior: {error}", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(LOST)  # no waiting for what the lost rank will never answer
     except BrokenPipeError:
         sys.exit(141)
+
+
+def end_with(code: int, sentence: str) -> None:
+    """Whoever started the processes (`launch`) is told in a file, so that they are not started again."""
+    told = os.environ.get(ENDED)
+    if told is not None:
+        if first_process():
+            from melior.storage import write_atomic
+
+            write_atomic(Path(told), f"{code} {sentence}")
+        sys.exit(0)
+    if first_process():
+        print(sentence, file=sys.stderr)
+    sys.exit(code)

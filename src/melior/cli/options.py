@@ -1,6 +1,7 @@
 """Options that several commands share, and what they turn into."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +40,19 @@ def kinds(given: list[str] | None) -> dict[str, str]:
         if not sign or not name:
             raise UserError(f"--column {pair}: write NAME=KIND, for example --column zip=category.")
         found[name] = kind
+    return found
+
+
+def others(*without: str) -> list[str]:
+    """What the command was given behind its name, but for these options and their values."""
+    found, rest = [], iter(sys.argv[2:])
+    for one in rest:
+        name, sign, _ = one.partition("=")
+        if name in without:
+            if not sign:
+                next(rest, None)
+            continue
+        found.append(one)
     return found
 
 

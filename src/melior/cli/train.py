@@ -1,10 +1,14 @@
 """melior train"""
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
 from melior.cli import options as given
+from melior.cli.improve import default_run
+from melior.layout import first_process, started_together
+from melior.progress import silent
 
 INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
 
@@ -20,18 +24,36 @@ def register(app: typer.Typer) -> None:
         method: Annotated[list[str] | None, typer.Option("--method", help="A method to use; may be repeated.")] = None,
         column: given.Columns = None,
         label_separator: given.Between = None,
+        processes: Annotated[
+            int | None, typer.Option("--processes", min=1, help="Processes on this machine that train one network.")
+        ] = None,
+        plan: Annotated[
+            bool, typer.Option("--plan", help="Train nothing: show the memory and the time that layouts would take.")
+        ] = False,
         seed: given.Seed = None,
         run: given.RunFolder = None,
         json: given.Json = None,
     ) -> None:
         """Fit exactly this recipe, without any search."""
+        if plan:
+            from melior.cli.plan import show_plan
+
+            show_plan(
+                json, source, target=target, model=model, methods=method or (), columns=given.kinds(column),
+                label_separator=label_separator, seed=seed, processes=processes,
+            )  # fmt: skip
+            return
+        if processes is not None and started_together() == 1:
+            from melior.verbs.launch import launch
+
+            folder = run if run is not None else default_run(source, "-train")
+            raise typer.Exit(launch(["train", *given.others("--processes", "--run", "-r")], processes, folder))
         from melior.cli import show
-        from melior.cli.improve import default_run
         from melior.verbs.language import LanguageTraining
         from melior.verbs.train import train as verb
 
         folder = run if run is not None else default_run(source, "-train")
-        with show.progress() as progress:
+        with show.progress() if first_process() else nullcontext(silent) as progress:
             found = verb(
                 source,
                 target=target,
@@ -45,6 +67,8 @@ def register(app: typer.Typer) -> None:
                 run=folder,
                 progress=progress,
             )
+        if not first_process():
+            return
         given.write_json(json, found.to_dict())
         if isinstance(found, LanguageTraining):
             show.language(found)

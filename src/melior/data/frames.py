@@ -60,7 +60,7 @@ def _of_columns(columns: Mapping[Any, Any]) -> tuple[pl.DataFrame, list[str]]:
     for key, values in columns.items():
         if isinstance(values, str) or not isinstance(values, Iterable):
             raise UserError(f"column {str(key)!r} is one {type(values).__name__}, not a column of values; give a list.")
-        made[_whole(str(key))] = series(str(key), values, notes)
+        made[whole(str(key))] = series(str(key), values, notes)
     lengths = {name: len(column) for name, column in made.items()}
     if len(set(lengths.values())) > 1:
         short, long = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
@@ -83,8 +83,8 @@ def series(name: str, values: Iterable[Any], notes: list[str]) -> pl.Series:
     types = {type(cell) for cell in cells if cell is not None}
     if types <= {str}:
         if any(map(HALF.search, filter(None, cells))):
-            notes.append(f'"{_whole(name)}" held half characters (lone surrogates), now �.')
-            cells = [None if cell is None else _whole(cell) for cell in cells]
+            notes.append(f'"{whole(name)}" held half characters (lone surrogates), now �.')
+            cells = [None if cell is None else whole(cell) for cell in cells]
         return pl.Series(name, cells, dtype=pl.String)
     if types <= {int, float} and float in types:
         return pl.Series(name, [None if cell is None else float(cell) for cell in cells], dtype=pl.Float64)
@@ -101,10 +101,10 @@ def _missing(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    return _whole(str(value).lower() if isinstance(value, bool | np.bool_) else str(value))
+    return whole(str(value).lower() if isinstance(value, bool | np.bool_) else str(value))
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Surrogate pairs joined, lone halves replaced."""
     if not HALF.search(text):
         return text
@@ -115,7 +115,7 @@ def _of_pandas(source: Any) -> tuple[pl.DataFrame, list[str]]:
     """A pandas frame; its index is no column."""
     from melior.data.files import usable_names
 
-    given = ["_".join(map(str, name)) if isinstance(name, tuple) else _whole(str(name)) for name in source.columns]
+    given = ["_".join(map(str, name)) if isinstance(name, tuple) else whole(str(name)) for name in source.columns]
     names, notes = usable_names(given)
     plain = source.reset_index(drop=True)
     plain.columns = names

@@ -44,13 +44,17 @@ def _of_file(path: Path, answered: bool) -> tuple[list[Row], str]:
             raise UserError(f"{path.name}: the file is empty.")
         return [{"text": text}], path.name
     raw = read_file(path)
-    there = set(raw.frame.columns)
+    kept = columns_of(set(raw.frame.columns), raw.name, answered=answered)
+    return raw.frame.select(kept).to_dicts(), raw.name
+
+
+def columns_of(there: set[str], name: str, *, answered: bool = True) -> list[str]:
+    """The columns of rows that are read. there: those of a file, which messages call `name`."""
     wanted = [["messages"], ["prompt", "answer"] if answered else ["prompt"], ["text"]]
     columns = next((one for one in wanted if set(one) <= there), None)
     if columns is None:
-        raise UserError(f"{raw.name}: it has the columns {', '.join(sorted(there)[:8])}; {FORMS} are needed.")
-    kept = [*columns, *(name for name in ("answer", "language") if name in there and name not in columns)]
-    return raw.frame.select(kept).to_dicts(), raw.name
+        raise UserError(f"{name}: it has the columns {', '.join(sorted(there)[:8])}; {FORMS} are needed.")
+    return [*columns, *(one for one in ("answer", "language") if one in there and one not in columns)]
 
 
 def texts_of(row: Row) -> str:

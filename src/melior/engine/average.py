@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from melior.engine.optimizers import by_kind
+
 
 class Average:
     """a <- d a + (1 - d) w after each step, with d = min(decay, (1 + n) / (10 + n)) after n steps, so that the first
@@ -19,13 +21,15 @@ class Average:
             trained = [(name, one) for name, one in module.named_parameters() if one.requires_grad]
             self.weights = {name: one.detach().clone() for name, one in trained}
             self._live: list[Tensor] = [one for _, one in trained]
+            self._of = dict(zip(self.weights.values(), self._live, strict=True))
 
     @torch.no_grad()
     def update(self, steps: int) -> None:
         """After the step number `steps`, counted from 0."""
         if self.weights:
             kept = min(self.decay, (1 + steps) / (10 + steps))
-            torch._foreach_lerp_(list(self.weights.values()), self._live, 1 - kept)
+            for alike in by_kind(list(self.weights.values())):
+                torch._foreach_lerp_(alike, [self._of[one] for one in alike], 1 - kept)
 
     @contextmanager
     def swapped(self) -> Iterator[None]:

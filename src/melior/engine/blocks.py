@@ -12,14 +12,19 @@ from melior.errors import UserError
 
 def repeated(module: nn.Module) -> list[nn.Module]:
     """The blocks of a network: members of the outermost lists or sequences that hold several of one class."""
-    found: list[nn.Module] = []
+    return [block for chain in chains(module) for block in chain]
+
+
+def chains(module: nn.Module) -> list[list[nn.Module]]:
+    """The blocks of each of those lists or sequences."""
+    found: list[list[nn.Module]] = []
 
     def look(parent: nn.Module) -> None:
         for child in parent.children():
             inside = list(child.children())
             alike = [one for one in inside if type(one) is type(inside[0]) and list(one.children())]
             if isinstance(child, nn.ModuleList | nn.Sequential) and len(alike) > 1:
-                found.extend(alike)
+                found.append(alike)
             else:
                 look(child)
 

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor
 
-from melior.engine.state import Place, Tensors
+from melior.engine.mesh import Mesh
+from melior.engine.spread import local
+from melior.engine.state import Place, State, Tensors
 from melior.errors import UserError
 from melior.storage import sha256, write_atomic
 
@@ -29,6 +32,7 @@ class Checkpoints:
 
     folder: Path
     training: str
+    mesh: Mesh = field(default_factory=Mesh)
     damaged: list[str] = field(default_factory=list)  # sentences about those that cannot be used
 
     def there(self) -> list[Path]:
@@ -37,37 +41,55 @@ class Checkpoints:
             return []
         return sorted(path for path in self.folder.iterdir() if path.name.isdigit())
 
-    def write(self, tensors: Tensors, place: Place) -> Path:
-        """A new checkpoint, verified; then the oldest beyond two are removed. An OSError leaves the older ones."""
+    def write(self, state: State, place: Place) -> Path:
+        """A new checkpoint, verified; then the oldest beyond two are removed. An OSError leaves the older ones. All
+        ranks together: each writes its part, the first what is written once."""
         last = self.there()
-        name = f"{int(last[-1].name) + 1 if last else 1:06d}"
+        name = f"{int(self.mesh.most(int(last[-1].name) if last else 0)) + 1:06d}"
         aside = self.folder / f".{name}.aside"
-        self.clean()
+        fault: BaseException | None = None
         try:
-            aside.mkdir(parents=True)
-            _save(tensors, aside)
-            self._verify(tensors, aside)
-            files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in aside.iterdir()}
-            state = {"training": self.training, "calm": place.calm, "place": place.to_dict(), "files": files}
-            write_atomic(aside / "state.json", json.dumps(state, indent=1))
-            _flush(aside)
-            aside.rename(self.folder / name)
-            _flush(self.folder)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
+            if self.mesh.first:
+                self.clean()
+                aside.mkdir(parents=True)
+        except OSError as error:
+            fault = error
+        if not self.mesh.any(fault is not None):
+            try:
+                tensors = state.tensors()
+                _save(tensors, aside)
+                self._verify(tensors, aside, state)
+            except OSError as error:
+                fault = error
+        if not self.mesh.any(fault is not None) and self.mesh.first:
+            try:
+                self._finish(aside, name, place)
+            except OSError as error:
+                fault = error
+        if self.mesh.any(fault is not None):  # all ranks say so, or none does
+            if self.mesh.first:
+                shutil.rmtree(aside, ignore_errors=True)
+            raise fault or OSError(f"{aside.name}: another rank could not write its part")
+        return self.folder / name
+
+    def _finish(self, aside: Path, name: str, place: Place) -> None:
+        """What one rank does for all: names and digests of the files, the new name, and older ones removed."""
+        files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in aside.iterdir()}
+        state = {"training": self.training, "calm": place.calm, "place": place.to_dict(), "files": files}
+        write_atomic(aside / "state.json", json.dumps(state, indent=1))
+        _flush(aside)
+        aside.rename(self.folder / name)
+        _flush(self.folder)
         there = self.there()
         calm = [path for path in there if self._calm(path)]
         for path in there[:-KEPT]:
             if path not in calm[-1:]:
                 shutil.rmtree(path)
-        return self.folder / name
 
-    def _verify(self, tensors: Tensors, folder: Path) -> None:
-        """Reads back what was written and compares it, bit by bit."""
-        for name, found in _load(folder).items():
-            expected = tensors[name].to("cpu")
-            if not torch.equal(_bits(found), _bits(expected)):
+    def _verify(self, tensors: Tensors, folder: Path, state: State) -> None:
+        """Reads back what this rank wrote and compares it, bit by bit."""
+        for name, found in _load(folder, state, set(tensors)).items():
+            if not torch.equal(_bits(found), _bits(tensors[name])):
                 raise OSError(f"{folder.name}: {name} was not read back as it was written")
 
     def clean(self) -> None:
@@ -76,7 +98,7 @@ class Checkpoints:
             for path in self.folder.glob(".*.aside"):
                 shutil.rmtree(path, ignore_errors=True)
 
-    def latest(self, *, calm: bool = False) -> tuple[Tensors, Place] | None:
+    def latest(self, state: State, *, calm: bool = False) -> tuple[Tensors, Place] | None:
         """The newest that is whole, or None; calm: of those that are good to go back to (see Place.calm). Those that
         are damaged are told in `damaged`, and removed by nobody."""
         for path in reversed(self.there()):
@@ -84,17 +106,32 @@ class Checkpoints:
                 continue
             fault = self._fault(path)
             if fault is None:
-                state = json.loads((path / "state.json").read_bytes())
-                if state["training"] != self.training:
+                kept = json.loads((path / "state.json").read_bytes())
+                if kept["training"] != self.training:
                     raise UserError(
                         f"{self.folder.parent} holds a training of other settings, rows or weights: give the same "
                         "again to continue it, or another folder to start anew."
                     )
-                return _load(path), Place.from_dict(state["place"])
+                return self._mine(_load(path, state), state), Place.from_dict(kept["place"])
             sentence = f"checkpoint {path.name} is damaged ({fault}) and is not used"
             if sentence not in self.damaged:
                 self.damaged.append(sentence)
         return None
+
+    def _mine(self, tensors: Tensors, state: State) -> Tensors:
+        """Where ranks stepped alone and there are now more of them, the new ones begin like one of the old."""
+        if not state.own:
+            return tensors
+        ranks = {int(part.partition("-")[2]) for name in tensors if "-" in (part := name.partition(".")[0])}
+        other = f"-{self.mesh.rank % max(len(ranks), 1)}"
+        found = {}
+        for name, one in tensors.items():
+            part, _, rest = name.partition(".")
+            if "-" not in part:
+                found[name] = one
+            elif part.endswith(other):
+                found[f"{part.removesuffix(other)}{state.own}.{rest}"] = one
+        return found
 
     def _calm(self, path: Path) -> bool:
         try:
@@ -143,15 +180,21 @@ def _save(tensors: Tensors, folder: Path) -> None:
             raise cause from None
 
 
-def _load(folder: Path) -> Tensors:
+def _load(folder: Path, state: State, names: set[str] | None = None) -> Tensors:
+    """The tensors of a checkpoint in which this rank has a part, dealt out as its own are; names: of these alone."""
     from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
     from torch.distributed.checkpoint.state_dict_loader import load
 
-    known = HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
-    tensors: dict[str, Any] = {
-        name: torch.empty(one.size, dtype=one.properties.dtype)  # type: ignore[union-attr]
-        for name, one in known.items()
-    }
+    tensors: dict[str, Any] = {}
+    for name, one in HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata.items():
+        like = state.wanted(name)
+        if like is None or (names is not None and name not in names):
+            continue
+        size, dtype = one.size, one.properties.dtype  # type: ignore[union-attr]
+        if isinstance(like, DTensor) and like.size() == size:
+            tensors[name] = torch.empty_like(like.detach(), dtype=dtype)
+        else:
+            tensors[name] = torch.empty(size, dtype=dtype)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "torch.distributed is")
         load(tensors, storage_reader=HuggingFaceStorageReader(str(folder)))
@@ -160,7 +203,7 @@ def _load(folder: Path) -> Tensors:
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
     """The bytes of a tensor: not-a-number equals itself there."""
-    return tensor.detach().contiguous().reshape(-1).view(torch.uint8)
+    return local(tensor.detach()).to("cpu").contiguous().reshape(-1).view(torch.uint8)
 
 
 def _flush(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """From the gradients of a sum of losses to those of a step: divided by what counts, clipped by value and by norm."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
@@ -8,23 +7,8 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from melior.engine.mesh import Mesh
-from melior.engine.optimizers import Optimizers
+from melior.engine.optimizers import Optimizers, by_kind
 from melior.engine.settings import Training
-
-
-def by_kind(gradients: Sequence[Tensor]) -> list[list[Tensor]]:
-    """Gradients of one device, one type, and one way to be dealt out over ranks, together.
-
-    Plain tensors and DTensors, and DTensors of different meshes, can neither be stacked nor go through one kernel.
-    """
-    kinds: dict[tuple[object, ...], list[Tensor]] = defaultdict(list)
-    for gradient in gradients:
-        if isinstance(gradient, DTensor):
-            key: tuple[object, ...] = (gradient.device_mesh, str(gradient.placements))
-        else:
-            key = ()
-        kinds[(gradient.device, gradient.dtype, *key)].append(gradient)
-    return list(kinds.values())
 
 
 def _squared_norm(alike: Sequence[Tensor]) -> Tensor:
@@ -38,7 +22,9 @@ def _squared_norm(alike: Sequence[Tensor]) -> Tensor:
 def total_norm(gradients: Sequence[Tensor], mesh: Mesh) -> Tensor:
     """The Euclidean norm of all gradients as one vector, a scalar on the device of the first."""
     kinds = by_kind(gradients)
-    if len(kinds) == 1 and mesh.ranks == 1 and not isinstance(gradients[0], DTensor):  # the same in fewer kernels
+    if not kinds:  # nothing of this stage of a pipeline has a gradient
+        return mesh.norm([torch.zeros((), device=mesh.device)])
+    if len(kinds) == 1 and mesh.size("pipeline") == 1 and not isinstance(gradients[0], DTensor):  # in fewer kernels
         norm: Tensor = torch.linalg.vector_norm(torch.stack(list(torch._foreach_norm(kinds[0]))).float())
         return norm
     squares = [_squared_norm(alike) for alike in kinds]
@@ -71,7 +57,7 @@ def finish(
         optimizers.add_l1()
         if settings.clip_value:
             clip_value(gradients, settings.clip_value)
-        share, raw = 1.0, float(total_norm(gradients, mesh)) if gradients else 0.0
+        share, raw = 1.0, float(total_norm(optimizers.counted(gradients), mesh))
     scale(gradients, share * shrink_to(raw * share, settings.clip_norm))
     return raw * share
 

@@ -1,6 +1,5 @@
 """A loss or gradient that is not a number: whose fault it is, and what is done."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
@@ -41,10 +40,11 @@ class Broken:
 
 
 def broken(
-    module: nn.Module, source: Source, loss: Loss, rows: Rows, device: Device, step: int, losses: Sequence[float]
+    module: nn.Module | None, source: Source, loss: Loss, rows: Rows, device: Device, step: int, total: float
 ) -> Broken:
-    """Looks at the rows of the step one by one. losses: of its micro-batches, as the step gave them."""
-    what = "gradient" if all(isfinite(one) for one in losses) else "loss"
+    """Looks at the rows of the step one by one. total: the sum of losses that the step gave. module: None where it
+    cannot run here, and then it is not known whose fault it is."""
+    what = "gradient" if isfinite(total) else "loss"
     unread = [row for row in rows if not _read(source.batch(_alone(row)))]
     if 0 < len(unread) < len(rows):
         return Broken(step, what, np.sort(unread), data=True)
@@ -53,8 +53,10 @@ def broken(
 
 
 @torch.no_grad()
-def faulty_rows(module: nn.Module, source: Source, loss: Loss, rows: Rows, device: Device) -> Rows:
-    """The rows whose loss is no number by itself, with the weights as they are."""
+def faulty_rows(module: nn.Module | None, source: Source, loss: Loss, rows: Rows, device: Device) -> Rows:
+    """The rows whose loss is no number by itself, with the weights as they are; none without a module to ask."""
+    if module is None:
+        return np.array([], dtype=np.int64)
     was, found = module.training, []
     module.eval()
     try:

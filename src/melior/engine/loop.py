@@ -5,9 +5,9 @@ goes on as if nothing had been; every number that is divided by is global, so th
 ranks) changes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from time import perf_counter
@@ -23,18 +23,24 @@ from melior.engine.checkpoint import Checkpoints, digest
 from melior.engine.device import Device, choose
 from melior.engine.diary import Diary
 from melior.engine.history import Line
-from melior.engine.mesh import Mesh
-from melior.engine.norms import Layers, sampled
+from melior.engine.local_steps import LocalSteps
+from melior.engine.lost import told_who_is_late
+from melior.engine.mesh import Heart, Mesh
+from melior.engine.norms import Layers, kinds, sampled
 from melior.engine.optimizers import Optimizers
 from melior.engine.order import Order, parts
 from melior.engine.outputs import outputs, scores
+from melior.engine.pipeline import Pipeline
+from melior.engine.plan_auto import chosen_here
 from melior.engine.precision import Precision
 from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch, Loss, Rows, Source
+from melior.engine.ranks import here
 from melior.engine.schedules import factor
 from melior.engine.settings import Training
+from melior.engine.spread import Spread, spread
 from melior.engine.start import start
-from melior.engine.state import Place, State, Tensors
+from melior.engine.state import Place, State, Tensors, frozen, shapes
 from melior.engine.surroundings import Interrupt, seed_step, surroundings
 from melior.engine.validation import Measure, validation, watched
 from melior.errors import UserError
@@ -44,7 +50,17 @@ __all__ = ["Trained", "outputs", "scores", "train"]
 
 AHEAD = 2  # steps whose batches are collated before they are asked for
 TRIED, STARVED = 8, 0.1  # on a CPU that is so from this step on, where collating took more than this share of the time
-NOT_NUMERICS = {"device", "threads", "checkpoint_every", "log_every", "log_to", "compile", "micro_batch", "precision"}
+NOT_NUMERICS = {
+    "device",
+    "threads",
+    "checkpoint_every",
+    "log_every",
+    "log_to",
+    "compile",
+    "micro_batch",
+    "precision",
+    "parallel",
+}
 
 
 @dataclass(frozen=True)
@@ -86,6 +102,10 @@ def train(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     device = choose(settings)
+    layout, why = settings.parallel, tuple[str, ...]()
+    if layout == "auto":
+        layout, why = chosen_here(module, source, loss, settings, here()) if here().count > 1 else (None, why)
+        settings = settings.model_copy(update={"parallel": layout})
     came_from = next(module.parameters()).device
     with surroundings(settings, device) as interrupt, ExitStack() as stack:
         if settings.activation_checkpointing:
@@ -93,7 +113,9 @@ def train(
         module.to(device.device)
         loop = Loop(module, source, loss, settings, device, valid, measure, folder, progress, interrupt)
         stack.callback(loop.diary.history.close)
-        trained = loop.run()
+        loop.diary.notes.extend(why)
+        with told_who_is_late(loop.heart, lambda: loop.place.step):
+            trained = loop.run()
     module.to(came_from).eval()
     return trained
 
@@ -112,21 +134,37 @@ class Loop:
         progress: Progress,
         interrupt: Interrupt,
     ) -> None:
-        self.module, self.source, self.loss, self.settings, self.device = module, source, loss, settings, device
+        self.source, self.loss, self.settings, self.device = source, loss, settings, device
         self.valid, self.measure, self.interrupt = valid, measure, interrupt
-        self.mesh = Mesh()
+        assert settings.parallel != "auto"  # `train` has chosen
+        self.mesh = Mesh.of(settings.parallel, device.device)
+        self.heart = Heart(self.mesh)
+        self.local_steps = self.mesh.layout.local_steps
+        same = self._same(module)  # before it is spread: the same training under every layout
+        self.kinds = kinds(module)
+        self.spread: Spread
+        if self.mesh.size("pipeline") > 1:
+            self.spread = Pipeline(module, source, loss, settings, device, self.mesh, measured=measure is not None)
+        else:
+            self.spread = spread(module, self.mesh, device.device)
+        self.module = self.spread.module
         self.lengths = source.lengths if settings.by_length else None
         self.order = Order(len(source), settings.batch_rows, settings.seed, self.lengths, settings.same_rows)
         self.total = settings.steps or settings.epochs * self.order.steps_per_epoch
-        self.optimizers = Optimizers(module, settings)
-        self.average = Average(module, settings.average)
-        self.state = State(module, self.optimizers, self.average)
+        self.optimizers = Optimizers(self.module, settings)
+        self.optimizers.elsewhere = self.spread.elsewhere
+        self.average = Average(self.module, settings.average)
+        self.local = LocalSteps(self.module, self.optimizers, self.mesh)
+        self.state = State(self.module, self.optimizers, self.average, self.local)
         self.precision = Precision.of(device)
         self.place = Place()
         self.good: tuple[Tensors, Place] | None = None  # the last good state, where it is not on disk
-        self.checkpoints = None if folder is None else Checkpoints(folder / "checkpoints", self._same())
-        self.diary = Diary(folder, settings, device, progress, self.total)
-        self.forward: Callable[..., Any] = module
+        self.checkpoints = None if folder is None else Checkpoints(folder / "checkpoints", same, self.mesh)
+        mine = self.mesh.first  # what people read is written once
+        self.diary = Diary(folder if mine else None, settings, device, progress if mine else silent, self.total)
+        if isinstance(self.spread, Pipeline):
+            self.diary.notes.append(self.spread.said)
+        self.forward: Callable[..., Any] = self.spread.forward
         self.prefetches = device.is_gpu
         self.saved_at = perf_counter()
 
@@ -140,7 +178,7 @@ class Loop:
 
     def begin(self) -> None:
         """From the newest whole checkpoint, or from the first step."""
-        found = self.checkpoints.latest() if self.checkpoints else None
+        found = self.checkpoints.latest(self.state) if self.checkpoints else None
         for sentence in self.checkpoints.damaged if self.checkpoints else ():
             self.diary.notes.append(sentence)
         if found is not None:
@@ -150,17 +188,16 @@ class Loop:
             self.diary.notes.append(f"went on from step {self.place.step} of {self.total}")
         else:
             self.diary.back_to(self.place)
-            most = min(-(-self.settings.batch_rows // self.mesh.ranks), len(self.source))
-            asked = self.settings.micro_batch
-            self.place.micro_batch = min(asked, most) if asked else self._fitting(most)
-            at_once = self.place.micro_batch
-            line = start(self.module, self.source, self.order, self.total, self.settings, self.device, at_once)
-            self.diary.history.add(line)
+            at_once = self.place.micro_batch = self._at_once()
+            whole = None if self.spread.staged else self.module
+            ranks = self.mesh.world
+            line = start(whole, self.source, self.order, self.total, self.settings, self.device, at_once, ranks)
+            self.diary.history.add({**line, "weights": self.kinds})
             self.remember(to_disk=False)
         if self.place.stopped:
             return
         if self.settings.compile is True or (self.settings.compile == "auto" and self._compiling_pays()):
-            self.forward = torch.compile(self.module, dynamic=True)
+            self.forward = torch.compile(self.spread.forward, dynamic=True)
         self.module.train()
 
     def steps(self) -> None:
@@ -187,6 +224,7 @@ class Loop:
             self.state.put(self.state.best)
         else:
             self.average.swap()
+        self.spread.whole()
         diary, place = self.diary, self.place
         return Trained(diary.history.lines, place.stopped, place.step, place.best, diary.notes)
 
@@ -196,13 +234,14 @@ class Loop:
         """Does one step with these micro-batches, and `place.step` moves on; it does not where memory ran out, or a
         loss or gradient is not a number."""
         place, rows = self.place, self.order.step(self.place.step)
+        self.heart.beat(place.step)
         if place.step in place.skipped:
             place.step += 1
             return None
         layers = None
         if sampled(place.step, self.total):
-            layers = Layers(self.module, activations=self.forward is self.module)
-        seed_step(self.settings.seed, place.step, self.device.device, self.mesh.rank)
+            layers = Layers(self.module, activations=self.forward is self.spread.forward)
+        seed_step(self.settings.seed, place.step, self.device.device, self.mesh.draws)
         found = self.gradients(batches, len(rows))
         if layers:
             layers.seen()
@@ -210,10 +249,11 @@ class Loop:
             return self.halve()
         losses, counts = found
         gradients = self.optimizers.gradients()
+        self.spread.summed(gradients)
         # losses, counts, and the norm of the gradients as they are: the one moment at which the CPU waits for a GPU
-        raw = clip.total_norm(gradients, self.mesh) if gradients else losses[0].new_zeros(())
+        raw = clip.total_norm(self.optimizers.counted(gradients), self.mesh)
         *each, raw = torch.stack([one.float() for one in (*losses, *counts, raw)]).tolist()
-        total, count = self.mesh.sums([sum(each[: len(losses)]), sum(each[len(losses) :])])
+        total, count = self._global([sum(each[: len(losses)]), sum(each[len(losses) :])])
 
         if count == 0 and total == 0:  # nothing in these rows counts
             place.step += 1
@@ -221,7 +261,7 @@ class Loop:
         if not (isfinite(total) and isfinite(raw) and count > 0):
             if isfinite(total) and self.precision.overflowed():
                 return self.step(batches)  # float16: again, with a smaller scale
-            return self.trouble(rows, each[: len(losses)])
+            return self.trouble(rows, total)
 
         # so far the sum of losses was divided by the rows of the step; it is to be divided by what counts
         norm = clip.finish(
@@ -235,8 +275,10 @@ class Loop:
         self.precision.went_well()
         place.step += 1
         place.lost(total / count)
+        self.local.counted += count
         if layers:
-            self.diary.history.add({"kind": "layers", "step": place.step, **layers.after()})
+            found_here = self.spread.gathered(place.step, layers.after())
+            self.diary.history.add({"kind": "layers", "step": place.step, **found_here})
         self.diary.step(place, rate * self.settings.learning_rate, total, count, norm, batches)
 
     def gradients(self, batches: list[Batch], rows: int) -> tuple[list[Tensor], list[Tensor]] | None:
@@ -245,25 +287,31 @@ class Loop:
         self.optimizers.zero_grad()
         losses, counts = [], []
         try:
-            for batch in batches:
+            if isinstance(self.spread, Pipeline):
+                return self.spread.gradients(batches, self.precision.scale / rows)
+            for number, batch in enumerate(batches, start=1):
                 batch = batch.to(self.device.device)
+                share = self.precision.scale / rows if batch.rows else 0.0  # rows of another rank stand in for none
+                if self.mesh.ranks > 1:
+                    self.spread.last(number == len(batches))
+                    self.spread.counts(batch.rows > 0)
                 with self.precision.forward():
                     out = self.forward(**batch.inputs)
                 total, count = self.loss(out, batch)  # scalars
-                scaled = torch.full_like(total, self.precision.scale / rows)  # the loss times this, without a product
-                total.backward(gradient=scaled)  # type: ignore[no-untyped-call]
-                losses.append(total.detach())
-                counts.append(count.detach())
+                total.backward(gradient=torch.full_like(total, share))  # type: ignore[no-untyped-call]
+                if batch.rows:
+                    losses.append(total.detach())
+                    counts.append(count.detach())
             return losses, counts
         except (RuntimeError, MemoryError) as error:
-            could_not_compile = self.forward is not self.module and _from_compiler(error)
+            could_not_compile = self.forward is not self.spread.forward and _from_compiler(error)
             if not could_not_compile and not memory.ran_out(error):
                 raise
             said = (str(error).strip() or "no reason given").splitlines()[0]
         self.optimizers.zero_grad()
         if not could_not_compile:
             return None
-        self.forward = self.module
+        self.forward = self.spread.forward
         self.diary.event(self.place, "compile", f"torch.compile failed ({said}); the network runs as it is")
         return self.gradients(batches, rows)
 
@@ -271,13 +319,24 @@ class Loop:
         """The micro-batches of a step, collated (on the prefetching thread)."""
         if step in self.place.skipped:
             return []
-        made = [self.source.batch(rows) for rows in self._parts(step)]
+        made = [self._batch(rows, step) for rows in self._parts(step)]
         return [one.pinned() for one in made] if self.device.is_gpu else made
 
     def _parts(self, step: int) -> list[Rows]:
         mesh = self.mesh
         cut = parts(self.order.step(step), self.lengths, self.place.micro_batch, mesh.rank, mesh.ranks)
-        return [rows for rows in cut if len(rows)]
+        return [rows for rows in cut if len(rows) or mesh.ranks > 1]
+
+    def _batch(self, rows: Rows, step: int) -> Batch:
+        """These rows; where there are none for this rank, one that stands in for them and counts nothing: all ranks
+        meet in every pass."""
+        if len(rows):
+            return self.source.batch(rows)
+        return replace(self.source.batch(self.order.step(step)[:1]), rows=0, tokens=0, padding=0)
+
+    def _global(self, values: list[float]) -> Sequence[float]:
+        """Sums over all ranks; where they step alone, of this one."""
+        return values if self.local.on else self.mesh.sums(values)
 
     # ---- what may go wrong
 
@@ -285,6 +344,11 @@ class Loop:
         """Memory ran out: half as many rows at once from here on."""
         if self.device.is_gpu:
             torch.cuda.empty_cache()
+        if self.mesh.world > 1:  # the others wait in a pass that this rank cannot finish
+            raise UserError(
+                f"out of memory on rank {self.mesh.place} with {self.place.micro_batch} rows at once: give a smaller "
+                "micro_batch; the same command goes on from the last checkpoint."
+            )
         before = self.place.micro_batch
         half = -(-before // 2) if before > 1 else 0
         said = f"out of memory: {half} rows at once from here on" if half else "out of memory with a single row"
@@ -296,11 +360,12 @@ class Loop:
             )
         self.place.micro_batch = half
 
-    def trouble(self, rows: Rows, losses: list[float]) -> None:
+    def trouble(self, rows: Rows, loss: float) -> None:
         """A loss or gradient is not a number: nothing was changed yet, and nothing will be by this step."""
         self.optimizers.zero_grad()
         place = self.place
-        found = guard.broken(self.module, self.source, self.loss, rows, self.device, place.step, losses)
+        whole = None if self.spread.staged else self.module
+        found = guard.broken(whole, self.source, self.loss, rows, self.device, place.step, loss)
         match guard.decide(found, self.settings, place):
             case "skip":
                 place.skipped.append(place.step)
@@ -318,12 +383,13 @@ class Loop:
         was = self.place
         found = self.good
         if found is None and self.checkpoints is not None:
-            found = self.checkpoints.latest(calm=True) or self.checkpoints.latest()
+            found = self.checkpoints.latest(self.state, calm=True) or self.checkpoints.latest(self.state)
         assert found is not None, "a good state is remembered before the first step"
         self.restore(*found)
         place = self.place
         place.skipped, place.rate, place.lowered, place.lowered_at = was.skipped, was.rate, was.lowered, was.lowered_at
-        if len(guard.faulty_rows(self.module, self.source, self.loss, rows, self.device)):
+        whole = None if self.spread.staged else self.module
+        if len(guard.faulty_rows(whole, self.source, self.loss, rows, self.device)):
             place.skipped.append(step)
             said = f"{why}; back to step {place.step}, and that step will be left out"
             self.diary.event(self.place, "non_finite", said, data=True, at=step)
@@ -334,7 +400,10 @@ class Loop:
 
     def restore(self, tensors: Tensors, place: Place) -> None:
         self.state.restore(tensors)
+        self.spread.changed()
         self.place = place.copy()
+        if self.spread.staged or not place.micro_batch:  # another layout has other micro-batches
+            self.place.micro_batch = self._at_once()
         if self.precision.scales and place.scale > 1:
             self.precision.scale, self.precision.good = place.scale, place.good
         self.diary.back_to(self.place)
@@ -343,6 +412,11 @@ class Loop:
 
     def after_step(self) -> None:
         place, every = self.place, self.settings.validate_every or self.order.steps_per_epoch
+        if self.local.on:
+            if place.step % self.local.every and place.step != self.total:
+                return  # ranks meet where they average, and only there
+            self.local.average(place.step)
+            every = -(-every // self.local.every) * self.local.every
         if (place.step % every == 0 or place.step == self.total) and (self.valid is not None or self.measure):
             self.validate()
         if place.step == self.total and not place.stopped:
@@ -351,24 +425,30 @@ class Loop:
             place.stopped = "interrupted"
         steps, seconds = self.settings.checkpoint_steps, self.settings.checkpoint_seconds
         due = steps is not None and place.step % steps == 0
-        if place.stopped or due or (seconds is not None and perf_counter() - self.saved_at >= seconds):
+        if place.stopped or due or (seconds is not None and self._for_so_long(seconds)):
             self.remember(last=bool(place.stopped))
+
+    def _for_so_long(self, seconds: float) -> bool:
+        """Whether the last checkpoint is so old, by the clock of the first rank."""
+        return self.mesh.any(self.mesh.first and perf_counter() - self.saved_at >= seconds)
 
     def validate(self) -> None:
         """With the averaged weights where there are some; the best are kept where that is wanted."""
         place = self.place
         with self.average.swapped():
+            self.spread.changed()
             found = validation(
-                self.module, self.valid, self.loss, self.measure, place.micro_batch, self.device, self.mesh
+                self.spread.passing(), self.valid, self.loss, self.measure, place.micro_batch, self.device, self.mesh
             )
             line = {"kind": "valid", "step": place.step, **found}
             if watched(line, self.settings, place) and self.settings.keeps_best:
                 self.state.keep_best()
+        self.spread.changed()
         self.diary.history.add(line)
 
     def remember(self, *, to_disk: bool = True, last: bool = False) -> None:
         """Keeps the state as the one to go back to: on disk where there is a folder, else in memory."""
-        if not self.state.finite():  # a step with a finite gradient can still overflow
+        if self.mesh.any(not self.state.finite()):  # a step with a finite gradient can still overflow
             if self.settings.non_finite == "lower" and self.place.lowered < guard.LOWERED_MOST:
                 step = self.place.step - 1
                 return self.back(f"after step {step} a weight is not finite", step, self.order.step(step))
@@ -378,7 +458,7 @@ class Loop:
         self.diary.note_place(place)
         if self.checkpoints is not None and to_disk:
             try:
-                self.checkpoints.write(self.state.tensors(), place)
+                self.checkpoints.write(self.state, replace(place, micro_batch=0) if self.spread.staged else place)
                 self.good = None if place.calm else self.good
             except OSError as error:
                 sentence = f"a checkpoint could not be written ({error.strerror or error})"
@@ -391,17 +471,27 @@ class Loop:
 
     # ---- what was chosen
 
+    def _at_once(self) -> int:
+        """Rows that go through at once: as asked for, or as many as memory allows; in a pipeline, those of a piece."""
+        if isinstance(self.spread, Pipeline):
+            return self.spread.at_once
+        most = min(-(-self.settings.batch_rows // self.mesh.ranks), len(self.source))
+        asked = self.settings.micro_batch
+        return min(asked, most) if asked else int(self.mesh.least(self._fitting(most)))
+
     def _fitting(self, most: int) -> int:
         with self.precision.forward():
-            return memory.micro_batch(self.module, self.source, most, self.device)
+            return memory.micro_batch(self.module, self.source, most, self.device, self.mesh.neighbours)
 
     def _compiling_pays(self) -> bool:
-        return self.device.is_gpu and self.total >= 2000
+        return self.device.is_gpu and self.total >= 2000 and not self.spread.staged
 
-    def _same(self) -> str:
-        """What must be the same to go on with a training."""
+    def _same(self, module: nn.Module) -> str:
+        """What must be the same to go on with a training; on how many ranks is not among it."""
         kept = self.settings.model_dump(mode="json", exclude=NOT_NUMERICS)
-        return digest([kept, len(self.source), self.state.shapes(), self.state.frozen()])
+        if self.local_steps:
+            kept["local_steps"] = self.local_steps
+        return digest([kept, len(self.source), shapes(module), frozen(module)])
 
 
 def _from_compiler(error: BaseException) -> bool:

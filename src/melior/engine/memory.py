@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from melior.engine.device import Device
 from melior.engine.problem import Batch, Rows, Source
+from melior.engine.spread import local
 
 BESIDE = 2.0  # what a pass holds beside what it saves for the backward pass: gradients of activations, work space
 SHARE = 0.5  # of the free memory that activations may take
@@ -23,14 +24,14 @@ def longest(source: Source, rows: int) -> Rows:
 
 def saved_bytes(module: nn.Module, batch: Batch) -> int:
     """Bytes that one forward pass keeps for the backward pass, weights left out; each storage once."""
-    own = {one.untyped_storage().data_ptr() for one in (*module.parameters(), *module.buffers())}
+    own = {local(one).untyped_storage().data_ptr() for one in (*module.parameters(), *module.buffers())}
     kept: dict[int, int] = {}
     held: list[Tensor] = []  # what is kept stays alive, or its place in memory would be given to another
 
     def pack(tensor: Tensor) -> Tensor:
-        place = tensor.untyped_storage().data_ptr()
-        if place not in own:
-            kept[place] = tensor.untyped_storage().nbytes()
+        storage = local(tensor).untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
             held.append(tensor)
         return tensor
 
@@ -44,12 +45,15 @@ def saved_bytes(module: nn.Module, batch: Batch) -> int:
     return sum(kept.values())
 
 
-def micro_batch(module: nn.Module, source: Source, most: int, device: Device) -> int:
-    """Rows that fit at once, at most `most`: from what the two longest rows keep for the backward pass."""
+def micro_batch(module: nn.Module, source: Source, most: int, device: Device, processes: int = 1) -> int:
+    """Rows that fit at once, at most `most`: from what the two longest rows keep for the backward pass. processes: how
+    many share the memory of a machine without GPUs."""
     probe = source.batch(longest(source, 2)).to(device.device)
     each = saved_bytes(module, probe) / max(probe.rows, 1)
-    trained = sum(one.numel() * one.element_size() for one in module.parameters() if one.requires_grad)
-    free = free_bytes(device.device) - 3 * trained  # gradients and two moments are still to come
+    trained = sum(local(one).nbytes for one in module.parameters() if one.requires_grad)
+    free = (
+        free_bytes(device.device) / (1 if device.is_gpu else processes) - 3 * trained
+    )  # gradients and two moments are still to come
     return int(np.clip(SHARE * max(free, 0) / (BESIDE * max(each, 1.0)), 1, most))
 
 

@@ -1,10 +1,12 @@
 """Optimisers of torch.optim, with the usual groups: weight decay for matrices and kernels, not for biases and norms."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from melior.engine.settings import Training
 from melior.errors import UserError
@@ -22,6 +24,7 @@ class Optimizers:
         self.names: dict[Tensor, str] = {one: name for name, one in trained}
         if not self.names:
             raise UserError("there is nothing to train: every weight of the network is frozen; let some be trained.")
+        self.elsewhere: set[Tensor] = set()  # weights that an earlier stage of a pipeline holds and counts too
         self.rate = settings.learning_rate
         self.l1 = settings.l1
         self.penalized = [one for one in self.names if one.ndim >= 2]
@@ -46,6 +49,14 @@ class Optimizers:
 
     def gradients(self) -> list[Tensor]:
         return [one.grad for one in self.names if one.grad is not None]
+
+    def counted(self, gradients: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Those of `gradients` that this rank counts in a norm over all weights."""
+        return (
+            [one.grad for one in self.names if one.grad is not None and one not in self.elsewhere]
+            if self.elsewhere
+            else gradients
+        )
 
     def add_l1(self) -> None:
         """Adds the gradient of l1 * sum |w|, which is l1 * sign(w)."""
@@ -92,10 +103,11 @@ def _made(settings: Training, name: str, parameters: list[Tensor]) -> torch.opti
     decayed = [one for one in parameters if one.ndim >= 2]
     plain = [one for one in parameters if one.ndim < 2]
     split = ((decayed, settings.weight_decay), (plain, 0.0)) if settings.weight_decay else ((parameters, 0.0),)
-    groups = [{"params": group, "weight_decay": decay} for group, decay in split if group]
+    # weights that are dealt out over ranks in different ways cannot go through one kernel
+    groups = [{"params": alike, "weight_decay": decay} for group, decay in split for alike in by_kind(group)]
     rate, betas = settings.learning_rate, (settings.momentum, settings.second_moment)
     # one kernel for all weights, where it can: also on a CPU, where the others loop in Python
-    fused: dict[str, Any] = {"fused": True} if all(_can_fuse(one) for one in parameters) else {}
+    fused: dict[str, Any] = {"fused": True} if all(_can_fuse(one, name) for one in parameters) else {}
     match name:
         case "sgd":
             return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, **fused)
@@ -111,5 +123,19 @@ def _made(settings: Training, name: str, parameters: list[Tensor]) -> torch.opti
     return torch.optim.Muon(groups, lr=rate, momentum=settings.momentum, adjust_lr_fn="match_rms_adamw")
 
 
-def _can_fuse(parameter: Tensor) -> bool:
+def _can_fuse(parameter: Tensor, name: str) -> bool:
+    if isinstance(parameter, DTensor) and name not in ("adam", "adamw"):
+        return False  # torch knows no fused step of it for weights that are dealt out
     return parameter.device.type in ("cpu", "cuda") and parameter.is_floating_point()
+
+
+def by_kind(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Tensors of one device, one type, and one way to be dealt out over ranks, together.
+
+    Plain tensors and DTensors, and DTensors of different meshes, can neither be stacked nor go through one kernel.
+    """
+    kinds: dict[tuple[object, ...], list[Tensor]] = defaultdict(list)
+    for one in tensors:
+        dealt = (one.device_mesh, str(one.placements)) if isinstance(one, DTensor) else ()
+        kinds[(one.device, one.dtype, *dealt)].append(one)
+    return list(kinds.values())

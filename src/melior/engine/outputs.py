@@ -18,6 +18,10 @@ from melior.engine.settings import Training
 from melior.errors import UserError
 
 
+class Elsewhere:
+    """What a pass gives on a rank that has not the last layers."""
+
+
 def outputs(
     module: nn.Module, source: Source, settings: Training, *, by_length: bool = True, device: Device | None = None
 ) -> Iterator[tuple[Rows, Any]]:

@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from melior.layout import Layout
+
 OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop", "adafactor", "muon"]
 ScheduleName = Literal[
     "constant", "linear", "cosine", "exponential", "one_cycle", "warmup_stable_decay", "plateau"
@@ -54,6 +56,8 @@ class Training(BaseModel):
     seed              of order, dropout and everything drawn
     device            auto: a GPU where there is one
     threads           CPU threads; 0: as torch has them
+    parallel          how the ranks that were started together share the work (see layout.py); auto: by the plan (see
+                      plan_auto.py); None: each alone
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,6 +97,7 @@ class Training(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
     device: str = "auto"
     threads: Annotated[int, Field(ge=0)] = 0
+    parallel: Layout | Literal["auto"] | None = None
 
     @model_validator(mode="after")
     def makes_sense(self) -> Self:

@@ -12,6 +12,7 @@ from melior.engine import memory
 from melior.engine.device import Device, choose, times_as_fast
 from melior.engine.norms import kinds
 from melior.engine.order import WINDOW, Order, parts
+from melior.engine.plan_hardware import cores
 from melior.engine.precision import Precision
 from melior.engine.problem import Rows, Source
 from melior.engine.settings import Training
@@ -21,11 +22,19 @@ REPEATS = 3  # the best of
 
 
 def start(
-    module: nn.Module, source: Source, order: Order, total: int, settings: Training, device: Device, micro_batch: int
+    module: nn.Module | None,
+    source: Source,
+    order: Order,
+    total: int,
+    settings: Training,
+    device: Device,
+    micro_batch: int,
+    ranks: int = 1,
 ) -> dict[str, Any]:
-    """kind start, step 0, and:
+    """kind start, step 0, and (module: None where this rank has none that it could run):
 
     steps, steps_per_epoch, rows, micro_batch, device, precision, said, settings
+    ranks, devices, threads  how many train together; GPUs of this machine, or processors without one; CPU threads here
     weights    kind and shape of each trained matrix or kernel, in the order of the module
     padding    padded, padded_by_length: the share of tokens that is padding in the first steps, as they are cut and as
                they would be with rows of like length together; where rows differ in length
@@ -44,7 +53,10 @@ def start(
         "precision": str(device.dtype).removeprefix("torch."),
         "said": device.said,
         "settings": settings.model_dump(mode="json"),
-        "weights": kinds(module),
+        "ranks": ranks,
+        "devices": torch.cuda.device_count() if device.is_gpu else cores(),
+        "threads": torch.get_num_threads(),
+        "weights": {} if module is None else kinds(module),
     }
     if source.lengths is not None:
         sorted_order = replace(order, lengths=source.lengths, same_rows=False)
@@ -54,7 +66,7 @@ def start(
         dtype = choose(settings.model_copy(update={"precision": "auto"})).dtype
         fast = str(dtype).removeprefix("torch.")
         found["fast"] = {"dtype": fast, "times": times_as_fast(device.device, dtype, device.dtype)}
-    if total >= PROBED_FROM and len(source) >= 2 * micro_batch:
+    if module is not None and total >= PROBED_FROM and len(source) >= 2 * micro_batch:
         found["twice"] = twice(module, source, order.step(0)[:micro_batch], device)
     return found
 

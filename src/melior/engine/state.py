@@ -1,5 +1,6 @@
 """Where a training stands: its place (numbers and words), and its tensors by name."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -8,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from melior.engine.average import Average
+from melior.engine.local_steps import LocalSteps
 from melior.engine.optimizers import Optimizers
+from melior.engine.spread import local
 
 Tensors = dict[str, Tensor]
 
@@ -65,16 +68,17 @@ class State:
     whether that was done.
     """
 
-    def __init__(self, module: nn.Module, optimizers: Optimizers, average: Average) -> None:
+    def __init__(self, module: nn.Module, optimizers: Optimizers, average: Average, local: LocalSteps) -> None:
         self.module = module
         self.optimizers = optimizers
         self.average = average
+        self.local = local
         self.best: Tensors = {}
+        # ranks that step alone each have an optimiser and an average of their own
+        self.own = f"-{local.mesh.rank}" if local.on else ""
 
     def weights(self) -> Tensors:
-        """Trained weights and buffers, the live tensors."""
-        trained = {name: one for name, one in self.module.named_parameters() if one.requires_grad}
-        return {**trained, **dict(self.module.named_buffers())}
+        return trained(self.module)
 
     def tensors(self) -> Tensors:
         """Every tensor under a name that says whose it is; live, not copied."""
@@ -83,9 +87,10 @@ class State:
     def _named(self) -> Iterator[tuple[str, Tensor]]:
         parts: dict[str, Tensors] = {
             "module": self.weights(),
-            "optimizer": dict(self.optimizers.tensors()),
-            "average": self.average.weights,
+            f"optimizer{self.own}": dict(self.optimizers.tensors()),
+            f"average{self.own}": self.average.weights,
             "best": self.best,
+            "local": self.local.tensors(),
         }
         for part, tensors in parts.items():
             for name, tensor in tensors.items():
@@ -98,15 +103,27 @@ class State:
     @torch.no_grad()
     def restore(self, tensors: Tensors) -> None:
         """Takes over what `tensors` or `snapshot` gave."""
-        parts: dict[str, Tensors] = {"module": {}, "optimizer": {}, "average": {}, "best": {}}
+        parts: dict[str, Tensors] = defaultdict(dict)
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
         self.put(parts["module"])
-        self.optimizers.restore(parts["optimizer"])
+        self.optimizers.restore(parts[f"optimizer{self.own}"])
         for name, tensor in self.average.weights.items():
-            tensor.copy_(parts["average"][name])
-        self.best = parts["best"]
+            tensor.copy_(parts[f"average{self.own}"][name])
+        self.best = dict(parts["best"])
+        if self.local.on:
+            self.local.restore(parts["local"])
+
+    def wanted(self, name: str) -> Tensor | None:
+        """For a tensor of this name in a checkpoint, the live one of this rank that it belongs to: it says how it is
+        dealt out; None where this rank has no part in it."""
+        part, _, rest = name.partition(".")
+        if part.partition("-")[0] == "optimizer":
+            rest = rest.split(".", 2)[2]
+        elif part == "local":
+            rest = rest.partition(".")[2]
+        return self.weights().get(rest)
 
     @torch.no_grad()
     def put(self, weights: Tensors) -> None:
@@ -118,13 +135,23 @@ class State:
         self.best = {name: one.detach().to("cpu", copy=True) for name, one in self.weights().items()}
 
     def finite(self) -> bool:
-        """Whether every trained weight is a number."""
-        return all(bool(one.isfinite().all()) for one in self.weights().values() if one.is_floating_point())
+        """Whether every trained weight that this rank holds is a number."""
+        return all(bool(local(one).isfinite().all()) for one in self.weights().values() if one.is_floating_point())
 
-    def shapes(self) -> dict[str, list[int]]:
-        return {name: list(one.shape) for name, one in self.weights().items()}
 
-    def frozen(self) -> dict[str, list[float]]:
-        """A few sums of each frozen weight, by which another one is told apart."""
-        kept = ((name, one) for name, one in self.module.named_parameters() if not one.requires_grad)
-        return {name: [float(one.double().sum()), float(one.double().abs().sum())] for name, one in kept}
+def trained(module: nn.Module) -> Tensors:
+    """Trained weights and buffers, the live tensors."""
+    return {
+        **{name: one for name, one in module.named_parameters() if one.requires_grad},
+        **dict(module.named_buffers()),
+    }
+
+
+def shapes(module: nn.Module) -> dict[str, list[int]]:
+    return {name: list(one.shape) for name, one in trained(module).items()}
+
+
+def frozen(module: nn.Module) -> dict[str, list[float]]:
+    """A few sums of each frozen weight, by which another one is told apart."""
+    kept = ((name, one) for name, one in module.named_parameters() if not one.requires_grad)
+    return {name: [float(one.double().sum()), float(one.double().abs().sum())] for name, one in kept}

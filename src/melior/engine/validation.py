@@ -8,7 +8,7 @@ from torch import nn
 from melior.engine.device import Device
 from melior.engine.history import Line
 from melior.engine.mesh import Mesh
-from melior.engine.outputs import passes
+from melior.engine.outputs import Elsewhere, passes
 from melior.engine.problem import Loss, Source
 from melior.engine.settings import Training
 from melior.engine.state import Place
@@ -32,6 +32,8 @@ def validation(
     if valid is not None:
         total, count = 0.0, 0.0
         for batch, _, out in passes(module, valid, at_once, device):
+            if isinstance(out, Elsewhere):  # the last stage of a pipeline has the outputs
+                continue
             one, counted = loss(out, batch)
             total, count = total + float(one), count + float(counted)
         total, count = mesh.sums([total, count])

@@ -19,6 +19,7 @@ from pydantic import Field
 from melior.data.table import Floats, LabelMatrix, Labels, Table
 from melior.errors import UserError
 from melior.features._base import Matrix
+from melior.layout import Layout
 from melior.models._base import Hardware, MatrixScorer, Model, have_torch, need_torch
 from melior.models.linear import Constant, spread
 from melior.progress import Progress, silent
@@ -52,6 +53,7 @@ class Where:
 
     unfinished_counts  ctrl-C gives the weights so far instead of ending the fit
     interrupted        where it came in the training that it ended, "step 12 of 100"; else empty
+    parallel           how the processes that were started together share each training
     """
 
     folder: Path | None = None
@@ -59,6 +61,7 @@ class Where:
     unfinished_counts: bool = False
     count: int = 0
     interrupted: str = ""
+    parallel: Layout | Literal["auto"] | None = None
 
     def next_folder(self) -> Path | None:
         self.count += 1
@@ -69,11 +72,17 @@ PLACE: ContextVar[Where] = ContextVar("place of trainings", default=Where())  # 
 
 
 @contextmanager
-def trained_in(folder: Path | None, progress: Progress = silent, *, unfinished_counts: bool = False) -> Iterator[Where]:
+def trained_in(
+    folder: Path | None,
+    progress: Progress = silent,
+    *,
+    unfinished_counts: bool = False,
+    parallel: Layout | Literal["auto"] | None = None,
+) -> Iterator[Where]:
     """Networks fitted inside keep checkpoints and history in `folder`, and go on from those they find there; trials on
     other threads keep none. A training that ctrl-C ended counts as done where `unfinished_counts`, and the folder is
     one to go on from; a fit that needs a further network after it ends there."""
-    where = Where(folder, progress, unfinished_counts)
+    where = Where(folder, progress, unfinished_counts, parallel=parallel)
     token = PLACE.set(where)
     try:
         yield where
@@ -101,6 +110,8 @@ class NetworkModel(Model):
     stop_share     share of the training rows that says when to stop; 0 trains to the end on all rows
     patience       epochs without a better loss there until it stops
     non_finite     what is done with a step whose loss is no number: lower the rate, skip it, or stop
+    checkpoint_every  steps (a number) or time ("90s", "5m", "1h") between checkpoints of the training in a run; 0: at
+                   the end alone
     checkpointing  computes activations again instead of keeping them: slower, less memory
     compile        compiles the network first: pays for long trainings
     device         auto, cpu or cuda
@@ -133,6 +144,7 @@ class NetworkModel(Model):
     stop_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     patience: Annotated[int, Field(ge=1, le=10_000)] = 20
     non_finite: Literal["lower", "skip", "stop"] = "lower"
+    checkpoint_every: Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=r"^\d+(\.\d+)?[smh]$")] = "5m"
     checkpointing: bool = False
     compile: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -317,10 +329,12 @@ class NetworkModel(Model):
             non_finite=self.non_finite,
             compile=self.compile,
             activation_checkpointing=self.checkpointing,
+            checkpoint_every=self.checkpoint_every,
             seed=seed,
             device=self.device,
             threads=threads,
             log_to=self.log_to if PLACE.get().folder else (),  # trials are not logged
+            parallel=PLACE.get().parallel,
         )
 
 

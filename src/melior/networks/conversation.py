@@ -8,14 +8,14 @@ A row is one of
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from melior.errors import UserError
-from melior.networks.tokens import Tokens
+from melior.networks.tokens import Stretches, TokenRows, Tokens
 
+NOTHING = "there is nothing in them that could be learned; every row is empty."
 ROLES = ("system", "user", "assistant", "tool")
 # for tokenizers that bring none: the role in marks, the content, the end token
 TEMPLATE = (
@@ -29,15 +29,17 @@ class Language:
     """Token ids of rows, and which of them count.
 
     tokens     the ids
-    counts     (all tokens,) bool: this token is to be predicted
+    counts     (all tokens,) bools: this token is to be predicted
     truncated  rows that were longer than the limit and were cut
     dropped    rows of which nothing counted
+    rows       rows that it was made of
     """
 
-    tokens: Tokens
-    counts: NDArray[np.bool_]
+    tokens: TokenRows
+    counts: Stretches[np.bool_]
     truncated: int = 0
     dropped: int = 0
+    rows: int = 0
 
 
 def language(tokenizer: Any, rows: Sequence[Any], limit: int, *, name: str = "rows") -> Language:
@@ -49,11 +51,30 @@ def language(tokenizer: Any, rows: Sequence[Any], limit: int, *, name: str = "ro
 
     UserError: a row of no known form, a message without role or content, an unknown role, no answer in it.
     """
+    made = cut_rows(tokenizer, rows, limit, name=name)
+    if not made.ids:
+        raise UserError(f"{name}: {NOTHING}")
+    tokens = replace(Tokens.of(made.ids), truncated=made.truncated)
+    counts = np.concatenate([np.asarray(marks, dtype=bool) for marks in made.counts])
+    return Language(tokens, counts, made.truncated, made.dropped, len(rows))
+
+
+class Cut(NamedTuple):
+    """Ids and marks of what counts of each piece of the rows; `Language` says the rest."""
+
+    ids: list[list[int]]
+    counts: list[list[bool]]
+    truncated: int
+    dropped: int
+
+
+def cut_rows(tokenizer: Any, rows: Sequence[Any], limit: int, *, name: str = "rows", first: int = 1) -> Cut:
+    """The same before it is put together; there may be nothing in it. first: the number of the first row."""
     with_template(tokenizer)
     ids: list[list[int]] = []
     counts: list[list[bool]] = []
     truncated = dropped = 0
-    for made, marks, plain in zip(*_encoded(tokenizer, rows, name), strict=True):
+    for made, marks, plain in zip(*_encoded(tokenizer, rows, name, first), strict=True):
         if plain:
             pieces = [slice(start, start + limit) for start in range(0, len(made), limit)]
             # a piece of one token has nothing to predict
@@ -67,10 +88,7 @@ def language(tokenizer: Any, rows: Sequence[Any], limit: int, *, name: str = "ro
         dropped += not pieces
         ids += [made[piece] for piece in pieces]
         counts += [marks[piece] for piece in pieces]
-    if not ids:
-        raise UserError(f"{name}: there is nothing in them that could be learned; every row is empty.")
-    tokens = replace(Tokens.of(ids), truncated=truncated)
-    return Language(tokens, np.concatenate([np.asarray(marks, dtype=bool) for marks in counts]), truncated, dropped)
+    return Cut(ids, counts, truncated, dropped)
 
 
 def with_template(tokenizer: Any) -> Any:
@@ -127,19 +145,21 @@ def checked_chat(messages: list[Any], where: str, *, answered: bool = True) -> N
         raise UserError(f"{where}: the assistant says nothing in it, so there is nothing to learn; leave it out.")
 
 
-def _encoded(tokenizer: Any, rows: Sequence[Any], name: str) -> tuple[list[list[int]], list[list[bool]], list[bool]]:
+def _encoded(
+    tokenizer: Any, rows: Sequence[Any], name: str, begin: int
+) -> tuple[list[list[int]], list[list[bool]], list[bool]]:
     """Ids, marks of what counts, and whether the row is plain text, for each row."""
     texts: list[str] = []
     spans: list[list[tuple[int, int]] | None] = []  # characters that count; None: plain text
     answers: dict[int, str] = {}
-    for number, row in enumerate(rows, start=1):
-        where = f"{name}, row {number:,}"
+    for number, row in enumerate(rows):
+        where = f"{name}, row {begin + number:,}"
         text, span, answer = _read(tokenizer, row, where)
         texts.append(text)
         spans.append(span)
         if answer is not None:
-            answers[number - 1] = answer
-    ids, places = _ids(tokenizer, texts)
+            answers[number] = answer
+    ids, places = _ids(tokenizer, texts, places=any(span is not None for span in spans))
     answer_ids = dict(zip(answers, _ids(tokenizer, list(answers.values()))[0], strict=True))
     start, end = start_token(tokenizer), tokenizer.eos_token_id
     counts: list[list[bool]] = []
@@ -201,9 +221,13 @@ def _spans(tokenizer: Any, messages: list[dict[str, Any]], whole: str, where: st
     return found
 
 
-def _ids(tokenizer: Any, texts: list[str]) -> tuple[list[list[int]], list[list[tuple[int, int]]]]:
-    """Ids without the marks that the tokenizer would add, and the characters of each."""
+def _ids(
+    tokenizer: Any, texts: list[str], *, places: bool = False
+) -> tuple[list[list[int]], list[list[tuple[int, int]]]]:
+    """Ids without the marks that the tokenizer would add, and the characters of each where they are asked for."""
     if not texts:
         return [], []
-    made = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    return made["input_ids"], made["offset_mapping"]
+    made = tokenizer(
+        texts, add_special_tokens=False, return_offsets_mapping=places, return_attention_mask=False, verbose=False
+    )
+    return made["input_ids"], made["offset_mapping"] if places else []

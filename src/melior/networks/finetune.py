@@ -9,10 +9,11 @@ from typing import Any
 import torch
 
 from melior.engine.loop import Trained, train
+from melior.engine.plan_ready import about_to_train
 from melior.engine.settings import Training
 from melior.errors import UserError
 from melior.networks.adapters import load_adapter, save_adapter
-from melior.networks.conversation import language
+from melior.networks.conversation import Language, language
 from melior.networks.freezing import Tuning, freeze
 from melior.networks.generate import Generation, answers
 from melior.networks.loading import Loaded, load_causal, quiet
@@ -78,7 +79,7 @@ def load_tuned(folder: str | Path, *, base: str | Path | None = None) -> Tuned:
 
 def finetune(
     base: Loaded | str | Path,
-    rows: Sequence[Any],
+    rows: Sequence[Any] | Language,
     settings: Training,
     *,
     valid: Sequence[Any] | None = None,
@@ -93,6 +94,7 @@ def finetune(
     """Trains a causal model on rows of text, prompt and answer, or chat (see `conversation`).
 
     base    a name, folder or GGUF file, or what `load_causal` gave (it is changed)
+    rows    in memory, or as tokens that were made with the base's tokenizer and the same limit (`token_store`)
     valid   rows to validate on
     tuning  full, last_k (with `layers`), lora (with `add_lora`'s settings)
     packed  several rows behind one another in a line: less padding, the same loss
@@ -111,7 +113,7 @@ def finetune(
     most = min(loaded.limit, 1024) if limit is None else limit
     if most > loaded.limit:
         raise UserError(f"{loaded.name} takes at most {loaded.limit:,} tokens and the limit is {most:,}; lower it.")
-    read = language(tokenizer, rows, most, name=name)
+    read = rows if isinstance(rows, Language) else language(tokenizer, rows, most, name=name)
     checked = None if valid is None else language(tokenizer, valid, most, name=f"{name} to validate on")
     if packed and not keeps_apart(model):
         raise UserError(f"{loaded.name}: this model lets packed rows see one another; set packed to false.")
@@ -122,10 +124,11 @@ def finetune(
     source = LanguageRows(read, pad, packed=packed)
     held = None if checked is None else LanguageRows(checked, pad, packed=packed)
     network = CausalNetwork(model)
+    about_to_train(network, source, language_loss, settings)
     trained = train(network, source, language_loss, settings, valid=held, folder=folder, progress=progress)
     notes = [*loaded.notes, f"trained: {share}", *trained.notes]
     if read.truncated:
-        notes.append(f"{read.truncated:,} of {len(rows):,} rows were longer than {most:,} tokens and were cut")
+        notes.append(f"{read.truncated:,} of {read.rows:,} rows were longer than {most:,} tokens and were cut")
     if read.dropped:
         notes.append(f"{read.dropped:,} rows had nothing to learn within {most:,} tokens and were left out")
     return Tuned(model.eval(), tokenizer, loaded.name, trained, tuple(notes))

@@ -16,6 +16,7 @@ from melior.data.table import Floats
 from melior.engine.loop import train
 from melior.engine.losses import class_loss, multi_label_loss
 from melior.engine.outputs import scores
+from melior.engine.plan_ready import about_to_train
 from melior.engine.problem import Loss
 from melior.engine.rate_range import rate_range
 from melior.engine.settings import Training
@@ -67,6 +68,7 @@ def fitted(
         torch.manual_seed(settings.seed)
         module = build(kind, plan)
         put_state(module, begun, partly=True)
+        about_to_train(module, rows, loss, settings)
         if find_rate:
             settings = settings.model_copy(update={"learning_rate": _found_rate(module, rows, loss, settings, folder)})
         trained = train(module, rows, loss, settings, valid=valid, folder=folder, progress=progress)

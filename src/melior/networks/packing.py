@@ -33,14 +33,15 @@ class LanguageRows:
         self.packed = packed
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> NDArray[Any]:
         return self.rows.tokens.lengths
 
     def __len__(self) -> int:
         return len(self.rows.tokens)
 
     def batch(self, rows: NDArray[np.int64]) -> Batch:
-        lengths = self.lengths[rows]
+        offsets = self.rows.tokens.offsets
+        lengths = offsets[rows + 1] - offsets[rows]  # of these rows alone: there may be 10^8
         lines = packed(lengths) if self.packed else [[place] for place in range(len(rows))]
         width = max(int(lengths.max(initial=0)), 1)
         ids = np.full((len(lines), width), self.pad, dtype=np.int64)
@@ -48,7 +49,6 @@ class LanguageRows:
         places = np.zeros((len(lines), width), dtype=np.int64)
         if not self.packed:
             places[:] = np.arange(width)
-        offsets = self.rows.tokens.offsets
         for line, members in enumerate(lines):
             start = 0
             for member in members:

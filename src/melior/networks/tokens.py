@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -12,7 +12,29 @@ from torch import Tensor
 from melior.engine.problem import Batch
 from melior.errors import UserError
 
+Kind = TypeVar("Kind", bound=np.generic, covariant=True)
 AT_ONCE = 2000  # texts given to the tokenizer at once: enough to keep its threads busy
+
+
+class Stretches(Protocol[Kind]):
+    """An array that need not be in memory; a stretch of it is, when it is asked for."""
+
+    def __getitem__(self, part: slice, /) -> NDArray[Kind]: ...
+
+
+class TokenRows(Protocol):
+    """Token ids of rows: `Tokens`, or the same on disk."""
+
+    @property
+    def values(self) -> Stretches[np.integer[Any]]: ...
+
+    @property
+    def offsets(self) -> NDArray[np.int64]: ...
+
+    @property
+    def lengths(self) -> NDArray[Any]: ...
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@
     examples.json   the rows that the report shows
     predictor/      the trained predictor
     training/       how the final fit of a network went: history.jsonl (of each network where there are several), and
-                    checkpoints until it is finished
+                    checkpoints until it is finished, as are the tokens of rows that do not fit in memory
     trials/         one file a finished trial
     report.html     what people look at
-    MANIFEST.json   the SHA-256 of every file above but the trials and checkpoints
+    MANIFEST.json   the SHA-256 of every file above but the trials, checkpoints and tokens
 
 Every file is written aside and renamed, the manifest last. A run that was killed is found unfinished and continued.
 """
@@ -29,6 +29,7 @@ from melior.recipe import Recipe
 from melior.storage import sha256, write_atomic
 
 MANIFEST = "MANIFEST.json"
+TOKENS = "tokens"  # a folder in the next one
 TRAINING = "training"  # the folder of the final fit of a network
 WAS_FINISHED = "this run was finished before: nothing was trained again"
 
@@ -81,13 +82,19 @@ class Run:
     def trials(self) -> Path:
         return self.folder / "trials"
 
+    @property
+    def tokens(self) -> Path:
+        """The rows of a language model as tokens, where they do not fit in memory."""
+        return self.folder / TRAINING / TOKENS
+
     def finish(self, **more: Any) -> None:
         """Marks the run finished and writes the manifest. more: what else `run.json` says; `interrupted`, where a
-        training ended early, keeps the checkpoints, which are several times the size of the model."""
+        training ended early, keeps the checkpoints, which are several times the size of the model, and tokens."""
         about = self.read("run.json")
         self.write("run.json", {**about, "state": "finished", **more})
         self.renew_manifest()
-        for folder in () if more.get("interrupted") else list((self.folder / TRAINING).rglob("checkpoints")):
+        unneeded = () if more.get("interrupted") else [*(self.folder / TRAINING).rglob("checkpoints"), self.tokens]
+        for folder in unneeded:
             rmtree(folder, ignore_errors=True)
 
     def renew_manifest(self) -> None:
@@ -97,7 +104,7 @@ class Run:
         found = (path for path in sorted(self.folder.rglob("*")) if path.is_file())
         names = (path.relative_to(self.folder).as_posix() for path in found)
         return [n for n in names if n != MANIFEST and not n.startswith("trials/") and not n.endswith(".aside")
-                and "/checkpoints/" not in n]  # fmt: skip
+                and "/checkpoints/" not in n and not n.startswith(f"{TRAINING}/{TOKENS}/")]  # fmt: skip
 
     # ---- reading
 

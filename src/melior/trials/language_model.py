@@ -1,23 +1,25 @@
 """A language model of a recipe: its rows put aside, begun, taught, and asked."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from melior.data.language import Row, texts_of
 from melior.errors import MissingExtra, UserError
+from melior.layout import Layout
 from melior.models._generator import resolve_generator
 from melior.models.causal_lm import CausalLm
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
 
 if TYPE_CHECKING:
+    from melior.networks.conversation import Language
     from melior.networks.finetune import Tuned
     from melior.networks.loading import Loaded
 
@@ -107,8 +109,8 @@ def digest_of(rows: Sequence[Row]) -> str:
     return sha256(json.dumps(list(rows), sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-def begun(settings: CausalLm, rows: Sequence[Row], seed: int) -> "Loaded":
-    """The model and tokenizer to begin from."""
+def begun(settings: CausalLm, rows: Iterable[Row], seed: int) -> "Loaded":
+    """The model and tokenizer to begin from. rows: those that a tokenizer is learned from, where none is given."""
     from melior.networks.loading import Loaded, load_causal
 
     if settings.base is not None:
@@ -135,25 +137,33 @@ def row_limit(settings: CausalLm, most: int) -> int:
 def taught(
     settings: CausalLm,
     loaded: "Loaded",
-    rows: Sequence[Row],
+    rows: "Sequence[Row] | Language",
     limit: int,
     seed: int,
     *,
     folder: Path | None = None,
     name: str = "rows",
     watched: Sequence[Row] = (),
+    stopping: Sequence[Row] = (),
     progress: Progress = silent,
+    parallel: Layout | Literal["auto"] | None = None,
 ) -> "Tuned":
     """The model, taught these rows. An unfinished training in `folder` goes on.
 
-    watched  rows whose loss is written into the history and changes nothing, where the settings name no `stop_share`
+    rows      in memory or on disk
+    watched   rows whose loss is written into the history and changes nothing, where the settings name no `stop_share`
+    stopping  rows that say when to stop, where `rows` are on disk; else a share of `rows` does
+    parallel  how processes that were started together share it
     """
     from melior.engine.settings import Training
+    from melior.networks.conversation import Language
     from melior.networks.finetune import finetune
 
     valid: list[Row] | None = list(watched) or None
-    stops = bool(settings.stop_share) and len(rows) > 1
-    if stops:
+    if isinstance(rows, Language):
+        stops = bool(stopping)
+        valid = list(stopping) or valid
+    elif stops := bool(settings.stop_share) and len(rows) > 1:
         order = np.random.default_rng([seed, 3]).permutation(len(rows))
         cut = max(1, round(settings.stop_share * len(rows)))
         valid, rows = [rows[at] for at in order[:cut]], [rows[at] for at in np.sort(order[cut:])]
@@ -166,6 +176,7 @@ def taught(
         patience=settings.patience if stops else 0, device=settings.device, seed=seed,
         micro_batch=settings.micro_batch, average=settings.average, compile=settings.compile,
         non_finite=settings.non_finite, log_to=settings.log_to if folder is not None else (),
+        parallel=parallel,
     )  # fmt: skip
     tuning = "full" if settings.base is None else settings.tuning
     how: dict[str, Any] = {"layers": settings.layers} if tuning == "last_k" else {}

@@ -38,6 +38,8 @@ def improve_language(
     if asked not in ("auto", METRIC):
         raise UserError(f"metric: {asked}: language models are improved in {METRIC}; leave it at auto.")
     settings_of(recipe)
+    if recipe.data.stream:
+        raise UserError("data.stream: improve holds its rows in memory; take it out and give fewer rows, or use train.")
     progress("reading", 0, 1)
     rows, name = language_rows(source)
     held = None if test is None else language_rows(test)[0]

@@ -4,10 +4,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from melior.data.language import Row, language_rows, split_answer
+from melior.engine.ranks import Ranks, joined
 from melior.errors import UserError
+from melior.models.causal_lm import CausalLm
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
 from melior.runs.store import TRAINING, WAS_FINISHED, Run
@@ -18,15 +20,20 @@ from melior.trials.language_model import (
     digest_of,
     interrupted_at,
     need_networks,
-    put_aside,
     row_limit,
     settings_of,
     taught,
 )
+from melior.trials.language_rows import InMemory, Ready, Streamed, rows_of, why_streamed
 from melior.trials.language_scores import Answered, LanguageScores, scored
+from melior.verbs.spread import timeout_in
+
+if TYPE_CHECKING:
+    from melior.networks.loading import Loaded
 
 MODEL = "model"  # a folder of the run
 BEFORE = "before.json"  # scores of the model as it came
+SCORING = 24 * 3600.0  # seconds that the other ranks wait while the first reads, or scores the model as it comes
 EXAMPLES = 8  # prompts that the report shows
 
 
@@ -73,39 +80,61 @@ def train_language(
     one ends at once. The same command goes on with a run that was interrupted, and gives back one that is finished.
     """
     started = time.perf_counter()
-    settings = settings_of(recipe)
+    settings_of(recipe)
     need_networks()
-    progress("reading", 0, 1)
-    rows, name = language_rows(source)
-    if not rows:
-        raise UserError(f"{name}: it holds no rows.")
-    if test is None:
-        rows, held = put_aside(rows, recipe.split.sealed, recipe.seed)
-        on = f"{name}, rows put aside"
-    else:
-        held, on = language_rows(test)
-    digest = digest_of([*rows, *held])
-    if run is not None and (kept := _kept(Path(run), recipe, digest)) is not None:
+    with joined(timeout_in(recipe)) as ranks:
+        progress("reading", 0, 1)
+        run = ranks.told(None if run is None else str(run))[0]
+        why = ranks.together(lambda: why_streamed(recipe, source, run) if ranks.first else "")
+        why = ranks.told(why)[0]  # the first says it: machines may have more or less free memory
+        given = ranks.together(lambda: rows_of(recipe, source, test, why, progress))
+        return _taught(recipe, given, None if run is None else Path(run), ranks, started, progress)
+
+
+def _digest(given: InMemory | Streamed, ranks: Ranks) -> str:
+    """Changes when the rows do. All ranks have read what is in memory; a file that is streamed is read by the first."""
+    if isinstance(given, InMemory):
+        return given.digest
+    digest = str(ranks.told(given.digest if ranks.first else "", wait=SCORING)[0])
+    given.digest = digest
+    return digest
+
+
+def _taught(
+    recipe: Recipe, given: InMemory | Streamed, run: Path | None, ranks: Ranks, started: float, progress: Progress
+) -> LanguageTraining:
+    """Of several processes all teach the model, and the first scores and writes."""
+    settings, digest = settings_of(recipe), _digest(given, ranks)
+    read = digest if isinstance(given, InMemory) else given.blocks.bytes
+    ranks.agree({"recipe": recipe.fingerprint(), "content of the rows": read, "seed": recipe.seed})
+    if run is not None and (kept := _kept(run, recipe, digest)) is not None:
         return kept
-    made = None if run is None else Run.begin(run, "train", recipe, digest)
+    mine = run if ranks.first else None
+    made = ranks.together(lambda: None if mine is None else Run.begin(mine, "train", recipe, digest))
     progress("loading the model", 0, 1)
-    loaded = begun(settings, rows, recipe.seed)
+    loaded = ranks.together(lambda: begun(settings, given.spelled(), recipe.seed))
     limit = row_limit(settings, loaded.limit)
-    came = held and settings.base is not None  # a model that was something before
-    before = _scored_before(made) if came and made is not None else None
-    if came and before is None:
-        before = scored(Writer(loaded.model, loaded.tokenizer, settings, limit), held, on=on, seed=recipe.seed,
-                        progress=progress, stage="scoring the model as it comes")  # fmt: skip
-        if made is not None:
-            made.write(BEFORE, {**before.to_dict(), "answered": [asdict(one) for one in before.answered]})
-    folder = None if made is None else made.folder / TRAINING
-    tuned = taught(settings, loaded, rows, limit, recipe.seed, folder=folder, name=name, progress=progress)
+    folder = None if run is None else Run(run)
+
+    def all_ready() -> None:
+        ranks.told("ready", wait=SCORING)
+
+    with given.ready(loaded.tokenizer, limit, None if folder is None else folder.tokens, progress,
+                     rank=ranks.number, ranks=ranks.count, wait=all_ready) as ready:  # fmt: skip
+        before = _before(recipe, settings, loaded, limit, ready, made, progress) if ranks.first else None
+        all_ready()
+        tuned = taught(
+            settings, loaded, ready.learned, limit, recipe.seed, folder=None if run is None else run / TRAINING,
+            name=given.name, stopping=ready.stopping, progress=progress,
+            parallel=recipe.train.parallel if ranks.count > 1 else None,
+        )  # fmt: skip
     writer = Writer(tuned.model, tuned.tokenizer, settings, limit)
-    notes, interrupted = list(tuned.notes), interrupted_at(tuned)
+    notes, interrupted = [*ready.notes, *tuned.notes], interrupted_at(tuned)
     if interrupted:
-        goes_on = "the same command goes on from there" if made is not None else "without a run it cannot go on"
+        goes_on = "the same command goes on from there" if run is not None else "without a run it cannot go on"
         notes.append(f"interrupted at {interrupted}: this is what was learned so far; {goes_on}")
-    after = scored(writer, held, on=on, seed=recipe.seed, progress=progress) if held else None
+    scores_it = ready.held and ranks.first
+    after = scored(writer, ready.held, on=ready.on, seed=recipe.seed, progress=progress) if scores_it else None
     seconds = time.perf_counter() - started
     if made is not None:
         made.write_text("recipe.yaml", recipe.to_yaml())
@@ -113,10 +142,29 @@ def train_language(
         write_scores(made, limit, before, after, "perplexity")
         family = settings.base or "a small model from nothing"
         more = {"interrupted": interrupted} if interrupted else {}
-        finish(made, seconds=seconds, name=name, family=family, rows=len(rows), notes=notes, **more)
-    return LanguageTraining(
-        writer, after, before, recipe, len(rows), None if run is None else Path(run), seconds, tuple(notes), interrupted
-    )
+        finish(made, seconds=seconds, name=given.name, family=family, rows=ready.rows, notes=notes, **more)
+    return LanguageTraining(writer, after, before, recipe, ready.rows, run, seconds, tuple(notes), interrupted)
+
+
+def _before(
+    recipe: Recipe,
+    settings: CausalLm,
+    loaded: "Loaded",
+    limit: int,
+    ready: Ready,
+    made: Run | None,
+    progress: Progress,
+) -> LanguageScores | None:
+    """The scores of the model as it came, where it was something before."""
+    if not ready.held or settings.base is None:
+        return None
+    if made is not None and (kept := _scored_before(made)) is not None:
+        return kept
+    before = scored(Writer(loaded.model, loaded.tokenizer, settings, limit), ready.held, on=ready.on, seed=recipe.seed,
+                    progress=progress, stage="scoring the model as it comes")  # fmt: skip
+    if made is not None:
+        made.write(BEFORE, {**before.to_dict(), "answered": [asdict(one) for one in before.answered]})
+    return before
 
 
 def _scored_before(made: Run) -> LanguageScores | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from melior.data.splits import seal
+from melior.engine.ranks import Ranks, joined
 from melior.models._network import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
@@ -18,7 +19,8 @@ from melior.trials.run import content_hash
 from melior.trials.threads import cores, one_thread_each
 from melior.verbs.evaluate import Evaluation, measured
 from melior.verbs.examples import examples_of
-from melior.verbs.prepare import language_recipe, prepare
+from melior.verbs.prepare import Prepared, language_recipe, prepare
+from melior.verbs.spread import layout_of, timeout_of
 
 if TYPE_CHECKING:
     from melior.verbs.language import LanguageTraining
@@ -88,7 +90,9 @@ def train(
     run      a folder for the predictor, the scores and a report
 
     The same call gives back a run that is finished, and goes on with a training that was interrupted.
-    A recipe with `task: generate` teaches a language model (`melior.verbs.language`).
+    A recipe with `task: generate` teaches a language model (`melior.verbs.language`). Processes that were started
+    together (torchrun, `melior train --processes`) train one network, laid out as the recipe's `train.parallel` says;
+    each gets the predictor, the first scores it and writes the run.
     """
     started = time.perf_counter()
     language = language_recipe(source, model=model, methods=methods, seed=seed)
@@ -96,16 +100,29 @@ def train(
         from melior.verbs.language import train_language
 
         return train_language(*language, test=test or language[0].data.test, run=run, progress=progress)
-    progress("reading", 0, 1)
-    ready = prepare(
-        source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns,
-        label_separator=label_separator, progress=progress,
-    )  # fmt: skip
+    with joined(timeout_of(source)) as ranks:
+        progress("reading", 0, 1)
+        ready = ranks.together(
+            lambda: prepare(
+                source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed,
+                columns=columns, label_separator=label_separator, progress=progress,
+            )
+        )  # fmt: skip
+        run = ranks.told(None if run is None else str(run))[0]  # the same for all, whatever the clock of each says
+        return _fitted(ready, None if run is None else Path(run), ranks, started, progress)
+
+
+def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, progress: Progress) -> Training:
+    """The recipe, fitted. Of several processes all fit, and the first scores and writes."""
     recipe, table, sealed = ready.recipe, ready.table, ready.test
-    rows_hash = content_hash(table, sealed)
-    if run is not None and (kept := _kept(Path(run), recipe, rows_hash)) is not None:
+    rows_hash, layout = content_hash(table, sealed), None
+    if ranks.count > 1:
+        layout = ranks.together(lambda: layout_of(recipe))
+        ranks.agree({"recipe": recipe.fingerprint(), "content of the rows": rows_hash, "seed": recipe.seed})
+    if where is not None and (kept := _kept(where, recipe, rows_hash)) is not None:
         return kept
-    made = None if run is None else Run.begin(run, "train", recipe, rows_hash)
+    mine = where if ranks.first else None
+    made = ranks.together(lambda: None if mine is None else Run.begin(mine, "train", recipe, rows_hash))
     training = table
     if sealed is None and recipe.split.sealed > 0:
         development, aside = seal(table, recipe.split, recipe.seed)
@@ -113,19 +130,19 @@ def train(
     chosen = choose_family(recipe, training, progress=progress)
     recipe = chosen.recipe
     progress("fitting", 0, 2, recipe.model.name)
-    folder = None if made is None else made.folder / TRAINING
-    with one_thread_each(), trained_in(folder, progress, unfinished_counts=True) as where:
+    folder = None if where is None else where / TRAINING
+    with one_thread_each(), trained_in(folder, progress, unfinished_counts=True, parallel=layout) as trainings:
         predictor = fit(recipe, training, threads=cores())
         progress("scoring", 1, 2)
         evaluation, examples = None, examples_of(training, ())
-        if sealed is not None:
+        if sealed is not None and ranks.first:
             on = sealed.name if ready.test is not None else "rows put aside before training"
             evaluation, scores, answers = measured(predictor, sealed, on=on, seed=recipe.seed)
             examples = examples_of(training, (), scored=sealed, scores=scores, answers=answers)
     seconds = time.perf_counter() - started
     result = Training(
-        predictor, evaluation, recipe, chosen.reason, training.rows, None if run is None else Path(run), seconds,
-        (*table.notes, *unfinished(where.interrupted)), where.interrupted,
+        predictor, evaluation, recipe, chosen.reason, training.rows, where, seconds,
+        (*table.notes, *unfinished(trainings.interrupted)), trainings.interrupted,
     )  # fmt: skip
     if made is not None:
         from melior.report import write
@@ -135,7 +152,7 @@ def train(
         if evaluation is not None:
             made.write("scores.json", {**evaluation.to_dict(), "before": None})
         made.write("examples.json", examples)
-        early = {"interrupted": where.interrupted} if where.interrupted else {}
+        early = {"interrupted": trainings.interrupted} if trainings.interrupted else {}
         about = {"seconds": seconds, "name": table.name, "family": chosen.reason, "rows": training.rows}
         made.finish(**about, notes=list(table.notes), **early)
         write(made)

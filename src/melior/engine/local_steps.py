@@ -1,0 +1,77 @@
+"""Ranks that step alone and meet now and then: far fewer bytes over the network, for another trajectory.
+
+Every `local_steps` steps the ranks' weights are averaged, each by how much counted in its rows, and the common weights
+take a step from where they were towards that mean, with an optimiser of its own (Douillard et al., DiLoCo, 2023,
+https://arxiv.org/abs/2311.08105).
+"""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from melior.engine.mesh import Mesh
+from melior.engine.optimizers import Optimizers
+
+
+class LocalSteps:
+    """on      whether this training steps so
+    every   steps between meetings
+    sent    bytes that this rank sent so far, as a ring does: 2 (n - 1) / n of what is averaged
+    drift   how far the ranks' weights were apart when they last met, as a share of the length of the weights: what
+            stale weights there were
+    """
+
+    def __init__(self, module: nn.Module, optimizers: Optimizers, mesh: Mesh) -> None:
+        layout = mesh.layout
+        self.mesh, self.every = mesh, layout.local_steps
+        self.on = layout.local_steps > 0 and mesh.ranks > 1
+        self.rate, self.momentum = layout.outer_rate, layout.outer_momentum
+        self.sent, self.drift, self.counted = 0, 0.0, 0.0
+        self.module = module
+        self.common: dict[str, Tensor] = {}
+        self.velocity: dict[str, Tensor] = {}
+        if self.on:
+            self.common = {name: one.detach().clone() for name, one in self._live().items()}
+            self.velocity = {name: torch.zeros_like(one) for name, one in self.common.items()}
+
+    def _live(self) -> dict[str, Tensor]:
+        return {name: one for name, one in self.module.named_parameters() if one.requires_grad}
+
+    @torch.no_grad()
+    def average(self, step: int) -> None:
+        """The ranks meet: all go on from the same weights."""
+        live = self._live()
+        total = self.mesh.sums([self.counted])[0]
+        share = self.counted / total if total else 1 / self.mesh.ranks
+        self.counted = 0.0
+        apart = torch.zeros((), dtype=torch.float64)
+        length = torch.zeros((), dtype=torch.float64)
+        for name, one in live.items():
+            common, velocity = self.common[name], self.velocity[name]
+            way = (one - common) * share  # small beside the weights, so that little is lost to rounding
+            dist.all_reduce(way, group=self.mesh.along("data"))
+            self.sent += 2 * (self.mesh.ranks - 1) * way.nbytes // self.mesh.ranks
+            apart += (one - common - way).double().square().sum().cpu()
+            length += one.double().square().sum().cpu()
+            velocity.mul_(self.momentum).sub_(way)  # the way of all ranks together, taken for a gradient
+            common.sub_(velocity * self.momentum - way if self.momentum else -way, alpha=self.rate)
+            one.copy_(common)
+        for buffer in self.module.buffers():
+            if buffer.is_floating_point():  # running statistics
+                dist.all_reduce(buffer, group=self.mesh.along("data"))
+                buffer /= self.mesh.ranks
+        self.drift = float((apart / length.clamp(min=1e-30)).sqrt())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The common weights and their velocity, by name."""
+        return {
+            **{f"common.{name}": one for name, one in self.common.items()},
+            **{f"velocity.{name}": one for name, one in self.velocity.items()},
+        }
+
+    @torch.no_grad()
+    def restore(self, tensors: dict[str, Any]) -> None:
+        for name, one in self.tensors().items():
+            one.copy_(tensors[name])

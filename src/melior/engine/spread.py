@@ -1,0 +1,209 @@
+"""A module spread over the ranks of a mesh: copies that sum their gradients, shards, shares of every matrix.
+
+The engine trains `Spread.module` and calls `Spread.forward`; at the end `Spread.whole` puts the trained weights into
+the module that the caller gave, on every rank, so that what comes after knows nothing of ranks.
+"""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+
+from melior.engine.blocks import repeated
+from melior.engine.mesh import Mesh
+from melior.engine.norms_of_ranks import own_statistics, shared_statistics
+
+BUCKET = 25 * 2**20  # bytes that go through one collective; DDP's own default
+
+
+class Spread:
+    """One process: the module as it is."""
+
+    staged = False  # whether this rank has some of the layers alone: see pipeline.py
+
+    def __init__(self, module: nn.Module, mesh: Mesh) -> None:
+        self.given, self.module, self.mesh = module, module, mesh
+        self.forward: Callable[..., Any] = module
+
+    def last(self, flag: bool) -> None:
+        """Whether the backward pass to come is the last of its step: only then gradients go over the network."""
+
+    def summed(self, gradients: Sequence[Tensor]) -> None:
+        """After the last backward pass: gradients are the sums over the data ranks."""
+
+    def counts(self, flag: bool) -> None:
+        """Whether the batch to come holds rows of this rank, or only stands in where it has none."""
+        for one in self.module.modules():
+            if isinstance(one, nn.modules.batchnorm._BatchNorm):
+                one.counts_rows = flag  # type: ignore[assignment]
+
+    @property
+    def elsewhere(self) -> set[Tensor]:
+        """Weights of this rank that another stage holds too, and counts."""
+        return set()
+
+    def gathered(self, step: int, found: dict[str, Any]) -> dict[str, Any]:
+        """What `Layers.after` found, of all layers, on the first rank."""
+        return found
+
+    def passing(self) -> nn.Module:
+        """What gives the outputs of the network, without gradients."""
+        return self.module
+
+    def changed(self) -> None:
+        """Weights were changed by something else than a step of the optimiser: what was gathered of them is stale."""
+
+    def whole(self) -> None:
+        """Puts the weights as they are now into the module that was given."""
+
+
+class Copies(Spread):
+    """Every data rank has all weights; gradients are summed in the backward pass, bucket by bucket (DDP; Li et al.,
+    PyTorch Distributed, VLDB 2020)."""
+
+    def __init__(self, module: nn.Module, mesh: Mesh, device: torch.device) -> None:
+        super().__init__(module, mesh)
+        from torch.nn.parallel import DistributedDataParallel
+
+        group = mesh.along("data")
+        # weights that no row of a step reaches have no gradient on that rank; without looking for them it would wait
+        self.copies = DistributedDataParallel(
+            module,
+            device_ids=[device] if device.type == "cuda" else None,
+            process_group=group,
+            broadcast_buffers=False,
+            find_unused_parameters=True,
+            gradient_as_bucket_view=True,
+        )
+        self.copies.register_comm_hook(group, _sum)
+        self.forward = self.copies
+
+    def last(self, flag: bool) -> None:
+        self.copies.require_backward_grad_sync = flag
+
+    def whole(self) -> None:
+        own_statistics(self.given)
+
+
+def _sum(group: Any, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:  # type: ignore[name-defined]
+    """The sum of a bucket over the ranks; DDP's own would be the mean, and the mean of means is wrong."""
+    work = dist.all_reduce(bucket.buffer(), group=group, async_op=True)
+    assert work is not None
+    found: torch.futures.Future[Tensor] = work.get_future().then(lambda done: done.value()[0])
+    return found
+
+
+class Summed(Spread):
+    """Copies of what this rank holds of a pipeline or of each matrix: its gradients are summed over the data ranks
+    after the backward pass."""
+
+    def summed(self, gradients: Sequence[Tensor]) -> None:
+        if self.mesh.ranks == 1:
+            return
+        group, pieces = self.mesh.along("data"), [local(one) for one in gradients]
+        while pieces:
+            bucket: list[Tensor] = []
+            size = 0
+            while pieces and (not bucket or (size < BUCKET and pieces[0].dtype == bucket[0].dtype)):
+                bucket.append(pieces.pop(0))
+                size += bucket[-1].nbytes
+            flat = torch.cat([one.reshape(-1) for one in bucket])
+            dist.all_reduce(flat, group=group)
+            for one, sum_of_it in zip(bucket, torch.split(flat, [one.numel() for one in bucket]), strict=True):
+                one.copy_(sum_of_it.view_as(one))
+
+    def whole(self) -> None:
+        _gathered(self.given, self.module)
+
+
+class Shards(Spread):
+    """Weights, gradients and the optimiser's state dealt out over the data ranks (FSDP2)."""
+
+    def __init__(self, given: nn.Module, module: nn.Module, mesh: Mesh) -> None:
+        from torch.distributed.fsdp import FSDPModule, fully_shard
+
+        super().__init__(given, mesh)
+        assert mesh.axes is not None
+        blocks = [block for block in repeated(module) if any(True for _ in block.parameters())]
+        for one in (*blocks, module):
+            fully_shard(one, mesh=mesh.axes["data"])
+        self.parts = [one for one in module.modules() if isinstance(one, FSDPModule)]
+        for one in self.parts:
+            one.set_gradient_divide_factor(1.0)  # sums, see Mesh
+            one.set_force_sum_reduction_for_comms(True)
+        assert isinstance(module, FSDPModule)
+        self.module, self.forward, self.shards = module, module, module
+
+    def last(self, flag: bool) -> None:
+        self.shards.set_requires_gradient_sync(flag)
+        self.shards.set_is_last_backward(flag)
+
+    def changed(self) -> None:
+        for one in self.parts:
+            one.reshard()  # a forward pass without a backward pass leaves the outermost gathered
+
+    def whole(self) -> None:
+        _gathered(self.given, self.module)
+
+
+def spread(module: nn.Module, mesh: Mesh, device: torch.device) -> Spread:
+    """The module under the mesh's layout, pipelines apart (see pipeline.py)."""
+    if mesh.alone or mesh.world == 1:
+        return Spread(module, mesh)
+    layout = mesh.layout
+    if layout.local_steps:
+        return Spread(module, mesh)
+    if not layout.sharded and layout.tensor == 1:
+        shared_statistics(module, mesh)
+        return Copies(module, mesh, device)
+    work = _same_weights(module)
+    shared_statistics(work, mesh)
+    if layout.tensor > 1:
+        from melior.engine.tensor_parallel import share_matrices
+
+        share_matrices(work, mesh)
+    if layout.sharded and mesh.ranks > 1:
+        made: Spread = Shards(module, work, mesh)
+    else:
+        made = Summed(module, mesh)
+        made.module, made.forward = work, work
+    _emptied(module, work)
+    return made
+
+
+def _same_weights(module: nn.Module) -> nn.Module:
+    """A copy of the modules around the same parameters and buffers: what is done to the copy's leaves the other be."""
+    kept = {id(one): one for one in (*module.parameters(), *module.buffers())}
+    return deepcopy(module, dict(kept))
+
+
+def _emptied(given: nn.Module, work: nn.Module) -> None:
+    """Frees the weights of `given` that `work` holds in another form."""
+    used = {id(one) for one in (*work.parameters(), *work.buffers())}
+    for one in given.parameters():
+        if id(one) not in used:
+            one.data = one.data.new_empty(0)
+
+
+@torch.no_grad()
+def _gathered(given: nn.Module, work: nn.Module) -> None:
+    held = dict(work.named_parameters())
+    for name, one in given.named_parameters():
+        if name in held and held[name] is not one:
+            one.data = full(held[name]).detach().clone()
+    for name, buffer in work.named_buffers():
+        given.get_buffer(name).data = full(buffer).detach().clone()
+
+
+def full(tensor: Tensor) -> Tensor:
+    """All of a tensor that is dealt out over ranks; a collective there."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def local(tensor: Tensor) -> Tensor:
+    """What this rank holds of it."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor

@@ -1,0 +1,97 @@
+"""Small networks and rows to spread over ranks; the same toy is the same bits wherever it is made."""
+
+import torch
+from engine_toys import Numbers, Reader, Texts, net
+from torch import nn
+
+from melior.engine.losses import class_loss, token_loss
+
+
+class Deep(nn.Module):
+    """Blocks of one kind, with batch normalisation where it is wanted."""
+
+    def __init__(self, seed=0, norm=False, depth=4, width=16):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.first = nn.Linear(6, width)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(width, width, bias=not norm),
+                nn.BatchNorm1d(width) if norm else nn.LayerNorm(width),
+                nn.Tanh(),
+            )
+            for _ in range(depth)
+        )
+        self.head = nn.Linear(width, 3)
+
+    def forward(self, input):
+        seen = self.first(input)
+        for block in self.blocks:
+            seen = seen + block(seen)
+        return self.head(seen)
+
+
+def made(toy, rows=61, seed=0, **how):
+    """(module, rows, loss, rows to validate on)"""
+    if toy == "numbers":
+        return net(seed), Numbers(rows, weighted=True), class_loss, Numbers(23, seed=9)
+    if toy == "deep":
+        return Deep(seed, **how), Numbers(rows, weighted=True), class_loss, Numbers(23, seed=9)
+    if toy == "texts":
+        return Reader(seed), Texts(rows), class_loss, Texts(23, seed=9)
+    if toy == "tokens":
+        return Reader(seed, next_token=True), Texts(rows, next_token=True), token_loss, None
+    return transformer(toy, rows, seed, **how)
+
+
+def transformer(toy, rows, seed, packed=False):
+    """A tiny encoder or causal model of the library, from scratch."""
+    import numpy as np
+
+    from melior.networks.conversation import Language
+    from melior.networks.losses import CausalNetwork, TextClassifier, language_loss
+    from melior.networks.packing import LanguageRows
+    from melior.networks.tokens import Tokens
+
+    random = np.random.default_rng(3)
+    ids = [random.integers(3, 40, random.integers(3, 14)).tolist() for _ in range(rows)]
+    torch.manual_seed(seed)
+    if toy == "causal":
+        from transformers import LlamaConfig, LlamaForCausalLM
+
+        config = LlamaConfig(vocab_size=40, hidden_size=32, intermediate_size=48, num_hidden_layers=4,
+                             num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=False)  # fmt: skip
+        counts = np.concatenate([[False] + [True] * (len(row) - 1) for row in ids])
+        held = LanguageRows(Language(Tokens.of(ids), counts), 0, packed=packed)
+        return CausalNetwork(LlamaForCausalLM(config)), held, language_loss, None
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(vocab_size=40, hidden_size=32, intermediate_size=48, num_hidden_layers=4,
+                        num_attention_heads=4, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)  # fmt: skip
+    module = TextClassifier(BertModel(config), 3, dropout=0.0)
+    return module, Padded(ids, random.integers(0, 3, rows)), class_loss, None
+
+
+class Padded:
+    """Rows of token ids with a class."""
+
+    def __init__(self, ids, labels):
+        import numpy as np
+
+        self.ids, self.labels = ids, torch.as_tensor(labels)
+        self.lengths = np.array([len(row) for row in ids])
+
+    def __len__(self):
+        return len(self.ids)
+
+    def batch(self, rows):
+        from melior.engine.problem import Batch
+
+        longest = int(self.lengths[rows].max())
+        ids = torch.zeros(len(rows), longest, dtype=torch.long)
+        for place, row in enumerate(rows):
+            ids[place, : self.lengths[row]] = torch.as_tensor(self.ids[row])
+        mask = (ids > 0).long()
+        real = int(mask.sum())
+        return Batch({"input_ids": ids, "attention_mask": mask}, self.labels[torch.as_tensor(rows)], None, len(rows),
+                     real, ids.numel() - real)  # fmt: skip

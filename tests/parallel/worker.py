@@ -1,0 +1,57 @@
+"""One rank of a test: trains the cases of a job, one after the other; the first rank writes what came out."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from spread_toys import made
+
+from melior.engine.loop import train
+from melior.engine.ranks import joined
+from melior.engine.settings import Training
+
+
+def stopping(case):
+    """Ends a training as ctrl-C does, at the step `stop_at`."""
+    if "stop_at" not in case:
+        return None
+
+    def measure(module):
+        measure.calls += 1
+        if measure.calls == case["stop_at"]:
+            os.kill(os.getpid(), signal.SIGINT)
+        return {}
+
+    measure.calls = 0
+    return measure
+
+
+def main():
+    job, out = Path(sys.argv[1]), Path(sys.argv[2])
+    torch.set_num_threads(1)
+    with joined(60) as ranks:
+        for case in json.loads(job.read_text()):
+            module, source, loss, valid = made(case["toy"], **case.get("how", {}))
+            settings = Training(**case["settings"])
+            if "stop_at" in case:
+                settings = settings.model_copy(update={"validate_every": 1})
+            folder = Path(case["folder"]) if case.get("folder") else None
+            trained = train(module, source, loss, settings, valid=valid, folder=folder, measure=stopping(case))
+            steps = [line["loss"] for line in trained.history if line["kind"] == "step"]
+            checked = [line["loss"] for line in trained.history if line["kind"] == "valid"]
+            flat = torch.cat([one.detach().flatten() for one in (*module.parameters(), *module.buffers())])
+            if ranks.first:
+                out.mkdir(exist_ok=True)
+                np.savez(out / f"{case['name']}.npz", weights=flat.numpy(), losses=steps, valid=checked)
+            every = [None] * ranks.count
+            if ranks.count > 1:  # every rank ends with the same whole weights
+                torch.distributed.all_gather_object(every, float(flat.double().sum()))
+                assert max(every) - min(every) < 1e-9, every
+
+
+if __name__ == "__main__":
+    main()
