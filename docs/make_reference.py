@@ -348,6 +348,7 @@ def metrics_table(say: English, *, multilabel: bool = False) -> str:
 def questions(say: English) -> str:
     from melior.checks._base import checks as looked
     from melior.methods._base import methods as known
+    from melior.metrics.registry import families as measured
     from melior.models._base import families
     from melior.questions import questions as asked
 
@@ -356,6 +357,7 @@ def questions(say: English) -> str:
     pieces = [say.form("{0} of {1} answers are here.", here, whole)]
     linked = {name: f"[{name}](methods.md#{name})" for name in known()}
     linked |= {name: f"[{name}](models.md#{name})" for name in families()}
+    linked |= {f"metric {name}": say.form("metric {}", name) for name in measured()}
     linked |= {f"check {name}": say.form("check {}", f"[{name}](checks.md#{name})") for name in looked()}
     for one in every:
         rows = []
