@@ -1,7 +1,11 @@
 """Writes the reference pages from the code: what there is, each setting, each command. Never edit between the marks.
 
-python docs/make_reference.py            writes what changed
-python docs/make_reference.py --check    names what is out of date and ends with code 1
+python docs/make_reference.py              writes what changed, in both languages
+python docs/make_reference.py --check      names what is out of date and ends with code 1
+python docs/make_reference.py --lacking    prints what has no Chinese yet, as entries for docs/zh/*.yaml
+
+The Chinese pages in docs/zh are the same pages in other words, see `translated.py`. What has no Chinese yet is shown in
+English; a translation whose English has changed since is out of date.
 """
 
 import inspect
@@ -13,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from translated import Chinese, English
 
 HERE = Path(__file__).resolve().parent
 MARKED = re.compile(r"(<!-- generated:(\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 
 # What the recipe's own documentation leaves unsaid.
 SAID = {
-    "task": "what is predicted; classification today",
+    "task": "classify: a class, or labels, for each row; generate: a language model that answers in text",
     "data": "where the rows are and what their columns mean, see below",
     "split": "how rows are put apart, see below",
     "metric": "what is to be better; auto is macro_f1. See [the metrics](metrics.md)",
@@ -77,14 +82,14 @@ def settings_said(model: type[BaseModel]) -> dict[str, str]:
     }
 
 
-def prose(documented: Any, leave_out: Iterable[str] = ()) -> str:
+def prose(documented: Any, say: English, item: str, leave_out: Iterable[str] = ()) -> str:
     """The documentation of a class as Markdown, without lists of these names (settings, shown as a table)."""
     gone, pieces = set(leave_out), []
     for block in blocks(documented):
         if isinstance(block, str):
-            pieces.append(plain(block))
+            pieces.append(plain(say(block, item)))
         elif not gone & {name for names, _ in block for name in names.split(", ")}:
-            pieces.append("\n".join(f"- `{names}`: {plain(said)}" for names, said in block))
+            pieces.append("\n".join(say.form("- `{}`: {}", names, plain(say(said, item))) for names, said in block))
     return "\n\n".join(pieces)
 
 
@@ -94,67 +99,69 @@ def plain(text: str) -> str:
     return "".join(p if p.startswith("`") else re.sub(r"([*<\[\]])", r"\\\1", p) for p in pieces)
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], say: English) -> str:
+    lines = ["| " + " | ".join(say(heading) for heading in headings) + " |", "|" + "---|" * len(headings)]
     lines += ["| " + " | ".join(re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines)
 
 
-def code(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+def code(names: Iterable[str], say: English) -> str:
+    return say(", ").join(f"`{name}`" for name in names)
 
 
 def number(value: float) -> str:
     return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
-def values_of(given: dict[str, Any]) -> str:
+def values_of(given: dict[str, Any], say: English) -> str:
     """What a setting may be, from its JSON schema."""
     if "const" in given:
         return f"`{given['const']}`"
     if "enum" in given:
-        return code(str(value) for value in given["enum"])
+        return code((str(value) for value in given["enum"]), say)
     if "anyOf" in given:
-        any_of = list(dict.fromkeys(values_of(one) for one in given["anyOf"]))
-        return f"{', '.join(any_of[:-1])}, or nothing" if any_of[-1] == "nothing" else ", ".join(any_of)
+        *any_of, last = dict.fromkeys(values_of(one, say) for one in given["anyOf"])
+        nothing = last == say("nothing")
+        return say.form("{}, or nothing", say(", ").join(any_of)) if nothing else say(", ").join([*any_of, last])
     if "$ref" in given:
-        return "settings" if not given["$ref"].endswith("/Choice") else "a name, or `name: {setting: value}`"
+        return say("a name, or `name: {setting: value}`" if given["$ref"].endswith("/Choice") else "settings")
     kind = given.get("type", "")
-    if kind == "null":
-        return "nothing"
-    if kind == "boolean":
-        return "`true`, `false`"
     if kind == "array":
-        return f"a list: {values_of(given['items'])}" if given.get("items") else "a list"
+        return say.form("a list: {}", values_of(given["items"], say)) if given.get("items") else say("a list")
     if kind == "object":
         inside = given.get("additionalProperties")
-        return f"NAME: {values_of(inside)}" if isinstance(inside, dict) else "NAME: value"
+        return say.form("NAME: {}", values_of(inside, say)) if isinstance(inside, dict) else say("NAME: value")
     if kind in ("integer", "number"):
-        return f"{'whole number' if kind == 'integer' else 'number'}{bounds(given)}"
-    return "text" if kind == "string" else kind
+        return say("whole number" if kind == "integer" else "number") + bounds(given, say)
+    return {"null": say("nothing"), "boolean": code(("true", "false"), say), "string": say("text")}.get(kind, kind)
 
 
-def bounds(given: dict[str, Any]) -> str:
+def bounds(given: dict[str, Any], say: English) -> str:
     low, high = given.get("minimum"), given.get("maximum")
     above, below = given.get("exclusiveMinimum"), given.get("exclusiveMaximum")
     if low is not None and high is not None:
-        return f", {number(low)} to {number(high)}"
+        return say.form(", {} to {}", number(low), number(high))
     said = [
-        f"{word} {number(value)}"
-        for word, value in (("at least", low), ("above", above), ("at most", high), ("below", below))
+        say.form(template, number(value))
+        for template, value in (
+            (", at least {}", low),
+            (", above {}", above),
+            (", at most {}", high),
+            (", below {}", below),
+        )
         if value is not None
     ]
-    return ", " + ", ".join(said) if said else ""
+    return "".join(said)
 
 
-def default_of(field: Any) -> str:
+def default_of(field: Any, say: English) -> str:
     value = field.default
     if isinstance(value, BaseModel):
         return "" if not hasattr(value, "name") else f"`{value.name}`"
     if value is None:
-        return "nothing"
+        return say("nothing")
     if isinstance(value, tuple | dict):
-        return code(map(str, value)) or "none"
+        return code(map(str, value), say) or say("none")
     return f"`{shown(value)}`"
 
 
@@ -163,79 +170,90 @@ def shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def settings_table(model: type[BaseModel], path: str = "") -> str:
+def settings_table(model: type[BaseModel], say: English, item: str, path: str = "") -> str:
     """Every setting of a part of the recipe, a method or a family."""
     properties = model.model_json_schema().get("properties", {})
     said = settings_said(model)
     rows = []
     for name, field in model.model_fields.items():
-        meaning = plain(said[name]) if name in said else SAID.get(f"{path}{name}", "")
-        rows.append((f"`{path}{name}`", values_of(properties[name]), default_of(field), meaning))
-    return table(("setting", "values", "default", "what it does"), rows)
+        meaning = plain(say(said[name], item)) if name in said else say(SAID.get(f"{path}{name}", ""), item)
+        rows.append((f"`{path}{name}`", values_of(properties[name], say), default_of(field, say), meaning))
+    return table(("setting", "values", "default", "what it does"), rows, say)
 
 
 # ---- the pages
 
 
-def recipe() -> str:
+def recipe(say: English) -> str:
     from melior.layout import Layout
     from melior.recipe import Data, Recipe, Split, Train
 
     return "\n\n".join(
         [
-            "## At the top",
-            settings_table(Recipe),
+            say("## At the top"),
+            settings_table(Recipe, say, "recipe"),
             "## data",
-            settings_table(Data, "data."),
+            settings_table(Data, say, "data", "data."),
             "## split",
-            settings_table(Split, "split."),
+            settings_table(Split, say, "split", "split."),
             "## train",
-            settings_table(Train, "train."),
+            settings_table(Train, say, "train", "train."),
             "## train.parallel",
-            prose(Layout, Layout.model_fields),
-            settings_table(Layout, "train.parallel."),
+            prose(Layout, say, "train.parallel", Layout.model_fields),
+            settings_table(Layout, say, "train.parallel", "train.parallel."),
         ]
     )
 
 
-def checks() -> str:
-    from melior.checks._base import checks as known
+def treated(symptoms: Iterable[str], say: English) -> str:
+    """A line that names the methods that treat any of these symptoms; empty where none does."""
     from melior.methods._base import treating
 
-    costs = {"instant": "counts only", "pass": "a few passes over the rows", "model": "fitted models"}
+    names = sorted({method for symptom in symptoms for method in treating(symptom)})
+    links = say(", ").join(f"[{name}](methods.md#{name})" for name in names)
+    return say.form("- treated by {}", links) if names else ""
+
+
+def checks(say: English) -> str:
+    from melior.checks._base import checks as known
+
+    costs = {"instant": "- costs counts only", "pass": "- costs a few passes over the rows"}
+    costs["model"] = "- costs fitted models"
     pieces = []
     for name, check in known().items():
-        reads = code(sorted(check.reads)) if check.reads else "any"
-        treated = sorted({method for symptom in check.symptoms for method in treating(symptom)})
+        reads = (
+            say.form("- reads {} columns", code(sorted(check.reads), say))
+            if check.reads
+            else say("- reads any columns")
+        )
         facts = [
-            f"- finds {code(sorted(check.symptoms))}",
-            f"- reads {reads} columns{' and the target' if check.needs_target else ''}",
-            f"- costs {costs[check.cost]}",
-            "- needs one class a row: left out where a row may have several labels"
+            say.form("- finds {}", code(sorted(check.symptoms), say)),
+            reads + (say(" and the target") if check.needs_target else ""),
+            say(costs[check.cost]),
+            say("- needs one class a row: left out where a row may have several labels")
             if check.needs_target and not check.multilabel
             else "",
-            f"- treated by {', '.join(f'[{method}](methods.md#{method})' for method in treated)}" if treated else "",
+            treated(check.symptoms, say),
         ]
-        pieces.append(f"## {name}\n\n{prose(check)}\n\n" + "\n".join(fact for fact in facts if fact))
+        pieces.append(f"## {name}\n\n{prose(check, say, name)}\n\n" + "\n".join(fact for fact in facts if fact))
     pieces.append(
-        "## Checks of a training\n\nThey look at a run with a network, not at rows: `melior diagnose RUN` reads the "
-        "history that its training left."
+        say("## Checks of a training")
+        + "\n\n"
+        + say(
+            "They look at a run with a network, not at rows: `melior diagnose RUN` reads the history that its training "
+            "left."
+        )
     )
-    return "\n\n".join([*pieces, training_checks()])
+    return "\n\n".join([*pieces, training_checks(say)])
 
 
-def training_checks() -> str:
+def training_checks(say: English) -> str:
     from melior.checks._training import training_checks as known
-    from melior.methods._base import treating
 
     pieces = []
     for name, check in known().items():
-        treated = sorted({method for symptom in check.symptoms for method in treating(symptom)})
-        facts = [
-            f"- finds {code(sorted(check.symptoms))}",
-            f"- treated by {', '.join(f'[{method}](methods.md#{method})' for method in treated)}" if treated else "",
-        ]
-        pieces.append(f"### {name}\n\n{prose(check)}\n\n" + "\n".join(fact for fact in facts if fact))
+        facts = [say.form("- finds {}", code(sorted(check.symptoms), say)), treated(check.symptoms, say)]
+        pieces.append(f"### {name}\n\n{prose(check, say, name)}\n\n" + "\n".join(fact for fact in facts if fact))
     return "\n\n".join(pieces)
 
 
@@ -248,130 +266,150 @@ HOOKS = {
 }
 
 
-def methods() -> str:
+def methods(say: English) -> str:
     from melior.methods._base import Method
     from melior.methods._base import methods as known
 
-    pieces = []
+    comma, pieces = say(", "), []
     for name, method in known().items():
         fields = method.model_fields
-        acts = [f"`{hook}` ({said})" for hook, said in HOOKS.items() if getattr(method, hook) != getattr(Method, hook)]
+        acts = [
+            say.form("`{}` ({})", hook, say(said))
+            for hook, said in HOOKS.items()
+            if getattr(method, hook) != getattr(Method, hook)
+        ]
         tried = [
-            "its defaults" if not one else f"`{', '.join(f'{key}: {shown(value)}' for key, value in one.items())}`"
+            say("its defaults") if not one else f"`{', '.join(f'{key}: {shown(value)}' for key, value in one.items())}`"
             for one in method.candidates
         ]
-        always = " It is tried on every table, whatever is found." if method.always else ""
+        asked = "- answers question {}" if len(method.questions) == 1 else "- answers questions {}"
+        costs = f"- one fit costs about as much as {{}} plain {'fit' if method.cost == 1 else 'fits'}"
         facts = [
-            f"- treats {code(sorted(method.treats))}",
-            f"- answers {'question' if len(method.questions) == 1 else 'questions'} "
-            + ", ".join(f"[{n}](questions.md#question-{n})" for n in method.questions),
-            f"- acts through {', '.join(acts)}",
-            f"- `improve` tries {'; '.join(tried)}.{always}",
-            f"- one fit costs about as much as {method.cost:g} plain {'fit' if method.cost == 1 else 'fits'}",
-            f"- never together with {code(sorted(method.rivals))}" if method.rivals else "",
-            "" if method.multilabel else "- needs one class a row: refused where a row may have several labels",
-            f"- reference: {method.reference}",
+            say.form("- treats {}", code(sorted(method.treats), say)),
+            say.form(asked, comma.join(f"[{n}](questions.md#question-{n})" for n in method.questions)),
+            say.form("- acts through {}", comma.join(acts)),
+            say.form("- `improve` tries {}.", say("; ").join(tried))
+            + (say(" It is tried on every table, whatever is found.") if method.always else ""),
+            say.form(costs, f"{method.cost:g}"),
+            say.form("- never together with {}", code(sorted(method.rivals), say)) if method.rivals else "",
+            "" if method.multilabel else say("- needs one class a row: refused where a row may have several labels"),
+            say.form("- reference: {}", method.reference),
         ]
-        head = f"## {name}\n\n{prose(method, fields)}\n\n"
-        settings = f"\n\n{settings_table(method)}" if fields else ""
+        head = f"## {name}\n\n{prose(method, say, name, fields)}\n\n"
+        settings = f"\n\n{settings_table(method, say, name)}" if fields else ""
         pieces.append(head + "\n".join(fact for fact in facts if fact) + settings)
     return "\n\n".join(pieces)
 
 
-def models() -> str:
+def models(say: English) -> str:
     from melior.models._base import families
 
     pieces = []
     for name, family in families().items():
-        can = [word.replace("_", " ") for word in sorted(family.can)]
-        facts = [f"- reads {code(sorted(family.kinds))} columns", f"- can: {', '.join(can) if can else 'nothing more'}"]
+        can = [say(word.replace("_", " ")) for word in sorted(family.can)]
+        facts = [
+            say.form("- reads {} columns", code(sorted(family.kinds), say)),
+            say.form("- can: {}", say(", ").join(can) if can else say("nothing more")),
+        ]
         pieces.append(
-            f"## {name}\n\n{prose(family, family.model_fields)}\n\n"
+            f"## {name}\n\n{prose(family, say, name, family.model_fields)}\n\n"
             + "\n".join(facts)
-            + f"\n\n{settings_table(family)}"
+            + f"\n\n{settings_table(family, say, name)}"
         )
     return "\n\n".join(pieces)
 
 
-def metrics() -> str:
-    several = (
-        "## Where a row may have several labels\n\nThe metrics of a target of [several labels a row]"
-        "(recipe.md#several-labels-a-row). Those of one label are written with the label in brackets: `f1[price]`."
-    )
-    return "\n\n".join([metrics_table(), several, metrics_table(multilabel=True)])
+def metrics(say: English) -> str:
+    several = [
+        say("## Where a row may have several labels"),
+        say(
+            "The metrics of a target of [several labels a row](recipe.md#several-labels-a-row). Those of one label are "
+            "written with the label in brackets: `f1[price]`."
+        ),
+    ]
+    return "\n\n".join([metrics_table(say), *several, metrics_table(say, multilabel=True)])
 
 
-def metrics_table(*, multilabel: bool = False) -> str:
+def metrics_table(say: English, *, multilabel: bool = False) -> str:
     from melior.metrics.registry import families
 
     rows = []
     kind = "LABEL" if multilabel else "CLASS"
     for name, family in families(multilabel).items():
         made = family.make(("no", "yes", "maybe"), None if family.overall else 1)
-        names = ([f"`{name}`"] if family.overall else []) + ([f"`{name}[{kind}]`"] if family.per_class else [])
-        high = number(made.high) if made.high != float("inf") else "no limit"
+        names = ([name] if family.overall else []) + ([f"{name}[{kind}]"] if family.per_class else [])
+        high = number(made.high) if made.high != float("inf") else say("no limit")
         title = made.title if family.overall else made.title.replace("yes", f"one {kind.lower()}")
         rows.append(
             (
-                ", ".join(names),
-                plain(title),
-                made.needs,
-                "greater" if made.greater_is_better else "smaller",
-                f"{number(made.low)} to {high}",
+                code(names, say),
+                plain(say(title, f"metric {name}")),
+                say(made.needs),
+                say("greater" if made.greater_is_better else "smaller"),
+                say.form("{} to {}", number(made.low), high),
             )
         )
-    return table(("metric", "what it is", "from", "better is", "range"), rows)
+    return table(("metric", "what it is", "from", "better is", "range"), rows, say)
 
 
-def questions() -> str:
+def questions(say: English) -> str:
     from melior.checks._base import checks as looked
     from melior.checks._training import training_checks as looked_at_trainings
     from melior.methods._base import methods as known
+    from melior.metrics.registry import families as measured
     from melior.models._base import families
     from melior.questions import questions as asked
 
     every = asked()
     here, whole = sum(a.here for one in every for a in one.answers), sum(len(one.answers) for one in every)
-    pieces = [f"{here} of {whole} answers are here."]
+    pieces = [say.form("{0} of {1} answers are here.", here, whole)]
     linked = {name: f"[{name}](methods.md#{name})" for name in known()}
     linked |= {name: f"[{name}](models.md#{name})" for name in families()}
-    linked |= {f"check {name}": f"check [{name}](checks.md#{name})" for name in (*looked(), *looked_at_trainings())}
+    linked |= {f"metric {name}": say.form("metric {}", name) for name in measured()}
+    every_check = (*looked(), *looked_at_trainings())
+    linked |= {f"check {name}": say.form("check {}", f"[{name}](checks.md#{name})") for name in every_check}
     linked |= {"train.parallel": "[train.parallel](recipe.md#trainparallel)"}
     linked |= {f"train --{one}": f"[train --{one}](commands.md#train)" for one in ("plan", "processes")}
     for one in every:
         rows = []
         for answer in one.answers:
-            by = [linked.get(part, part) for part in answer.by]
-            rows.append((f"{answer.id}, {answer.zh}", plain(answer.must), ", ".join(by) if answer.here else "not yet"))
-        symptoms = f"\n\nSymptoms: {code(one.symptoms)}." if one.symptoms else ""
-        head = f'<a id="question-{one.n}"></a>\n\n## {one.n}. {one.en}\n\n{one.zh}{symptoms}'
-        pieces.append(head + "\n\n" + table(("answer", "what it must do", "given by"), rows))
+            by = say(", ").join(linked.get(part, part) for part in answer.by)
+            name = say.form("{0}, {1}", answer.id, answer.zh)
+            rows.append((name, plain(say(answer.must, f"answer {answer.id}")), by if answer.here else say("not yet")))
+        symptoms = "\n\n" + say.form("Symptoms: {}.", code(one.symptoms, say)) if one.symptoms else ""
+        head = f'<a id="question-{one.n}"></a>\n\n## {one.n}. {say.form(QUESTION, one.en, one.zh)}{symptoms}'
+        pieces.append(head + "\n\n" + table(("answer", "what it must do", "given by"), rows, say))
     return "\n\n".join(pieces)
 
 
-def commands() -> str:
+QUESTION = "{0}\n\n{1}"  # in the language of the page first
+
+
+def commands(say: English) -> str:
     from melior.cli.main import app
 
     pieces = []
     for command in app.registered_commands:
         act = command.callback
         assert act is not None
+        item = f"melior {act.__name__}"
         hints = typing.get_type_hints(act, include_extras=True)
-        usage, rows = [f"melior {act.__name__}"], []
+        usage, rows = [item], []
         for name, parameter in inspect.signature(act).parameters.items():
             info = typing.get_args(hints[name])[-1]
+            help_of = plain(say(info.help or "", item))
             if type(info).__name__ == "ArgumentInfo":
                 needed = parameter.default is inspect.Parameter.empty
                 usage.append(name.upper() if needed else f"[{name.upper()}]")
-                rows.append((f"`{name.upper()}`", plain(info.help or "")))
+                rows.append((f"`{name.upper()}`", help_of))
             else:
                 names = sorted([info.default, *info.param_decls], key=len, reverse=True)
                 default = parameter.default
-                said = f" `{default}` unless said." if default not in (None, False, 0.0) else ""
-                rows.append((code(str(one) for one in names if isinstance(one, str)), plain(info.help or "") + said))
-        shown = f"\n\n{table(('argument or option', ''), rows)}" if rows else ""
+                said = say.form(" `{}` unless said.", default) if default not in (None, False, 0.0) else ""
+                rows.append((code((str(one) for one in names if isinstance(one, str)), say), help_of + said))
+        shown = f"\n\n{table(('argument or option', ''), rows, say)}" if rows else ""
         options = " [OPTIONS]" if any(row[0].startswith("`-") for row in rows) else ""
-        head = f"## {act.__name__}\n\n{plain(inspect.cleandoc(act.__doc__ or ''))}"
+        head = f"## {act.__name__}\n\n{plain(say(inspect.cleandoc(act.__doc__ or ''), item))}"
         pieces.append(f"{head}\n\n```\n{' '.join(usage)}{options}\n```{shown}")
     return "\n\n".join(pieces)
 
@@ -379,31 +417,36 @@ def commands() -> str:
 PAGES = {made.__name__: made for made in (recipe, checks, methods, models, metrics, questions, commands)}
 
 
-def renewed(page: Path) -> str:
+def renewed(page: Path, say: English) -> str:
     """The page with what stands between the marks made anew."""
 
     def fresh(found: "re.Match[str]") -> str:
-        return f"{found[1]}\n{PAGES[found[2]]()}\n\n{found[3]}"
+        return f"{found[1]}\n{PAGES[found[2]](say)}\n\n{found[3]}"
 
     return MARKED.sub(fresh, page.read_text(encoding="utf-8"))
 
 
 def main() -> int:
+    check, lacking = "--check" in sys.argv, "--lacking" in sys.argv
+    english, chinese = English(), Chinese(HERE / "zh")
     stale = []
     for name in PAGES:
-        page = HERE / f"{name}.md"
-        if f"<!-- generated:{name} -->" not in page.read_text(encoding="utf-8"):
-            print(f"docs/{page.name} has no place for what is generated (<!-- generated:{name} -->)")
-            return 1
-        text = renewed(page)
-        if text != page.read_text(encoding="utf-8"):
-            stale.append(page)
-            if "--check" not in sys.argv:
-                page.write_text(text, encoding="utf-8")
-    said = "out of date, run python docs/make_reference.py" if "--check" in sys.argv else "written"
-    for page in stale:
-        print(f"docs/{page.name}: {said}")
-    return 1 if stale and "--check" in sys.argv else 0
+        for said, say in ((f"docs/{name}.md", english), (f"docs/zh/{name}.md", chinese)):
+            page = HERE / said.removeprefix("docs/")
+            if f"<!-- generated:{name} -->" not in page.read_text(encoding="utf-8"):
+                print(f"{said} has no place for what is generated (<!-- generated:{name} -->)")
+                return 1
+            text = renewed(page, say)
+            if text != page.read_text(encoding="utf-8"):
+                stale.append(f"{said}: {'out of date, run python docs/make_reference.py' if check else 'written'}")
+                if not check and not lacking:
+                    page.write_text(text, encoding="utf-8")
+    if lacking:
+        print(chinese.lacking(), end="")
+        return 0
+    stale += chinese.outdated()
+    print("\n".join(stale), end="\n" if stale else "")
+    return 1 if stale and check else 0
 
 
 if __name__ == "__main__":

@@ -27,10 +27,9 @@ GENERATED = re.compile(r"<!-- generated:\w+ -->.*?<!-- /generated -->", re.DOTAL
 COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands}
 PAIRS = [
     ("README.md", "README.zh-CN.md"),
-    ("docs/judge.md", "docs/zh/judge.md"),
-    ("docs/runs.md", "docs/zh/runs.md"),
-    ("docs/words.md", "docs/zh/words.md"),
+    *((f"docs/{page.name}", f"docs/zh/{page.name}") for page in sorted((DOCS / "zh").glob("*.md"))),
 ]
+ENGLISH_ONLY = {"log.md", "tried.md"}  # what happened and what did not help, for those who work on the code
 
 
 def text_of(name: str) -> str:
@@ -105,27 +104,73 @@ def test_reference_pages_are_up_to_date():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_check_notices_what_is_out_of_date(tmp_path, monkeypatch):
+def the_generator(monkeypatch, folder=None):
+    """docs/make_reference.py as a module; with a folder, its pages are written there, and are empty."""
+    monkeypatch.syspath_prepend(DOCS)
     spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
-    for name in made.PAGES:
-        (tmp_path / f"{name}.md").write_text(
-            f"intro\n\n<!-- generated:{name} -->\nstale text\n<!-- /generated -->\nend\n"
-        )
-    monkeypatch.setattr(made, "HERE", tmp_path)
-    monkeypatch.setattr(sys, "argv", ["make_reference.py", "--check"])
-    assert made.main() == 1
+    if folder:
+        (folder / "zh").mkdir()
+        for name in made.PAGES:
+            for page in (folder / f"{name}.md", folder / "zh" / f"{name}.md"):
+                page.write_text(f"intro\n\n<!-- generated:{name} -->\nstale text\n<!-- /generated -->\nend\n")
+        monkeypatch.setattr(made, "HERE", folder)
+    return made
+
+
+def generate(made, monkeypatch, *options):
+    monkeypatch.setattr(sys, "argv", ["make_reference.py", *options])
+    return made.main()
+
+
+def test_check_notices_what_is_out_of_date(tmp_path, monkeypatch):
+    made = the_generator(monkeypatch, tmp_path)
+    assert generate(made, monkeypatch, "--check") == 1
     assert "stale text" in (tmp_path / "methods.md").read_text()
-    monkeypatch.setattr(sys, "argv", ["make_reference.py"])
-    assert made.main() == 0
-    fresh = (tmp_path / "methods.md").read_text()
-    assert "stale text" not in fresh
-    assert "## class_weights" in fresh
-    assert fresh.startswith("intro")
-    assert fresh.endswith("end\n")
-    monkeypatch.setattr(sys, "argv", ["make_reference.py", "--check"])
-    assert made.main() == 0
+    assert generate(made, monkeypatch) == 0
+    for page in (tmp_path / "methods.md", tmp_path / "zh" / "methods.md"):
+        fresh = page.read_text()
+        assert "stale text" not in fresh
+        assert "## class_weights" in fresh
+        assert fresh.startswith("intro")
+        assert fresh.endswith("end\n")
+    assert generate(made, monkeypatch, "--check") == 0
+
+
+def test_a_translation_whose_english_changed_is_named(tmp_path, monkeypatch, capsys):
+    made, translated = the_generator(monkeypatch, tmp_path), importlib.import_module("translated")
+    texts = tmp_path / "zh" / "methods.yaml"
+    english = "Builds the network with another activation."
+    texts.write_text(f'activation_choice:\n  "{translated.digest(english)}": 换一种\n', encoding="utf-8")
+    assert generate(made, monkeypatch) == 0
+    page = (tmp_path / "zh" / "methods.md").read_text(encoding="utf-8")
+    assert "## activation_choice\n\n换一种\n" in page  # what is translated
+    assert (
+        f"## bagging\n\nAverages the probabilities of fits on bootstrap rows.{translated.MARK}\n" in page
+    )  # what is not
+    assert generate(made, monkeypatch, "--check") == 0  # what lacks is no error
+    texts.write_text(f'activation_choice:\n  "{translated.digest("Builds a network.")}": 换一种\n', encoding="utf-8")
+    assert generate(made, monkeypatch) == 0
+    assert english in (tmp_path / "zh" / "methods.md").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert generate(made, monkeypatch, "--check") == 1
+    (said,) = capsys.readouterr().out.splitlines()
+    assert "zh/methods.yaml: activation_choice" in said
+    assert f'"{translated.digest(english)}": {english}' in said  # and what to translate
+
+
+def test_translations_keep_numbers_and_names(monkeypatch):
+    """Every entry of docs/zh/*.yaml has the numbers and the code of the English that it translates."""
+    made = the_generator(monkeypatch)
+    chinese = made.Chinese(DOCS / "zh")
+    for page in made.PAGES.values():
+        page(chinese)
+    assert len(chinese.used) > 500
+    for key, english in chinese.used.items():
+        _, item, said = chinese.entries[key]
+        for pattern in (r"(?<![\w.])\d+(?:[.,]\d+)*", r"`[^`]*`"):
+            assert sorted(re.findall(pattern, said)) == sorted(re.findall(pattern, english)), f"{item}: {said}"
 
 
 def test_every_setting_of_a_recipe_is_explained():
@@ -193,6 +238,11 @@ def test_the_sites_menu_has_every_page():
 # ---- two languages
 
 
+def test_every_page_is_in_both_languages():
+    own = {page.name for page in DOCS.glob("*.md")}
+    assert own - ENGLISH_ONLY == {page.name for page in (DOCS / "zh").glob("*.md")}
+
+
 @pytest.mark.parametrize("pair", PAIRS, ids=[pair[0] for pair in PAIRS])
 def test_both_languages_have_the_same_parts(pair):
     first, second = (text_of(name) for name in pair)
@@ -220,25 +270,28 @@ def test_both_languages_have_the_same_numbers(pair):
     assert first == second
 
 
-def test_both_readmes_show_the_same_code():
+@pytest.mark.parametrize("pair", PAIRS, ids=[pair[0] for pair in PAIRS])
+def test_both_languages_show_the_same_code(pair):
+    """But for comments; and the same sessions to the letter."""
+
     def code(said):
-        blocks = re.findall(r"^```(?:python|console)\n(.*?)^```", SESSION.sub("", said), re.MULTILINE | re.DOTALL)
-        return [re.sub(r"\s+#.*$", "", block, flags=re.MULTILINE) for block in blocks]
+        blocks = re.findall(r"^```(?!text)(\w+[^\n]*)\n(.*?)^```", SESSION.sub("", said), re.MULTILINE | re.DOTALL)
+        return [(head, re.sub(r"\s+# .*$", "", block, flags=re.MULTILINE)) for head, block in blocks]
 
-    first, second = code(text_of("README.md")), code(text_of("README.zh-CN.md"))
-    assert first
-    assert first == second
-    sessions = [[found[0] for found in SESSION.finditer(text_of(name))] for name in PAIRS[0]]
-    assert sessions[0] == sessions[1]
+    first, second = (text_of(name) for name in pair)
+    assert code(first) == code(second)
+    assert [found[0] for found in SESSION.finditer(first)] == [found[0] for found in SESSION.finditer(second)]
 
 
-def test_chinese_pages_are_chinese():
-    for page in PAGES:
-        if "zh" in page.parts or page.name.endswith("zh-CN.md"):
-            said = without_code(page.read_text(encoding="utf-8"))
-            assert len(re.findall(r"[\u4e00-\u9fff]", said)) > 300
-            halves = re.findall(r"[\u4e00-\u9fff][,;:?!][\u4e00-\u9fff]", said)
-            assert not halves, f"{page.name}: Western punctuation inside Chinese: {halves}"
+@pytest.mark.parametrize("pair", PAIRS, ids=[pair[0] for pair in PAIRS])
+def test_chinese_pages_are_chinese(pair):
+    """More than one Chinese character for each English word (whole translations have about 1.6), and its signs."""
+    english, chinese = (re.sub(r"`[^`]*`", "", without_code(GENERATED.sub("", text_of(name)))) for name in pair)
+    words = len(re.findall(r"[A-Za-z]{2,}", english))
+    assert words > 20
+    assert len(re.findall(r"[\u4e00-\u9fff]", chinese)) > words
+    halves = re.findall(r"[\u4e00-\u9fff][,;:?!][\u4e00-\u9fff]", without_code(text_of(pair[1])))
+    assert not halves, f"Western punctuation inside Chinese: {halves}"
 
 
 # ---- words
