@@ -29,7 +29,10 @@ PAIRS = [
     ("README.md", "README.zh-CN.md"),
     *((f"docs/{page.name}", f"docs/zh/{page.name}") for page in sorted((DOCS / "zh").glob("*.md"))),
 ]
-ENGLISH_ONLY = {"log.md", "tried.md"}  # what happened and what did not help, for those who work on the code
+ENGLISH_ONLY = {
+    "log.md", "tried.md",  # what happened and what did not help, for those who work on the code
+    "parallel_plan.md",  # figures that a program of benchmarks/ writes, as all pages in docs/benchmarks/
+}  # fmt: skip
 
 
 def text_of(name: str) -> str:
