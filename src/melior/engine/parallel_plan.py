@@ -92,19 +92,20 @@ def plan(sizes: Sizes, cluster: Cluster, layout: Layout) -> Plan:
     return Plan(layout, cluster.ranks, rows, parts, most, taken, fits, sizes.rows, sizes.tokens)
 
 
-def considered(sizes: Sizes, cluster: Cluster) -> list[list[Plan]]:
+def considered(sizes: Sizes, cluster: Cluster, *, on_paper: bool = False) -> list[list[Plan]]:
     """The layouts that can be chosen, rung by rung: copies; shards; tensor ranks within a machine, with copies or
     shards; a pipeline with or without them, in its usual micro-batches or smaller ones. Tensor ranks divide the heads,
-    stages the blocks, and there are no more data ranks than rows in a step."""
+    stages the blocks, and there are no more data ranks than rows in a step. on_paper: also a pipeline of tensor ranks,
+    which can be planned and not trained yet."""
     found: list[list[Plan]] = []
-    for rung in _rungs(sizes, cluster):
+    for rung in _rungs(sizes, cluster, on_paper):
         plans = [plan(sizes, cluster, one) for one in rung if _possible(sizes, cluster, one)]
         if plans:
             found.append(plans)
     return found
 
 
-def _rungs(sizes: Sizes, cluster: Cluster) -> Iterator[list[Layout]]:
+def _rungs(sizes: Sizes, cluster: Cluster, on_paper: bool) -> Iterator[list[Layout]]:
     ranks = cluster.ranks
     yield [Layout()]
     if ranks == 1:
@@ -117,7 +118,7 @@ def _rungs(sizes: Sizes, cluster: Cluster) -> Iterator[list[Layout]]:
     yield [
         Layout(tensor=n, pipeline=cut, pieces=pieces)
         for cut in cuts
-        for n in (1, *shares)
+        for n in (1, *(shares if on_paper else []))
         for pieces in _pieces(sizes, ranks, n * cut, cut)
     ]
 
@@ -135,11 +136,11 @@ def _possible(sizes: Sizes, cluster: Cluster, layout: Layout) -> bool:
     return data > 0 and left == 0 and data <= sizes.rows and not (layout.sharded and data == 1)
 
 
-def choose(sizes: Sizes, cluster: Cluster) -> tuple[Layout, tuple[str, ...]]:
+def choose(sizes: Sizes, cluster: Cluster, *, on_paper: bool = False) -> tuple[Layout, tuple[str, ...]]:
     """The layout to take, and one or two sentences why: copies where they fit, else shards, else tensor ranks, else a
     pipeline; of several that fit, the one whose step takes least, so that sends and waits least. Where nothing fits it
-    is the one that needs the least memory, and a sentence says what it would take."""
-    rungs = considered(sizes, cluster)
+    is the one that needs the least memory, and a sentence says what it would take. on_paper: see `considered`."""
+    rungs = considered(sizes, cluster, on_paper=on_paper)
     if not rungs:
         raise ValueError(
             f"{cluster.ranks} ranks cannot share steps of {sizes.rows} rows: give fewer ranks or more rows"
