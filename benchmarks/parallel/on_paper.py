@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from melior.engine.parallel_plan import MARGIN, Plan, choose, considered, gib, plan
-from melior.engine.plan_hardware import CARRIED, GPU_LATENCY, GPUS, INFINIBAND_8X400, REACHED
-from melior.engine.plan_memory import PARTS, SAID
-from melior.engine.plan_sizes import Cluster, Sizes, transformer
-from melior.engine.plan_time import OVERLAPS
+from melior.engine.plan.hardware import CARRIED, GPU_LATENCY, GPUS, INFINIBAND_8X400, REACHED
+from melior.engine.plan.layouts import MARGIN, Plan, choose, considered, gib, plan
+from melior.engine.plan.memory import PARTS, SAID
+from melior.engine.plan.sizes import Cluster, Sizes, transformer
+from melior.engine.plan.time import OVERLAPS
 from melior.layout import Layout
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "parallel_plan.md"

@@ -23,8 +23,8 @@ def show_plan(json: Path | None, source: str, **asked: Any) -> None:
 
 def _show(found: "Planned") -> None:
     from melior.cli import show
-    from melior.engine.parallel_plan import MARGIN, gib
-    from melior.engine.plan_memory import PARTS, SAID
+    from melior.engine.plan.layouts import MARGIN, gib
+    from melior.engine.plan.memory import PARTS, SAID
 
     cluster, sizes = found.cluster, found.sizes
     weights = sizes.weights

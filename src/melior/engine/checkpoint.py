@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch.distributed.tensor import DTensor
 
-from melior.engine.mesh import Mesh
-from melior.engine.spread import local
+from melior.engine.parallel.mesh import Mesh
+from melior.engine.parallel.spread import local
 from melior.engine.state import Place, State, Tensors
 from melior.errors import UserError
 from melior.storage import sha256, write_atomic

@@ -23,22 +23,22 @@ from melior.engine.checkpoint import Checkpoints, digest
 from melior.engine.device import Device, choose
 from melior.engine.diary import Diary
 from melior.engine.history import Line
-from melior.engine.local_steps import LocalSteps
-from melior.engine.lost import told_who_is_late
-from melior.engine.mesh import Heart, Mesh
 from melior.engine.norms import Layers, kinds, sampled
 from melior.engine.optimizers import Optimizers
 from melior.engine.order import Order, parts
 from melior.engine.outputs import outputs, scores
-from melior.engine.pipeline import Pipeline
-from melior.engine.plan_auto import chosen_here
+from melior.engine.parallel.local_steps import LocalSteps
+from melior.engine.parallel.lost import told_who_is_late
+from melior.engine.parallel.mesh import Heart, Mesh
+from melior.engine.parallel.pipeline import Pipeline
+from melior.engine.parallel.ranks import here
+from melior.engine.parallel.spread import Spread, spread
+from melior.engine.plan.auto import chosen_here
 from melior.engine.precision import Precision
 from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch, Loss, Rows, Source
-from melior.engine.ranks import here
 from melior.engine.schedules import factor
 from melior.engine.settings import Training
-from melior.engine.spread import Spread, spread
 from melior.engine.start import start
 from melior.engine.state import Place, State, Tensors, frozen, shapes
 from melior.engine.surroundings import Interrupt, seed_step, surroundings

@@ -1,19 +1,19 @@
 """A training planned on paper: what each rank holds, sends and takes under a layout, and which layout to take.
 
-Pure functions of plain numbers (plan_sizes.py), for machines that are there or not. Formulas with their sources stand
-in plan_memory.py and plan_time.py.
+Pure functions of plain numbers (sizes.py), for machines that are there or not. Formulas with their sources stand
+in memory.py and time.py.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from melior.engine.plan_memory import BUCKET, PARTS, Cut, cut, memory, stages
-from melior.engine.plan_sizes import FLOAT, Cluster, Part, Sizes
-from melior.engine.plan_time import BACKWARD, Seconds, seconds, sent
+from melior.engine.plan.memory import BUCKET, PARTS, Cut, cut, memory, stages
+from melior.engine.plan.sizes import FLOAT, Cluster, Part, Sizes
+from melior.engine.plan.time import BACKWARD, Seconds, seconds, sent
 from melior.layout import Layout
 
-MARGIN = 0.2  # of a device's memory that a plan leaves free, for what it does not count (see plan_memory.py)
+MARGIN = 0.2  # of a device's memory that a plan leaves free, for what it does not count (see memory.py)
 MOST_RANKS = 65_536  # that are thought of when nothing fits
 GIB = 2**30
 
@@ -22,8 +22,8 @@ GIB = 2**30
 class Plan:
     """What a layout comes to.
 
-    memory   bytes by part of the rank that needs the most, see plan_memory.PARTS
-    sent     bytes that a rank sends in a step, by part, see plan_time.SENT
+    memory   bytes by part of the rank that needs the most, see memory.PARTS
+    sent     bytes that a rank sends in a step, by part, see time.SENT
     seconds  of a step
     fits     whether the memory stays within that of a device, less the margin
     """
@@ -199,7 +199,7 @@ def times_as_fast(step: float, trained: float, cluster: Cluster, fixed: float = 
     """How many times as fast copies on the cluster's ranks are as one process whose step takes `step` seconds: rows are
     shared, and gradients summed. fixed: the share of a step that does not shrink with its rows, 0..1.
 
-    >>> from melior.engine.plan_sizes import Cluster
+    >>> from melior.engine.plan.sizes import Cluster
     >>> fast = Cluster(ranks=2, per_machine=2, memory=1, flops=1, within=1e30, between=1, latency=0)
     >>> times_as_fast(1.0, 1e6, fast), round(times_as_fast(1.0, 1e6, fast, fixed=0.5), 2)
     (2.0, 1.33)
