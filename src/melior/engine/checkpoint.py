@@ -15,15 +15,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.distributed.tensor import DTensor
 
 from melior.engine.parallel.mesh import Mesh
 from melior.engine.parallel.spread import local
-from melior.engine.state import Place, State, Tensors
+from melior.engine.settings import Training
+from melior.engine.state import Place, State, Tensors, frozen, shapes
 from melior.errors import UserError
 from melior.storage import sha256, write_atomic
 
 KEPT = 2
+NOT_NUMERICS = {
+    "device",
+    "threads",
+    "checkpoint_every",
+    "log_every",
+    "log_to",
+    "compile",
+    "micro_batch",
+    "precision",
+    "parallel",
+}
 
 
 @dataclass
@@ -156,6 +169,15 @@ class Checkpoints:
             if sha256(file) != expected["sha256"]:
                 return f"{name} has changed"
         return None
+
+
+def same_training(settings: Training, local_steps: int, rows: int, module: nn.Module) -> str:
+    """What must be the same to go on with a training; on how many ranks is not among it, but for steps that each of
+    them makes alone."""
+    kept = settings.model_dump(mode="json", exclude=NOT_NUMERICS)
+    if local_steps:
+        kept["local_steps"] = local_steps
+    return digest([kept, rows, shapes(module), frozen(module)])
 
 
 def digest(of: Any) -> str:
