@@ -1,12 +1,10 @@
 """How one training is spread over processes: `train.parallel` of a recipe."""
 
-import os
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Schedule = Literal["1f1b", "gpipe"]
-ENDED = "MELIOR_ENDED"  # names the file in which processes say how they ended, where whoever started them asks
 
 
 class Layout(BaseModel):
@@ -80,13 +78,3 @@ class Layout(BaseModel):
         parts += [f"tensor {self.tensor}"] if self.tensor > 1 else []
         parts += [f"pipeline {self.pipeline} ({self.schedule})"] if self.pipeline > 1 else []
         return " x ".join(parts) or "one rank"
-
-
-def started_together() -> int:
-    """How many processes were started together (torchrun and others say so in the environment)."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def first_process() -> bool:
-    """Whether this is the one of them that people hear of."""
-    return started_together() == 1 or os.environ.get("RANK", "0") == "0"
