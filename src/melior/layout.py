@@ -28,6 +28,7 @@ class Layout(BaseModel):
                     0 is the plain mean (McMahan et al., Communication-Efficient Learning, AISTATS 2017)
     outer_momentum  Nesterov's, 0..1. Douillard et al., DiLoCo, 2023 take 0.7 and 0.9 with 500 local steps; with few
                     and large steps that overshoots
+    background      checkpoints are written while training goes on, from a copy in memory of what they hold
     timeout         seconds after which a rank that waits for another gives up
 
     >>> Layout(tensor=2).ranks_per_copy
@@ -45,6 +46,7 @@ class Layout(BaseModel):
     local_steps: Annotated[int, Field(ge=0)] = 0
     outer_rate: Annotated[float, Field(gt=0, le=2)] = 1.0
     outer_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    background: bool = False
     timeout: Annotated[float, Field(gt=0)] = 600.0
 
     @model_validator(mode="after")

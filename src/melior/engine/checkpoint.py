@@ -10,8 +10,9 @@ import json
 import os
 import shutil
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -39,6 +40,17 @@ NOT_NUMERICS = {
 }
 
 
+class Held:
+    """A state as it is now: a copy of its tensors."""
+
+    def __init__(self, state: State) -> None:
+        self.copies = {name: one.clone() for name, one in state.tensors().items()}
+        self.wanted = state.wanted
+
+    def tensors(self) -> Tensors:
+        return self.copies
+
+
 @dataclass
 class Checkpoints:
     """The checkpoints in `folder`. training: a digest of what must be the same to go on (see `digest`)."""
@@ -47,6 +59,9 @@ class Checkpoints:
     training: str
     mesh: Mesh = field(default_factory=Mesh)
     damaged: list[str] = field(default_factory=list)  # sentences about those that cannot be used
+    _thread: Thread | None = field(default=None, repr=False)
+    _fault_beside: OSError | None = field(default=None, repr=False)
+    _beside: "Checkpoints | None" = field(default=None, repr=False)
 
     def there(self) -> list[Path]:
         """All finished ones, oldest first."""
@@ -54,7 +69,32 @@ class Checkpoints:
             return []
         return sorted(path for path in self.folder.iterdir() if path.name.isdigit())
 
-    def write(self, state: State, place: Place) -> Path:
+    def later(self, state: State, place: Place) -> None:
+        """Begins a new checkpoint from a copy, and comes back; what goes wrong with it is raised by the next `wait`."""
+        self.wait()
+        if self._beside is None:
+            self._beside = replace(self, mesh=self.mesh.aside())
+        beside, held, here = self._beside, Held(state), place.copy()
+
+        def work() -> None:
+            try:
+                beside.write(held, here)
+            except OSError as error:
+                self._fault_beside = error
+
+        self._thread = Thread(target=work, name="checkpoint")
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Until the checkpoint that was begun is written; an OSError where it could not be."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        fault, self._fault_beside = self._fault_beside, None
+        if fault is not None:
+            raise fault
+
+    def write(self, state: "State | Held", place: Place) -> Path:
         """A new checkpoint, verified; then the oldest beyond two are removed. An OSError leaves the older ones. All
         ranks together: each writes its part, the first what is written once."""
         last = self.there()
@@ -70,7 +110,7 @@ class Checkpoints:
         if not self.mesh.any(fault is not None):
             try:
                 tensors = state.tensors()
-                _save(tensors, aside)
+                _save(tensors, aside, self.mesh.group)
                 self._verify(tensors, aside, state)
             except OSError as error:
                 fault = error
@@ -99,9 +139,9 @@ class Checkpoints:
             if path not in calm[-1:]:
                 shutil.rmtree(path)
 
-    def _verify(self, tensors: Tensors, folder: Path, state: State) -> None:
+    def _verify(self, tensors: Tensors, folder: Path, state: "State | Held") -> None:
         """Reads back what this rank wrote and compares it, bit by bit."""
-        for name, found in _load(folder, state, set(tensors)).items():
+        for name, found in _load(folder, state, set(tensors), self.mesh.group).items():
             if not torch.equal(_bits(found), _bits(tensors[name])):
                 raise OSError(f"{folder.name}: {name} was not read back as it was written")
 
@@ -185,7 +225,7 @@ def digest(of: Any) -> str:
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _save(tensors: Tensors, folder: Path) -> None:
+def _save(tensors: Tensors, folder: Path, group: Any = None) -> None:
     from torch.distributed.checkpoint.api import CheckpointException
     from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
     from torch.distributed.checkpoint.state_dict_saver import save
@@ -196,13 +236,13 @@ def _save(tensors: Tensors, folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "torch.distributed is")
         try:
-            save(whole, storage_writer=writer)
+            save(whole, storage_writer=writer, process_group=group)
         except CheckpointException as error:  # of all ranks; a full disk is what it usually is
             cause: BaseException = next(iter(error.failures.values()))[0]
             raise cause from None
 
 
-def _load(folder: Path, state: State, names: set[str] | None = None) -> Tensors:
+def _load(folder: Path, state: "State | Held", names: set[str] | None = None, group: Any = None) -> Tensors:
     """The tensors of a checkpoint in which this rank has a part, dealt out as its own are; names: of these alone."""
     from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
     from torch.distributed.checkpoint.state_dict_loader import load
@@ -219,7 +259,7 @@ def _load(folder: Path, state: State, names: set[str] | None = None) -> Tensors:
             tensors[name] = torch.empty(size, dtype=dtype)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "torch.distributed is")
-        load(tensors, storage_reader=HuggingFaceStorageReader(str(folder)))
+        load(tensors, storage_reader=HuggingFaceStorageReader(str(folder)), process_group=group)
     return tensors
 
 

@@ -362,6 +362,7 @@ class Loop:
         was = self.place
         found = self.good
         if found is None and self.checkpoints is not None:
+            self.written()
             found = self.checkpoints.latest(self.state, calm=True) or self.checkpoints.latest(self.state)
         assert found is not None, "a good state is remembered before the first step"
         self.restore(*found)
@@ -436,8 +437,11 @@ class Loop:
         place.scale, place.good = self.precision.scale, self.precision.good
         self.diary.note_place(place)
         if self.checkpoints is not None and to_disk:
+            self.written()
             try:
-                self.checkpoints.write(self.state, replace(place, micro_batch=0) if self.spread.staged else place)
+                kept = replace(place, micro_batch=0) if self.spread.staged else place
+                begin = self.checkpoints.later if self.mesh.layout.background and not last else self.checkpoints.write
+                begin(self.state, kept)
                 self.good = None if place.calm else self.good
             except OSError as error:
                 sentence = f"a checkpoint could not be written ({error.strerror or error})"
@@ -447,6 +451,15 @@ class Loop:
         elif self.settings.non_finite == "lower" and place.calm:
             self.good = self.state.snapshot(), place.copy()
         self.saved_at = perf_counter()
+
+    def written(self) -> None:
+        """Until a checkpoint that is written beside the training is there; a fault of it is told."""
+        try:
+            if self.checkpoints is not None:
+                self.checkpoints.wait()
+        except OSError as error:
+            sentence = f"a checkpoint could not be written ({error.strerror or error})"
+            self.diary.event(self.place, "checkpoint", f"{sentence}; the one before is kept")
 
     # ---- what was chosen
 
