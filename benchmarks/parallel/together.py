@@ -121,7 +121,7 @@ def main() -> None:
     import torch
 
     from melior.engine.loop import train
-    from melior.engine.ranks import joined
+    from melior.engine.parallel.ranks import joined
     from melior.engine.settings import Training
 
     job, out = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])

@@ -1,12 +1,10 @@
 """How one training is spread over processes: `train.parallel` of a recipe."""
 
-import os
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Schedule = Literal["1f1b", "gpipe"]
-ENDED = "MELIOR_ENDED"  # names the file in which processes say how they ended, where whoever started them asks
 
 
 class Layout(BaseModel):
@@ -30,6 +28,7 @@ class Layout(BaseModel):
                     0 is the plain mean (McMahan et al., Communication-Efficient Learning, AISTATS 2017)
     outer_momentum  Nesterov's, 0..1. Douillard et al., DiLoCo, 2023 take 0.7 and 0.9 with 500 local steps; with few
                     and large steps that overshoots
+    background      checkpoints are written while training goes on, from a copy in memory of what they hold
     timeout         seconds after which a rank that waits for another gives up
 
     >>> Layout(tensor=2).ranks_per_copy
@@ -47,6 +46,7 @@ class Layout(BaseModel):
     local_steps: Annotated[int, Field(ge=0)] = 0
     outer_rate: Annotated[float, Field(gt=0, le=2)] = 1.0
     outer_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    background: bool = False
     timeout: Annotated[float, Field(gt=0)] = 600.0
 
     @model_validator(mode="after")
@@ -80,13 +80,3 @@ class Layout(BaseModel):
         parts += [f"tensor {self.tensor}"] if self.tensor > 1 else []
         parts += [f"pipeline {self.pipeline} ({self.schedule})"] if self.pipeline > 1 else []
         return " x ".join(parts) or "one rank"
-
-
-def started_together() -> int:
-    """How many processes were started together (torchrun and others say so in the environment)."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def first_process() -> bool:
-    """Whether this is the one of them that people hear of."""
-    return started_together() == 1 or os.environ.get("RANK", "0") == "0"

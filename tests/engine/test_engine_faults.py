@@ -291,11 +291,11 @@ def test_a_full_disk_costs_no_step(tmp_path, monkeypatch):
     train(whole, Numbers(), class_loss, PLAIN)
     save, times = checkpoint._save, iter(range(100))
 
-    def full(tensors, folder):
+    def full(tensors, folder, *group):
         if next(times) in (1, 2):
             (folder / "half.safetensors").write_bytes(b"half")
             raise OSError(errno.ENOSPC, "No space left on device")
-        save(tensors, folder)
+        save(tensors, folder, *group)
 
     monkeypatch.setattr(checkpoint, "_save", full)
     module = net()
@@ -304,7 +304,7 @@ def test_a_full_disk_costs_no_step(tmp_path, monkeypatch):
     said = [line["what"] for line in lines(trained, "event")]
     assert said == ["a checkpoint could not be written (No space left on device); the one before is kept"] * 2
     assert not list(tmp_path.rglob("*.aside"))
-    monkeypatch.setattr(checkpoint, "_save", lambda tensors, folder: full_always())
+    monkeypatch.setattr(checkpoint, "_save", lambda *given: full_always())
     with pytest.raises(UserError, match="make room"):
         train(net(), Numbers(), class_loss, PLAIN.model_copy(update={"seed": 1}), folder=tmp_path / "other")
 

@@ -16,8 +16,8 @@ from torch import nn
 from melior.engine import clip
 from melior.engine.loop import train
 from melior.engine.losses import class_loss
-from melior.engine.mesh import Mesh
 from melior.engine.optimizers import Optimizers, inner_matrices
+from melior.engine.parallel.mesh import Mesh
 from melior.engine.schedules import factor, plateau
 from melior.engine.settings import Training
 from melior.errors import UserError
@@ -198,7 +198,7 @@ import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Shard, Replicate, distribute_tensor
 from melior.engine import clip
-from melior.engine.mesh import Mesh
+from melior.engine.parallel.mesh import Mesh
 dist.init_process_group("gloo", init_method="file://" + os.environ["STORE"], rank=0, world_size=1)
 one = init_device_mesh("cpu", (1,), mesh_dim_names=("a",))
 other = init_device_mesh("cpu", (1, 1), mesh_dim_names=("b", "c"))

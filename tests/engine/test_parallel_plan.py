@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from melior.engine.parallel_plan import GIB, MARGIN, choose, considered, plan, times_as_fast
-from melior.engine.plan_memory import PARTS, cut, in_flight, memory, stages
-from melior.engine.plan_sizes import Cluster, Part, Sizes, layer_activations, transformer
-from melior.engine.plan_time import link, seconds, sent
+from melior.engine.plan.layouts import GIB, MARGIN, choose, considered, plan, times_as_fast
+from melior.engine.plan.memory import PARTS, cut, in_flight, memory, stages
+from melior.engine.plan.sizes import Cluster, Part, Sizes, layer_activations, transformer
+from melior.engine.plan.time import link, seconds, sent
 from melior.layout import Layout
 
 GB = 1e9

@@ -15,13 +15,13 @@ from torch import nn  # noqa: E402
 
 from melior.engine.losses import class_loss  # noqa: E402
 from melior.engine.optimizers import Optimizers  # noqa: E402
-from melior.engine.parallel_plan import plan  # noqa: E402
-from melior.engine.plan_machine import cluster_here  # noqa: E402
-from melior.engine.plan_measured import heads_of, parts_of, sizes_of  # noqa: E402
-from melior.engine.plan_ready import about_to_train, readied  # noqa: E402
-from melior.engine.plan_sizes import Cluster, layer_activations, together, transformer  # noqa: E402
+from melior.engine.plan.layouts import plan  # noqa: E402
+from melior.engine.plan.machine import cluster_here  # noqa: E402
+from melior.engine.plan.measured import heads_of, parts_of, sizes_of  # noqa: E402
+from melior.engine.plan.ready import about_to_train, readied  # noqa: E402
+from melior.engine.plan.sizes import Cluster, layer_activations, together, transformer  # noqa: E402
 from melior.engine.settings import Training  # noqa: E402
-from melior.layout import Layout  # noqa: E402
+from melior.processes import Layout  # noqa: E402
 
 HERE = Cluster(ranks=1, per_machine=1, memory=1e12, flops=1e9, within=1e9, between=1e9)
 
@@ -173,15 +173,15 @@ def test_a_plan_stops_what_would_train():
 STARTED = """
 import json, torch
 from spread_toys import made
-from melior.engine.mesh import Mesh
-from melior.engine.parallel_plan import plan
-from melior.engine.plan_auto import chosen_here
-from melior.engine.plan_machine import measured_link
-from melior.engine.plan_measured import sizes_of
-from melior.engine.plan_sizes import Cluster
-from melior.engine.ranks import joined
+from melior.engine.parallel.mesh import Mesh
+from melior.engine.plan.layouts import plan
+from melior.engine.plan.auto import chosen_here
+from melior.engine.plan.machine import measured_link
+from melior.engine.plan.measured import sizes_of
+from melior.engine.plan.sizes import Cluster
+from melior.engine.parallel.ranks import joined
 from melior.engine.settings import Training
-from melior.engine.spread import local, spread
+from melior.engine.parallel.spread import local, spread
 from melior.layout import Layout
 
 torch.set_num_threads(1)

@@ -12,7 +12,7 @@ from spread_toys import made
 from stage_toys import staged
 
 from melior.engine.loop import train
-from melior.engine.ranks import joined
+from melior.engine.parallel.ranks import joined
 from melior.engine.settings import Training
 from melior.errors import UserError
 

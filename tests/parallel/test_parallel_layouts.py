@@ -11,6 +11,7 @@ BASE = {"epochs": 3, "batch_rows": 8, "optimizer": "sgd", "learning_rate": 0.05,
         "checkpoint_every": 0}  # fmt: skip
 COPIES, SHARDS, TENSOR = {}, {"sharded": True}, {"tensor": 2}
 LAYOUTS = {"copies": COPIES, "shards": SHARDS, "tensor": TENSOR}
+BESIDE = {**LAYOUTS, "shards": {"sharded": True, "background": True}}  # one of them writes while it goes on
 CLOSE, DRIFT = 1e-6, 1.5e-7
 
 
@@ -90,7 +91,8 @@ def test_a_checkpoint_is_read_under_other_layouts_and_by_other_numbers_of_ranks(
     undisturbed = trained(1, [{"name": "x", "toy": "deep", "settings": whole}])["x"]
     later = {"alone": (1, {}), "three": (3, SHARDS), "two": (2, SHARDS)}
     halves = [
-        {"name": f"{first} {then}", "toy": "deep", "settings": {**whole, "parallel": LAYOUTS[first]}, "stop_at": 6,
+        {"name": f"{first} {then}", "toy": "deep", "stop_at": 6,
+         "settings": {**whole, "checkpoint_every": 2, "parallel": BESIDE[first]},
          "folder": str(tmp_path / f"{first} {then}")}
         for first in LAYOUTS for then in later
     ]  # fmt: skip

@@ -10,8 +10,8 @@ from spread_toys import Deep, made
 from stage_toys import staged
 
 from melior.engine.blocks import chains
-from melior.engine.stages import Stage, split
-from melior.engine.traced import trace
+from melior.engine.parallel.stages import Stage, split
+from melior.engine.parallel.traced import trace
 
 
 def slowest(seconds, firsts):

@@ -11,7 +11,7 @@ import torch
 from spread_toys import made
 
 from melior.engine.loop import train
-from melior.engine.ranks import joined
+from melior.engine.parallel.ranks import joined
 from melior.engine.settings import Training
 
 

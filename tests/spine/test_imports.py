@@ -11,7 +11,7 @@ import melior
 
 SOURCE = Path(melior.__file__).parent
 ORDER = (
-    "errors", "_version", "progress", "questions", "samples",
+    "errors", "_version", "processes", "progress", "questions", "samples",
     "registry", "storage", "findings", "evidence", "layout", "recipe",
     "metrics", "texts", "images", "privacy", "engine", "data", "features", "predictor",
     "networks", "checks", "models", "methods",

@@ -41,13 +41,13 @@ def test_the_command_shows_the_plan_and_trains_nothing(recipe, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, ["train", str(path), "--plan", "--processes", "2", "--json", str(out)])
     assert done.exit_code == 0, done.output
-    assert "● data 2" in re.sub(r"\s+", " ", done.output).replace("│", "")
+    assert "● 1 copies 2" in re.sub(r"\s+", " ", done.output).replace("│", "")
     for word in (
         "weights",
         "gradients",
         "optimizer",
         "communication",
-        "times as fast",
+        "as fast as one rank",
         "assumed",
         "Nothing is trained",
     ):

@@ -1,11 +1,11 @@
-"""What further devices of the machine would have given a training, by the plan on paper (engine/parallel_plan.py)."""
+"""What further devices of the machine would have given a training, by the plan on paper (engine/plan/layouts.py)."""
 
 from dataclasses import dataclass
 from math import isfinite, prod
 
 from melior.checks._training import Record, durations
-from melior.engine.parallel_plan import times_as_fast
-from melior.engine.plan_hardware import one_machine
+from melior.engine.plan.hardware import one_machine
+from melior.engine.plan.layouts import times_as_fast
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from melior.checks._devices import devices_of, trained_weights
 from melior.checks._training import Record, TrainingCheck
-from melior.engine.parallel_plan import gib
-from melior.engine.plan_memory import dealt_out
-from melior.engine.plan_sizes import STATE
+from melior.engine.plan.layouts import gib
+from melior.engine.plan.memory import dealt_out
+from melior.engine.plan.sizes import STATE
 from melior.findings import Finding
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from melior.errors import RankLost, UserError
-from melior.layout import ENDED, first_process
+from melior.processes import ENDED, first_process
 
 INTERRUPTED, LOST = 130, 75
 COMMANDS = (

@@ -7,7 +7,7 @@ import typer
 
 from melior.cli import options as given
 from melior.cli.improve import default_run
-from melior.layout import first_process, started_together
+from melior.processes import first_process, started_together
 from melior.progress import silent
 
 INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended

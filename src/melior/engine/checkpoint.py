@@ -10,20 +10,45 @@ import json
 import os
 import shutil
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
+from torch import nn
 from torch.distributed.tensor import DTensor
 
-from melior.engine.mesh import Mesh
-from melior.engine.spread import local
-from melior.engine.state import Place, State, Tensors
+from melior.engine.parallel.mesh import Mesh
+from melior.engine.parallel.spread import local
+from melior.engine.settings import Training
+from melior.engine.state import Place, State, Tensors, frozen, shapes
 from melior.errors import UserError
 from melior.storage import sha256, write_atomic
 
 KEPT = 2
+NOT_NUMERICS = {
+    "device",
+    "threads",
+    "checkpoint_every",
+    "log_every",
+    "log_to",
+    "compile",
+    "micro_batch",
+    "precision",
+    "parallel",
+}
+
+
+class Held:
+    """A state as it is now: a copy of its tensors."""
+
+    def __init__(self, state: State) -> None:
+        self.copies = {name: one.clone() for name, one in state.tensors().items()}
+        self.wanted = state.wanted
+
+    def tensors(self) -> Tensors:
+        return self.copies
 
 
 @dataclass
@@ -34,6 +59,9 @@ class Checkpoints:
     training: str
     mesh: Mesh = field(default_factory=Mesh)
     damaged: list[str] = field(default_factory=list)  # sentences about those that cannot be used
+    _thread: Thread | None = field(default=None, repr=False)
+    _fault_beside: OSError | None = field(default=None, repr=False)
+    _beside: "Checkpoints | None" = field(default=None, repr=False)
 
     def there(self) -> list[Path]:
         """All finished ones, oldest first."""
@@ -41,7 +69,32 @@ class Checkpoints:
             return []
         return sorted(path for path in self.folder.iterdir() if path.name.isdigit())
 
-    def write(self, state: State, place: Place) -> Path:
+    def later(self, state: State, place: Place) -> None:
+        """Begins a new checkpoint from a copy, and comes back; what goes wrong with it is raised by the next `wait`."""
+        self.wait()
+        if self._beside is None:
+            self._beside = replace(self, mesh=self.mesh.aside())
+        beside, held, here = self._beside, Held(state), place.copy()
+
+        def work() -> None:
+            try:
+                beside.write(held, here)
+            except OSError as error:
+                self._fault_beside = error
+
+        self._thread = Thread(target=work, name="checkpoint")
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Until the checkpoint that was begun is written; an OSError where it could not be."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        fault, self._fault_beside = self._fault_beside, None
+        if fault is not None:
+            raise fault
+
+    def write(self, state: "State | Held", place: Place) -> Path:
         """A new checkpoint, verified; then the oldest beyond two are removed. An OSError leaves the older ones. All
         ranks together: each writes its part, the first what is written once."""
         last = self.there()
@@ -57,7 +110,7 @@ class Checkpoints:
         if not self.mesh.any(fault is not None):
             try:
                 tensors = state.tensors()
-                _save(tensors, aside)
+                _save(tensors, aside, self.mesh.group)
                 self._verify(tensors, aside, state)
             except OSError as error:
                 fault = error
@@ -86,9 +139,9 @@ class Checkpoints:
             if path not in calm[-1:]:
                 shutil.rmtree(path)
 
-    def _verify(self, tensors: Tensors, folder: Path, state: State) -> None:
+    def _verify(self, tensors: Tensors, folder: Path, state: "State | Held") -> None:
         """Reads back what this rank wrote and compares it, bit by bit."""
-        for name, found in _load(folder, state, set(tensors)).items():
+        for name, found in _load(folder, state, set(tensors), self.mesh.group).items():
             if not torch.equal(_bits(found), _bits(tensors[name])):
                 raise OSError(f"{folder.name}: {name} was not read back as it was written")
 
@@ -158,12 +211,21 @@ class Checkpoints:
         return None
 
 
+def same_training(settings: Training, local_steps: int, rows: int, module: nn.Module) -> str:
+    """What must be the same to go on with a training; on how many ranks is not among it, but for steps that each of
+    them makes alone."""
+    kept = settings.model_dump(mode="json", exclude=NOT_NUMERICS)
+    if local_steps:
+        kept["local_steps"] = local_steps
+    return digest([kept, rows, shapes(module), frozen(module)])
+
+
 def digest(of: Any) -> str:
     """A short digest of plain values."""
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _save(tensors: Tensors, folder: Path) -> None:
+def _save(tensors: Tensors, folder: Path, group: Any = None) -> None:
     from torch.distributed.checkpoint.api import CheckpointException
     from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
     from torch.distributed.checkpoint.state_dict_saver import save
@@ -174,13 +236,13 @@ def _save(tensors: Tensors, folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "torch.distributed is")
         try:
-            save(whole, storage_writer=writer)
+            save(whole, storage_writer=writer, process_group=group)
         except CheckpointException as error:  # of all ranks; a full disk is what it usually is
             cause: BaseException = next(iter(error.failures.values()))[0]
             raise cause from None
 
 
-def _load(folder: Path, state: State, names: set[str] | None = None) -> Tensors:
+def _load(folder: Path, state: "State | Held", names: set[str] | None = None, group: Any = None) -> Tensors:
     """The tensors of a checkpoint in which this rank has a part, dealt out as its own are; names: of these alone."""
     from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
     from torch.distributed.checkpoint.state_dict_loader import load
@@ -197,7 +259,7 @@ def _load(folder: Path, state: State, names: set[str] | None = None) -> Tensors:
             tensors[name] = torch.empty(size, dtype=dtype)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "torch.distributed is")
-        load(tensors, storage_reader=HuggingFaceStorageReader(str(folder)))
+        load(tensors, storage_reader=HuggingFaceStorageReader(str(folder)), process_group=group)
     return tensors
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from melior.engine.mesh import Mesh
 from melior.engine.optimizers import Optimizers, by_kind
+from melior.engine.parallel.mesh import Mesh
 from melior.engine.settings import Training
 
 

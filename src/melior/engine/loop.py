@@ -19,28 +19,29 @@ from torch import Tensor, nn
 from melior.engine import clip, guard, memory
 from melior.engine.average import Average
 from melior.engine.blocks import recomputed
-from melior.engine.checkpoint import Checkpoints, digest
+from melior.engine.checkpoint import Checkpoints, same_training
+from melior.engine.collate import micro_batches
 from melior.engine.device import Device, choose
 from melior.engine.diary import Diary
 from melior.engine.history import Line
-from melior.engine.local_steps import LocalSteps
-from melior.engine.lost import told_who_is_late
-from melior.engine.mesh import Heart, Mesh
 from melior.engine.norms import Layers, kinds, sampled
 from melior.engine.optimizers import Optimizers
-from melior.engine.order import Order, parts
+from melior.engine.order import Order
 from melior.engine.outputs import outputs, scores
-from melior.engine.pipeline import Pipeline
-from melior.engine.plan_auto import chosen_here
+from melior.engine.parallel.local_steps import LocalSteps
+from melior.engine.parallel.lost import told_who_is_late
+from melior.engine.parallel.mesh import Heart, Mesh
+from melior.engine.parallel.pipeline import Pipeline
+from melior.engine.parallel.ranks import here
+from melior.engine.parallel.spread import Spread, spread
+from melior.engine.plan.auto import chosen_here
 from melior.engine.precision import Precision
 from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch, Loss, Rows, Source
-from melior.engine.ranks import here
 from melior.engine.schedules import factor
 from melior.engine.settings import Training
-from melior.engine.spread import Spread, spread
 from melior.engine.start import start
-from melior.engine.state import Place, State, Tensors, frozen, shapes
+from melior.engine.state import Place, State, Tensors
 from melior.engine.surroundings import Interrupt, seed_step, surroundings
 from melior.engine.validation import Measure, validation, watched
 from melior.errors import UserError
@@ -50,17 +51,6 @@ __all__ = ["Trained", "outputs", "scores", "train"]
 
 AHEAD = 2  # steps whose batches are collated before they are asked for
 TRIED, STARVED = 8, 0.1  # on a CPU that is so from this step on, where collating took more than this share of the time
-NOT_NUMERICS = {
-    "device",
-    "threads",
-    "checkpoint_every",
-    "log_every",
-    "log_to",
-    "compile",
-    "micro_batch",
-    "precision",
-    "parallel",
-}
 
 
 @dataclass(frozen=True)
@@ -139,8 +129,9 @@ class Loop:
         assert settings.parallel != "auto"  # `train` has chosen
         self.mesh = Mesh.of(settings.parallel, device.device)
         self.heart = Heart(self.mesh)
-        self.local_steps = self.mesh.layout.local_steps
-        same = self._same(module)  # before it is spread: the same training under every layout
+        same = same_training(
+            settings, self.mesh.layout.local_steps, len(source), module
+        )  # before it is spread: the same training under every layout
         self.kinds = kinds(module)
         self.spread: Spread
         if self.mesh.size("pipeline") > 1:
@@ -148,8 +139,8 @@ class Loop:
         else:
             self.spread = spread(module, self.mesh, device.device)
         self.module = self.spread.module
-        self.lengths = source.lengths if settings.by_length else None
-        self.order = Order(len(source), settings.batch_rows, settings.seed, self.lengths, settings.same_rows)
+        lengths = source.lengths if settings.by_length else None
+        self.order = Order(len(source), settings.batch_rows, settings.seed, lengths, settings.same_rows)
         self.total = settings.steps or settings.epochs * self.order.steps_per_epoch
         self.optimizers = Optimizers(self.module, settings)
         self.optimizers.elsewhere = self.spread.elsewhere
@@ -319,20 +310,8 @@ class Loop:
         """The micro-batches of a step, collated (on the prefetching thread)."""
         if step in self.place.skipped:
             return []
-        made = [self._batch(rows, step) for rows in self._parts(step)]
+        made = micro_batches(self.source, self.order, step, self.place.micro_batch, self.mesh)
         return [one.pinned() for one in made] if self.device.is_gpu else made
-
-    def _parts(self, step: int) -> list[Rows]:
-        mesh = self.mesh
-        cut = parts(self.order.step(step), self.lengths, self.place.micro_batch, mesh.rank, mesh.ranks)
-        return [rows for rows in cut if len(rows) or mesh.ranks > 1]
-
-    def _batch(self, rows: Rows, step: int) -> Batch:
-        """These rows; where there are none for this rank, one that stands in for them and counts nothing: all ranks
-        meet in every pass."""
-        if len(rows):
-            return self.source.batch(rows)
-        return replace(self.source.batch(self.order.step(step)[:1]), rows=0, tokens=0, padding=0)
 
     def _global(self, values: list[float]) -> Sequence[float]:
         """Sums over all ranks; where they step alone, of this one."""
@@ -383,6 +362,7 @@ class Loop:
         was = self.place
         found = self.good
         if found is None and self.checkpoints is not None:
+            self.written()
             found = self.checkpoints.latest(self.state, calm=True) or self.checkpoints.latest(self.state)
         assert found is not None, "a good state is remembered before the first step"
         self.restore(*found)
@@ -457,8 +437,11 @@ class Loop:
         place.scale, place.good = self.precision.scale, self.precision.good
         self.diary.note_place(place)
         if self.checkpoints is not None and to_disk:
+            self.written()
             try:
-                self.checkpoints.write(self.state, replace(place, micro_batch=0) if self.spread.staged else place)
+                kept = replace(place, micro_batch=0) if self.spread.staged else place
+                begin = self.checkpoints.later if self.mesh.layout.background and not last else self.checkpoints.write
+                begin(self.state, kept)
                 self.good = None if place.calm else self.good
             except OSError as error:
                 sentence = f"a checkpoint could not be written ({error.strerror or error})"
@@ -468,6 +451,15 @@ class Loop:
         elif self.settings.non_finite == "lower" and place.calm:
             self.good = self.state.snapshot(), place.copy()
         self.saved_at = perf_counter()
+
+    def written(self) -> None:
+        """Until a checkpoint that is written beside the training is there; a fault of it is told."""
+        try:
+            if self.checkpoints is not None:
+                self.checkpoints.wait()
+        except OSError as error:
+            sentence = f"a checkpoint could not be written ({error.strerror or error})"
+            self.diary.event(self.place, "checkpoint", f"{sentence}; the one before is kept")
 
     # ---- what was chosen
 
@@ -485,13 +477,6 @@ class Loop:
 
     def _compiling_pays(self) -> bool:
         return self.device.is_gpu and self.total >= 2000 and not self.spread.staged
-
-    def _same(self, module: nn.Module) -> str:
-        """What must be the same to go on with a training; on how many ranks is not among it."""
-        kept = self.settings.model_dump(mode="json", exclude=NOT_NUMERICS)
-        if self.local_steps:
-            kept["local_steps"] = self.local_steps
-        return digest([kept, len(self.source), shapes(module), frozen(module)])
 
 
 def _from_compiler(error: BaseException) -> bool:

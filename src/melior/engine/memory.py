@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from melior.engine.device import Device
+from melior.engine.parallel.spread import local
 from melior.engine.problem import Batch, Rows, Source
-from melior.engine.spread import local
 
 BESIDE = 2.0  # what a pass holds beside what it saves for the backward pass: gradients of activations, work space
 SHARE = 0.5  # of the free memory that activations may take

@@ -57,7 +57,7 @@ class Training(BaseModel):
     device            auto: a GPU where there is one
     threads           CPU threads; 0: as torch has them
     parallel          how the ranks that were started together share the work (see layout.py); auto: by the plan (see
-                      plan_auto.py); None: each alone
+                      plan/auto.py); None: each alone
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -12,7 +12,7 @@ from melior.engine import memory
 from melior.engine.device import Device, choose, times_as_fast
 from melior.engine.norms import kinds
 from melior.engine.order import WINDOW, Order, parts
-from melior.engine.plan_hardware import cores
+from melior.engine.plan.hardware import cores
 from melior.engine.precision import Precision
 from melior.engine.problem import Rows, Source
 from melior.engine.settings import Training

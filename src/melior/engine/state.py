@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from melior.engine.average import Average
-from melior.engine.local_steps import LocalSteps
 from melior.engine.optimizers import Optimizers
-from melior.engine.spread import local
+from melior.engine.parallel.local_steps import LocalSteps
+from melior.engine.parallel.spread import local
 
 Tensors = dict[str, Tensor]
 

@@ -7,8 +7,8 @@ from torch import nn
 
 from melior.engine.device import Device
 from melior.engine.history import Line
-from melior.engine.mesh import Mesh
 from melior.engine.outputs import Elsewhere, passes
+from melior.engine.parallel.mesh import Mesh
 from melior.engine.problem import Loss, Source
 from melior.engine.settings import Training
 from melior.engine.state import Place

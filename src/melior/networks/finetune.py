@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from melior.engine.loop import Trained, train
-from melior.engine.plan_ready import about_to_train
+from melior.engine.plan.ready import about_to_train
 from melior.engine.settings import Training
 from melior.errors import UserError
 from melior.networks.adapters import load_adapter, save_adapter

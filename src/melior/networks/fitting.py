@@ -16,7 +16,7 @@ from melior.data.table import Floats
 from melior.engine.loop import train
 from melior.engine.losses import class_loss, multi_label_loss
 from melior.engine.outputs import scores
-from melior.engine.plan_ready import about_to_train
+from melior.engine.plan.ready import about_to_train
 from melior.engine.problem import Loss
 from melior.engine.rate_range import rate_range
 from melior.engine.settings import Training

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from melior.data.language import Row, language_rows, split_answer
-from melior.engine.ranks import Ranks, joined
+from melior.engine.parallel.ranks import Ranks, joined
 from melior.errors import UserError
 from melior.models.causal_lm import CausalLm
 from melior.progress import Progress, silent

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from melior.errors import MissingExtra, UserError
-from melior.layout import ENDED
+from melior.processes import ENDED
 from melior.trials.threads import cores
 
 REPLACED = 3  # times that lost processes are replaced

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from melior.data.splits import seal
-from melior.engine.parallel_plan import MARGIN, Plan, choose, considered, gib, plan
-from melior.engine.plan_ready import Ready, readied
-from melior.engine.plan_sizes import Cluster, Sizes
+from melior.engine.plan.layouts import MARGIN, Plan, choose, considered, gib, plan
+from melior.engine.plan.ready import Ready, readied
+from melior.engine.plan.sizes import Cluster, Sizes
 from melior.errors import UserError
 from melior.layout import Layout
 from melior.models._base import families, need_torch
@@ -104,8 +104,8 @@ def plan_training(
     found, recipe, rows, family = _about(
         source, target, model, methods, seed, columns, label_separator, progress
     )  # fmt: skip
-    from melior.engine.plan_machine import cluster_here, share_of_a_core
-    from melior.engine.plan_measured import sizes_of
+    from melior.engine.plan.machine import cluster_here, share_of_a_core
+    from melior.engine.plan.measured import sizes_of
 
     progress("planning", 0, 1)
     sizes = sizes_of(found.module, found.source, found.settings)

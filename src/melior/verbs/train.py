@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from melior.data.splits import seal
-from melior.engine.ranks import Ranks, joined
+from melior.engine.parallel.ranks import Ranks, joined
 from melior.models._network import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent

@@ -1,6 +1,6 @@
 """What a plan on paper needs to know: of a network and its training (`Sizes`), and of what it trains on (`Cluster`).
 
-Plain numbers and no torch: a plan can be made for machines that are not there (see parallel_plan.py).
+Plain numbers and no torch: a plan can be made for machines that are not there (see layouts.py).
 """
 
 from collections.abc import Iterable

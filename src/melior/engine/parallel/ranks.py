@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from melior.errors import UserError
-from melior.layout import started_together
+from melior.processes import started_together
 
 T = TypeVar("T")
 SAID = count(1)  # messages so far: all ranks say the same things in the same order

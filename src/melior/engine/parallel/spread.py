@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from melior.engine.blocks import repeated
-from melior.engine.mesh import Mesh
-from melior.engine.norms_of_ranks import own_statistics, shared_statistics
+from melior.engine.parallel.batch_norms import own_statistics, shared_statistics
+from melior.engine.parallel.mesh import Mesh
 
 BUCKET = 25 * 2**20  # bytes that go through one collective; DDP's own default
 
@@ -163,7 +163,7 @@ def spread(module: nn.Module, mesh: Mesh, device: torch.device) -> Spread:
     work = _same_weights(module)
     shared_statistics(work, mesh)
     if layout.tensor > 1:
-        from melior.engine.tensor_parallel import share_matrices
+        from melior.engine.parallel.tensor import share_matrices
 
         share_matrices(work, mesh)
     if layout.sharded and mesh.ranks > 1:

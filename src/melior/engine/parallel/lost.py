@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from melior.engine.mesh import Heart
+from melior.engine.parallel.mesh import Heart
 from melior.errors import RankLost
 
 WAITING = ("timed out", "timeout", "connection closed", "connection reset", "connection was closed", "broken pipe")

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +30,14 @@ class Mesh:
     rank, ranks  along the axis of data: whose rows these are
     layout       of all ranks
     axes         torch's mesh with the names of AXES; None where one process trains alone
+    group        of all ranks, where it is not the usual one
     """
 
     rank: int = 0
     ranks: int = 1
     layout: Layout = field(default_factory=lambda: Layout(data=1))
     axes: "DeviceMesh | None" = None
+    group: Any = None
 
     @classmethod
     def of(cls, layout: Layout | None, device: torch.device) -> "Mesh":
@@ -51,6 +53,10 @@ class Mesh:
         shape = (layout.pipeline, int(layout.data), layout.tensor)
         axes = init_device_mesh(device.type, shape, mesh_dim_names=AXES)
         return cls(axes.get_local_rank("data"), int(layout.data), layout, axes)
+
+    def aside(self) -> "Mesh":
+        """The same ranks for what goes on beside the training: two threads must not share a group of processes."""
+        return self if self.axes is None else replace(self, group=dist.new_group(backend="gloo"))
 
     @property
     def alone(self) -> bool:
@@ -115,7 +121,7 @@ class Mesh:
         if self.axes is None:
             return value
         found = torch.tensor(value, dtype=torch.float64, device=self.device)
-        dist.all_reduce(found, op=dist.ReduceOp.MAX)
+        dist.all_reduce(found, op=dist.ReduceOp.MAX, group=self.group)
         return float(found)
 
     def told(self, values: Sequence[float]) -> list[float]:

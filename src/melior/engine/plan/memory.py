@@ -3,13 +3,13 @@
 Weights, gradients and the optimiser's state, and what dealing them out saves: Rajbhandari et al., ZeRO, SC 2020; ours
 are its stages 0 (copies) and 3 (sharded). Activations: Korthikanti et al., 2022. What is not counted: the libraries
 themselves, rows in memory, copies of the state that a CPU keeps to go back to, and the losses of the allocator; the
-margin of `parallel_plan` is for these.
+margin of `layouts` is for these.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
-from melior.engine.plan_sizes import FLOAT, STATE, Part, Sizes, together
+from melior.engine.plan.sizes import FLOAT, STATE, Part, Sizes, together
 from melior.layout import Layout
 
 BUCKET = 25 * 2**20  # bytes that go through one collective (see spread.py)

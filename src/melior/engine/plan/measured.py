@@ -14,7 +14,7 @@ from melior.engine import memory
 from melior.engine.blocks import repeated
 from melior.engine.device import Device, choose
 from melior.engine.optimizers import inner_matrices
-from melior.engine.plan_sizes import Part, Sizes, state_bytes, together
+from melior.engine.plan.sizes import Part, Sizes, state_bytes, together
 from melior.engine.precision import Precision
 from melior.engine.problem import Batch, Rows, Source
 from melior.engine.settings import Training

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from melior.engine import memory
 from melior.engine.blocks import chains
 from melior.engine.device import Device
-from melior.engine.mesh import Mesh
 from melior.engine.outputs import Elsewhere
+from melior.engine.parallel.mesh import Mesh
+from melior.engine.parallel.spread import Summed
+from melior.engine.parallel.stages import Stage, split
+from melior.engine.parallel.traced import trace
 from melior.engine.precision import Precision
 from melior.engine.problem import Batch, Loss, Source
 from melior.engine.settings import Training
-from melior.engine.spread import Summed
-from melior.engine.stages import Stage, split
-from melior.engine.traced import trace
 from melior.errors import UserError
 
 A_STAGE = 4  # pieces of a step for each stage, where the layout does not say

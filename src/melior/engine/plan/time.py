@@ -10,8 +10,8 @@ its time (Narayanan et al., 2021, https://arxiv.org/abs/2104.04473).
 from dataclasses import dataclass
 from math import ceil, log2
 
-from melior.engine.plan_memory import BUCKET, Cut, Stage, stages
-from melior.engine.plan_sizes import FLOAT, Cluster, Sizes
+from melior.engine.plan.memory import BUCKET, Cut, Stage, stages
+from melior.engine.plan.sizes import FLOAT, Cluster, Sizes
 from melior.layout import Layout
 
 BACKWARD = 2 / 3  # of the work of a step: behind it gradients that are ready go over the network

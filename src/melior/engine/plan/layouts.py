@@ -1,19 +1,19 @@
 """A training planned on paper: what each rank holds, sends and takes under a layout, and which layout to take.
 
-Pure functions of plain numbers (plan_sizes.py), for machines that are there or not. Formulas with their sources stand
-in plan_memory.py and plan_time.py.
+Pure functions of plain numbers (sizes.py), for machines that are there or not. Formulas with their sources stand
+in memory.py and time.py.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from melior.engine.plan_memory import BUCKET, PARTS, Cut, cut, memory, stages
-from melior.engine.plan_sizes import FLOAT, Cluster, Part, Sizes
-from melior.engine.plan_time import BACKWARD, Seconds, seconds, sent
+from melior.engine.plan.memory import BUCKET, PARTS, Cut, cut, memory, stages
+from melior.engine.plan.sizes import FLOAT, Cluster, Part, Sizes
+from melior.engine.plan.time import BACKWARD, Seconds, seconds, sent
 from melior.layout import Layout
 
-MARGIN = 0.2  # of a device's memory that a plan leaves free, for what it does not count (see plan_memory.py)
+MARGIN = 0.2  # of a device's memory that a plan leaves free, for what it does not count (see memory.py)
 MOST_RANKS = 65_536  # that are thought of when nothing fits
 GIB = 2**30
 
@@ -22,8 +22,8 @@ GIB = 2**30
 class Plan:
     """What a layout comes to.
 
-    memory   bytes by part of the rank that needs the most, see plan_memory.PARTS
-    sent     bytes that a rank sends in a step, by part, see plan_time.SENT
+    memory   bytes by part of the rank that needs the most, see memory.PARTS
+    sent     bytes that a rank sends in a step, by part, see time.SENT
     seconds  of a step
     fits     whether the memory stays within that of a device, less the margin
     """
@@ -92,19 +92,20 @@ def plan(sizes: Sizes, cluster: Cluster, layout: Layout) -> Plan:
     return Plan(layout, cluster.ranks, rows, parts, most, taken, fits, sizes.rows, sizes.tokens)
 
 
-def considered(sizes: Sizes, cluster: Cluster) -> list[list[Plan]]:
+def considered(sizes: Sizes, cluster: Cluster, *, on_paper: bool = False) -> list[list[Plan]]:
     """The layouts that can be chosen, rung by rung: copies; shards; tensor ranks within a machine, with copies or
     shards; a pipeline with or without them, in its usual micro-batches or smaller ones. Tensor ranks divide the heads,
-    stages the blocks, and there are no more data ranks than rows in a step."""
+    stages the blocks, and there are no more data ranks than rows in a step. on_paper: also a pipeline of tensor ranks,
+    which can be planned and not trained yet."""
     found: list[list[Plan]] = []
-    for rung in _rungs(sizes, cluster):
+    for rung in _rungs(sizes, cluster, on_paper):
         plans = [plan(sizes, cluster, one) for one in rung if _possible(sizes, cluster, one)]
         if plans:
             found.append(plans)
     return found
 
 
-def _rungs(sizes: Sizes, cluster: Cluster) -> Iterator[list[Layout]]:
+def _rungs(sizes: Sizes, cluster: Cluster, on_paper: bool) -> Iterator[list[Layout]]:
     ranks = cluster.ranks
     yield [Layout()]
     if ranks == 1:
@@ -117,7 +118,7 @@ def _rungs(sizes: Sizes, cluster: Cluster) -> Iterator[list[Layout]]:
     yield [
         Layout(tensor=n, pipeline=cut, pieces=pieces)
         for cut in cuts
-        for n in (1, *shares)
+        for n in (1, *(shares if on_paper else []))
         for pieces in _pieces(sizes, ranks, n * cut, cut)
     ]
 
@@ -135,11 +136,11 @@ def _possible(sizes: Sizes, cluster: Cluster, layout: Layout) -> bool:
     return data > 0 and left == 0 and data <= sizes.rows and not (layout.sharded and data == 1)
 
 
-def choose(sizes: Sizes, cluster: Cluster) -> tuple[Layout, tuple[str, ...]]:
+def choose(sizes: Sizes, cluster: Cluster, *, on_paper: bool = False) -> tuple[Layout, tuple[str, ...]]:
     """The layout to take, and one or two sentences why: copies where they fit, else shards, else tensor ranks, else a
     pipeline; of several that fit, the one whose step takes least, so that sends and waits least. Where nothing fits it
-    is the one that needs the least memory, and a sentence says what it would take."""
-    rungs = considered(sizes, cluster)
+    is the one that needs the least memory, and a sentence says what it would take. on_paper: see `considered`."""
+    rungs = considered(sizes, cluster, on_paper=on_paper)
     if not rungs:
         raise ValueError(
             f"{cluster.ranks} ranks cannot share steps of {sizes.rows} rows: give fewer ranks or more rows"
@@ -198,7 +199,7 @@ def times_as_fast(step: float, trained: float, cluster: Cluster, fixed: float = 
     """How many times as fast copies on the cluster's ranks are as one process whose step takes `step` seconds: rows are
     shared, and gradients summed. fixed: the share of a step that does not shrink with its rows, 0..1.
 
-    >>> from melior.engine.plan_sizes import Cluster
+    >>> from melior.engine.plan.sizes import Cluster
     >>> fast = Cluster(ranks=2, per_machine=2, memory=1, flops=1, within=1e30, between=1, latency=0)
     >>> times_as_fast(1.0, 1e6, fast), round(times_as_fast(1.0, 1e6, fast, fixed=0.5), 2)
     (2.0, 1.33)

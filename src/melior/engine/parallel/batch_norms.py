@@ -6,7 +6,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from melior.engine.mesh import Mesh
+from melior.engine.parallel.mesh import Mesh
 
 
 class _Sum(torch.autograd.Function):

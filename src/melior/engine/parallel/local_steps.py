@@ -11,8 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from melior.engine.mesh import Mesh
 from melior.engine.optimizers import Optimizers
+from melior.engine.parallel.mesh import Mesh
 
 
 class LocalSteps:

@@ -1,5 +1,5 @@
 """The numbers that a plan needs of the machine that is at hand: measured where that takes no time, else assumed, and
-said to be (see plan_hardware.py)."""
+said to be (see hardware.py)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import nn
 
 from melior.engine.device import Device, choose
-from melior.engine.plan_hardware import (
+from melior.engine.plan.hardware import (
     CARRIED,
     ETHERNET_100,
     GPU_LATENCY,
@@ -22,8 +22,8 @@ from melior.engine.plan_hardware import (
     cores,
     gpu_named,
 )  # fmt: skip
-from melior.engine.plan_measured import calm, typical
-from melior.engine.plan_sizes import Cluster, Sizes
+from melior.engine.plan.measured import calm, typical
+from melior.engine.plan.sizes import Cluster, Sizes
 from melior.engine.precision import Precision
 from melior.engine.problem import Loss, Source
 from melior.engine.settings import Training

@@ -2,11 +2,11 @@
 
 from torch import nn
 
-from melior.engine.parallel_plan import choose
-from melior.engine.plan_machine import cluster_here
-from melior.engine.plan_measured import sizes_of
+from melior.engine.parallel.ranks import Ranks
+from melior.engine.plan.layouts import choose
+from melior.engine.plan.machine import cluster_here
+from melior.engine.plan.measured import sizes_of
 from melior.engine.problem import Loss, Source
-from melior.engine.ranks import Ranks
 from melior.engine.settings import Training
 from melior.errors import UserError
 from melior.layout import Layout

@@ -13,7 +13,7 @@ from torch.distributed.tensor import Replicate
 from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
 
 from melior.engine.blocks import repeated
-from melior.engine.mesh import Mesh
+from melior.engine.parallel.mesh import Mesh
 from melior.errors import UserError
 
 COLUMNS, ROWS, GATHERED = "colwise", "rowwise", "colwise_gather_output"

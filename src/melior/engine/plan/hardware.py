@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from melior.engine.plan_sizes import Cluster
+from melior.engine.plan.sizes import Cluster
 
 REACHED = 0.4  # of a device's peak in products that large trainings reach: 0.38-0.43 on H100 (Llama 3, 2024, table 4)
 CARRIED = 0.8  # of a link's nominal speed
