@@ -4,6 +4,7 @@ The engine trains `Spread.module` and calls `Spread.forward`; at the end `Spread
 the module that the caller gave, on every rank, so that what comes after knows nothing of ranks.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
@@ -71,14 +72,16 @@ class Copies(Spread):
 
         group = mesh.along("data")
         # weights that no row of a step reaches have no gradient on that rank; without looking for them it would wait
-        self.copies = DistributedDataParallel(
-            module,
-            device_ids=[device] if device.type == "cuda" else None,
-            process_group=group,
-            broadcast_buffers=False,
-            find_unused_parameters=True,
-            gradient_as_bucket_view=True,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of a name that is to change
+            self.copies = DistributedDataParallel(
+                module,
+                device_ids=[device] if device.type == "cuda" else None,
+                process_group=group,
+                broadcast_buffers=False,
+                find_unused_parameters=True,
+                gradient_as_bucket_view=True,
+            )
         self.copies.register_comm_hook(group, _sum)
         self.forward = self.copies
 

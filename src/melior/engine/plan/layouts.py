@@ -154,7 +154,7 @@ def choose(sizes: Sizes, cluster: Cluster, *, on_paper: bool = False) -> tuple[L
     return least.layout, (
         f"Nothing fits: the least is {gib(least.bytes)} a rank ({least.layout}), and {gib(cluster.memory)} less a "
         f"margin of {MARGIN:.0%} are there.",
-        needed(sizes, cluster, least),
+        needed(sizes, cluster, least, on_paper=on_paper),
     )
 
 
@@ -181,7 +181,7 @@ def _kind(layout: Layout) -> str:
     return "shards" if layout.sharded else "copies"
 
 
-def needed(sizes: Sizes, cluster: Cluster, least: Plan) -> str:
+def needed(sizes: Sizes, cluster: Cluster, least: Plan, *, on_paper: bool = False) -> str:
     """What it would take where nothing fits: more memory, or more ranks like these."""
     memory_of_each = least.bytes / (1 - MARGIN)
     said = f"It needs {cluster.ranks} ranks of {gib(memory_of_each)} each"
@@ -189,7 +189,7 @@ def needed(sizes: Sizes, cluster: Cluster, least: Plan) -> str:
     while ranks < MOST_RANKS:
         ranks = 2 * ranks if ranks % 2 == 0 or ranks == 1 else ranks + 1
         more = cluster.of(ranks)
-        if any(one.fits for rung in considered(sizes, more) for one in rung):
+        if any(one.fits for rung in considered(sizes, more, on_paper=on_paper) for one in rung):
             return f"{said}, or {ranks} ranks of {gib(cluster.memory)}."
     cheaper = "" if sizes.checkpointing else ", with activations computed again (checkpointing: true)"
     return f"{said}; more ranks do not make it fit: take shorter rows or a smaller model{cheaper}."
