@@ -21,7 +21,7 @@ from melior.engine.plan.measured import heads_of, parts_of, sizes_of  # noqa: E4
 from melior.engine.plan.ready import about_to_train, readied  # noqa: E402
 from melior.engine.plan.sizes import Cluster, layer_activations, together, transformer  # noqa: E402
 from melior.engine.settings import Training  # noqa: E402
-from melior.processes import Layout  # noqa: E402
+from melior.layout import Layout  # noqa: E402
 
 HERE = Cluster(ranks=1, per_machine=1, memory=1e12, flops=1e9, within=1e9, between=1e9)
 
