@@ -82,6 +82,9 @@ def test_local_steps_learn_and_all_ranks_end_alike():
     nesterov = case("outer", "numbers", outer, {"rows": 400}, epochs=4, optimizer="adamw", learning_rate=0.002)
     for found in trained(2, [plain, nesterov]).values():
         assert found["valid"][-1] < 0.75 * found["valid"][0]
+        assert len(found["met"]) == 25  # 200 steps
+        assert 0 < found["met"][:, 0].max() < 1  # apart
+        assert np.allclose(found["met"][:, 1] * 8, found["met"][:, 2])  # an eighth of what every step would send
 
 
 def test_a_checkpoint_is_read_under_other_layouts_and_by_other_numbers_of_ranks(tmp_path):

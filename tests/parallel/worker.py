@@ -14,6 +14,8 @@ from melior.engine.loop import train
 from melior.engine.parallel.ranks import joined
 from melior.engine.settings import Training
 
+MET = ("apart", "sent_bytes", "every_step_bytes")
+
 
 def stopping(case):
     """Ends a training as ctrl-C does, at the step `stop_at`."""
@@ -46,7 +48,8 @@ def main():
             flat = torch.cat([one.detach().flatten() for one in (*module.parameters(), *module.buffers())])
             if ranks.first:
                 out.mkdir(exist_ok=True)
-                np.savez(out / f"{case['name']}.npz", weights=flat.numpy(), losses=steps, valid=checked)
+                met = [[line[key] for key in MET] for line in trained.history if line["kind"] == "meet"]
+                np.savez(out / f"{case['name']}.npz", weights=flat.numpy(), losses=steps, valid=checked, met=met)
             every = [None] * ranks.count
             if ranks.count > 1:  # every rank ends with the same whole weights
                 torch.distributed.all_gather_object(every, float(flat.double().sum()))

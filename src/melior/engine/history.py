@@ -21,7 +21,7 @@ class Sink(Protocol):
 
 
 class History:
-    """Lines of five kinds, each with `kind` and `step` (steps done):
+    """Lines of six kinds, each with `kind` and `step` (steps done):
 
     start   what it is about, see start.start
     step    loss (mean over what counted since the last such line), rate, norm (of the gradient before clipping, the
@@ -29,6 +29,9 @@ class History:
             the time that batches were waited for), memory_mib (peak), seconds (since the beginning)
     valid   loss, and what `measure` gave
     layers  layers, units and signals (see norms.Layers.after)
+    meet    where ranks step alone (see parallel/local_steps.py): apart (how far their weights were, as a share of the
+            weights' length), steps (that each made alone), sent_bytes (by each rank so far), every_step_bytes (what
+            summing gradients at every step would have sent)
     event   name: non_finite, out_of_memory, compile, checkpoint; what: a sentence; more by name: micro_batch (rows at
             once from here on; 0: not even one) and before; data (whether rows are at fault), rows, at (the step that
             broke, where training went back) and rate (the factor of the rate from here on)

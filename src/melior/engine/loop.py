@@ -395,7 +395,7 @@ class Loop:
         if self.local.on:
             if place.step % self.local.every and place.step != self.total:
                 return  # ranks meet where they average, and only there
-            self.local.average(place.step)
+            self.diary.history.add({"kind": "meet", "step": place.step, **self.local.average(place.step)})
             every = -(-every // self.local.every) * self.local.every
         if (place.step % every == 0 or place.step == self.total) and (self.valid is not None or self.measure):
             self.validate()

@@ -16,11 +16,8 @@ from melior.engine.parallel.mesh import Mesh
 
 
 class LocalSteps:
-    """on      whether this training steps so
-    every   steps between meetings
-    sent    bytes that this rank sent so far, as a ring does: 2 (n - 1) / n of what is averaged
-    drift   how far the ranks' weights were apart when they last met, as a share of the length of the weights: what
-            stale weights there were
+    """on     whether this training steps so
+    every  steps between meetings
     """
 
     def __init__(self, module: nn.Module, optimizers: Optimizers, mesh: Mesh) -> None:
@@ -28,11 +25,14 @@ class LocalSteps:
         self.mesh, self.every = mesh, layout.local_steps
         self.on = layout.local_steps > 0 and mesh.ranks > 1
         self.rate, self.momentum = layout.outer_rate, layout.outer_momentum
-        self.sent, self.drift, self.counted = 0, 0.0, 0.0
+        self.counted = 0.0
         self.module = module
         self.common: dict[str, Tensor] = {}
         self.velocity: dict[str, Tensor] = {}
+        self.each_time = 0  # bytes that a rank sends when weights, or gradients, are summed around a ring
         if self.on:
+            whole = sum(one.nbytes for one in self._live().values())
+            self.each_time = 2 * (mesh.ranks - 1) * whole // mesh.ranks
             self.common = {name: one.detach().clone() for name, one in self._live().items()}
             self.velocity = {name: torch.zeros_like(one) for name, one in self.common.items()}
 
@@ -40,8 +40,8 @@ class LocalSteps:
         return {name: one for name, one in self.module.named_parameters() if one.requires_grad}
 
     @torch.no_grad()
-    def average(self, step: int) -> None:
-        """The ranks meet: all go on from the same weights."""
+    def average(self, step: int) -> dict[str, float]:
+        """The ranks meet: all go on from the same weights. What the history says of it."""
         live = self._live()
         total = self.mesh.sums([self.counted])[0]
         share = self.counted / total if total else 1 / self.mesh.ranks
@@ -52,7 +52,6 @@ class LocalSteps:
             common, velocity = self.common[name], self.velocity[name]
             way = (one - common) * share  # small beside the weights, so that little is lost to rounding
             dist.all_reduce(way, group=self.mesh.along("data"))
-            self.sent += 2 * (self.mesh.ranks - 1) * way.nbytes // self.mesh.ranks
             apart += (one - common - way).double().square().sum().cpu()
             length += one.double().square().sum().cpu()
             velocity.mul_(self.momentum).sub_(way)  # the way of all ranks together, taken for a gradient
@@ -62,7 +61,14 @@ class LocalSteps:
             if buffer.is_floating_point():  # running statistics
                 dist.all_reduce(buffer, group=self.mesh.along("data"))
                 buffer /= self.mesh.ranks
-        self.drift = float((apart / length.clamp(min=1e-30)).sqrt())
+        alone = step % self.every or self.every
+        drift = float((apart / length.clamp(min=1e-30)).sqrt())
+        return {
+            "apart": drift,
+            "steps": alone,
+            "sent_bytes": self.each_time * -(-step // self.every),
+            "every_step_bytes": self.each_time * step,
+        }
 
     def tensors(self) -> dict[str, Tensor]:
         """The common weights and their velocity, by name."""
