@@ -87,7 +87,8 @@ class Projection(MatrixStep):
             self.centre = self.centre + mean * np.where(np.isfinite(self.spread), self.spread, 0.0)
             total = float(variances.sum())
         kept = min(self.dimensions or count_for_share(variances, total, self.share), len(variances))
-        self.directions = directions[:kept]
+        # in the order in which a file gives it back: products of the other order differ in their last bits on some CPUs
+        self.directions = np.ascontiguousarray(directions[:kept])
         self.explained = float(variances[:kept].sum() / total) if total > 0 else 1.0
         return self
 

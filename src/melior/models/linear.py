@@ -106,7 +106,8 @@ class LinearScorer(MatrixScorer):
     """Weights (one row for two classes, else one a class), intercepts, and the classes seen in training."""
 
     def __init__(self, coef: NDArray[Any], intercept: NDArray[Any], present: NDArray[Any], classes: int) -> None:
-        self.coef = np.asarray(coef, dtype=np.float64)
+        # in the order in which a file gives it back: products in the other one differ in their last bits on some CPUs
+        self.coef = np.ascontiguousarray(coef, dtype=np.float64)
         self.intercept = np.asarray(intercept, dtype=np.float64)
         self.present = np.asarray(present, dtype=np.int32)
         self.classes = classes
