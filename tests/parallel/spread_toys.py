@@ -33,6 +33,10 @@ class Deep(nn.Module):
 
 def made(toy, rows=61, seed=0, **how):
     """(module, rows, loss, rows to validate on)"""
+    if toy == "broken":  # one of the rows is no number, or one so large that gradients overflow
+        source = Numbers(rows)
+        source.x[7] = float(how["value"])
+        return Deep(seed), source, class_loss, Numbers(23, seed=9)
     if toy == "numbers":
         return net(seed), Numbers(rows, weighted=True), class_loss, Numbers(23, seed=9)
     if toy == "deep":

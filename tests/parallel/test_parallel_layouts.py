@@ -87,6 +87,22 @@ def test_local_steps_learn_and_all_ranks_end_alike():
         assert np.allclose(found["met"][:, 1] * 8, found["met"][:, 2])  # an eighth of what every step would send
 
 
+@pytest.mark.parametrize("value", ["nan", "3e38"])
+def test_a_row_that_breaks_is_left_out_by_the_rank_that_has_it(value, tmp_path):
+    """Under copies all ranks leave the step out together, or go back together; those that step alone leave it out
+    alone: none may wait for the others where they do not come."""
+    how, layouts = {"value": value}, {"copies": COPIES, "alone": {"local_steps": 4}}
+    cases = [case(name, "broken", parallel, how, epochs=4, checkpoint_every=4) for name, parallel in layouts.items()]
+    on_disk = [{**one, "name": f"{one['name']} on disk", "folder": str(tmp_path / one["name"])} for one in cases]
+    one = one_process(cases[:1])["copies"]
+    for name, found in trained(2, [*cases, *on_disk]).items():
+        assert np.isfinite(found["weights"]).all(), name
+        assert np.isfinite(found["losses"]).all(), name
+        assert len(found["valid"]) == 4, name
+        if name.startswith("copies"):
+            assert np.abs(found["weights"] - one["weights"]).max() < CLOSE, name
+
+
 def test_a_checkpoint_is_read_under_other_layouts_and_by_other_numbers_of_ranks(tmp_path):
     """Half of the steps under one layout, the rest under another: as if one process had made them all."""
     whole = {**BASE, "steps": 12, "epochs": 1, "average": 0.9, "optimizer": "adamw", "learning_rate": 0.01,

@@ -24,6 +24,7 @@ from melior.engine.parallel.spread import local
 from melior.engine.settings import Training
 from melior.engine.state import Place, State, Tensors, frozen, shapes
 from melior.errors import UserError
+from melior.layout import Layout
 from melior.storage import sha256, write_atomic
 
 KEPT = 2
@@ -60,7 +61,7 @@ class Checkpoints:
     mesh: Mesh = field(default_factory=Mesh)
     damaged: list[str] = field(default_factory=list)  # sentences about those that cannot be used
     _thread: Thread | None = field(default=None, repr=False)
-    _fault_beside: OSError | None = field(default=None, repr=False)
+    _fault_beside: Exception | None = field(default=None, repr=False)
     _beside: "Checkpoints | None" = field(default=None, repr=False)
 
     def there(self) -> list[Path]:
@@ -79,14 +80,14 @@ class Checkpoints:
         def work() -> None:
             try:
                 beside.write(held, here)
-            except OSError as error:
+            except Exception as error:  # raised again by `wait`, on the thread that trains
                 self._fault_beside = error
 
         self._thread = Thread(target=work, name="checkpoint")
         self._thread.start()
 
     def wait(self) -> None:
-        """Until the checkpoint that was begun is written; an OSError where it could not be."""
+        """Until the checkpoint that was begun is written; an OSError where it could not be, or what else went wrong."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -211,12 +212,12 @@ class Checkpoints:
         return None
 
 
-def same_training(settings: Training, local_steps: int, rows: int, module: nn.Module) -> str:
+def same_training(settings: Training, layout: Layout, rows: int, module: nn.Module) -> str:
     """What must be the same to go on with a training; on how many ranks is not among it, but for steps that each of
     them makes alone."""
     kept = settings.model_dump(mode="json", exclude=NOT_NUMERICS)
-    if local_steps:
-        kept["local_steps"] = local_steps
+    if layout.local_steps:
+        kept["local_steps"] = [layout.local_steps, layout.outer_rate, layout.outer_momentum]
     return digest([kept, rows, shapes(module), frozen(module)])
 
 

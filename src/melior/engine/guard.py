@@ -12,6 +12,7 @@ from melior.engine.device import Device
 from melior.engine.problem import Batch, Loss, Rows, Source
 from melior.engine.settings import Training
 from melior.engine.state import Place
+from melior.engine.surroundings import still
 
 LOWERED_MOST = 10  # times that the rate is halved before giving up
 IN_A_ROW = 10  # steps left out one after the other before giving up
@@ -57,15 +58,12 @@ def faulty_rows(module: nn.Module | None, source: Source, loss: Loss, rows: Rows
     """The rows whose loss is no number by itself, with the weights as they are; none without a module to ask."""
     if module is None:
         return np.array([], dtype=np.int64)
-    was, found = module.training, []
-    module.eval()
-    try:
+    found = []
+    with still(module):
         for row in rows:
             batch = source.batch(_alone(row)).to(device.device)
             if not bool(torch.isfinite(loss(module(**batch.inputs), batch)[0])):
                 found.append(row)
-    finally:
-        module.train(was)
     return np.array(found, dtype=np.int64)
 
 

@@ -34,7 +34,6 @@ from melior.engine.parallel.mesh import Heart, Mesh
 from melior.engine.parallel.pipeline import Pipeline
 from melior.engine.parallel.ranks import here
 from melior.engine.parallel.spread import Spread, spread
-from melior.engine.plan.auto import chosen_here
 from melior.engine.precision import Precision
 from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch, Loss, Rows, Source
@@ -94,6 +93,8 @@ def train(
     device = choose(settings)
     layout, why = settings.parallel, tuple[str, ...]()
     if layout == "auto":
+        from melior.engine.plan.auto import chosen_here
+
         layout, why = chosen_here(module, source, loss, settings, here()) if here().count > 1 else (None, why)
         settings = settings.model_copy(update={"parallel": layout})
     came_from = next(module.parameters()).device
@@ -129,9 +130,8 @@ class Loop:
         assert settings.parallel != "auto"  # `train` has chosen
         self.mesh = Mesh.of(settings.parallel, device.device)
         self.heart = Heart(self.mesh)
-        same = same_training(
-            settings, self.mesh.layout.local_steps, len(source), module
-        )  # before it is spread: the same training under every layout
+        # before it is spread: the same training under every layout
+        same = same_training(settings, self.mesh.layout, len(source), module)
         self.kinds = kinds(module)
         self.spread: Spread
         if self.mesh.size("pipeline") > 1:
@@ -150,6 +150,8 @@ class Loop:
         self.precision = Precision.of(device)
         self.place = Place()
         self.good: tuple[Tensors, Place] | None = None  # the last good state, where it is not on disk
+        if self.local.on and settings.non_finite == "lower":  # to go back together, ranks would have to meet
+            self.settings = settings = settings.model_copy(update={"non_finite": "skip"})
         self.checkpoints = None if folder is None else Checkpoints(folder / "checkpoints", same, self.mesh)
         mine = self.mesh.first  # what people read is written once
         self.diary = Diary(folder if mine else None, settings, device, progress if mine else silent, self.total)
@@ -396,7 +398,7 @@ class Loop:
             if place.step % self.local.every and place.step != self.total:
                 return  # ranks meet where they average, and only there
             self.diary.history.add({"kind": "meet", "step": place.step, **self.local.average(place.step)})
-            every = -(-every // self.local.every) * self.local.every
+            every = self.local.at_a_meeting(every)
         if (place.step % every == 0 or place.step == self.total) and (self.valid is not None or self.measure):
             self.validate()
         if place.step == self.total and not place.stopped:
@@ -404,6 +406,8 @@ class Loop:
         if self.mesh.any(self.interrupt.asked) and not place.stopped:
             place.stopped = "interrupted"
         steps, seconds = self.settings.checkpoint_steps, self.settings.checkpoint_seconds
+        if self.local.on and steps:
+            steps = self.local.at_a_meeting(steps)
         due = steps is not None and place.step % steps == 0
         if place.stopped or due or (seconds is not None and self._for_so_long(seconds)):
             self.remember(last=bool(place.stopped))
@@ -418,8 +422,9 @@ class Loop:
         with self.average.swapped():
             self.spread.changed()
             found = validation(
-                self.spread.passing(), self.valid, self.loss, self.measure, place.micro_batch, self.device, self.mesh
-            )
+                self.spread.passing(), self.valid, self.loss, self.measure, place.micro_batch, self.device, self.mesh,
+                shared=self.spread.passes_alone,
+            )  # fmt: skip
             line = {"kind": "valid", "step": place.step, **found}
             if watched(line, self.settings, place) and self.settings.keeps_best:
                 self.state.keep_best()

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from melior.engine.device import Device
 from melior.engine.parallel.spread import local
 from melior.engine.problem import Batch, Rows, Source
+from melior.engine.surroundings import still
 
 BESIDE = 2.0  # what a pass holds beside what it saves for the backward pass: gradients of activations, work space
 SHARE = 0.5  # of the free memory that activations may take
@@ -35,13 +36,8 @@ def saved_bytes(module: nn.Module, batch: Batch) -> int:
             held.append(tensor)
         return tensor
 
-    was = module.training
-    module.eval()  # running statistics stay as they are
-    try:
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            module(**batch.inputs)
-    finally:
-        module.train(was)
+    with still(module), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        module(**batch.inputs)
     return sum(kept.values())
 
 

@@ -38,12 +38,20 @@ def outputs(
 
 
 def passes(
-    module: nn.Module, source: Source, at_once: int, device: Device, by_length: bool = True
+    module: nn.Module,
+    source: Source,
+    at_once: int,
+    device: Device,
+    by_length: bool = True,
+    *,
+    part: slice = slice(None),
 ) -> Iterator[tuple[Batch, Rows, Any]]:
-    """(batch on the device, its rows, outputs); fewer rows at once where memory runs out."""
+    """(batch on the device, its rows, outputs); fewer rows at once where memory runs out. part: of the rows in the
+    order in which they are taken."""
     order = np.arange(len(source))
     if by_length and source.lengths is not None:
         order = np.argsort(-source.lengths, kind="stable")
+    order = order[part]
     precision, was, done = Precision.of(device), module.training, 0
     module.eval()
     try:

@@ -16,6 +16,7 @@ from melior.engine.plan.hardware import cores
 from melior.engine.precision import Precision
 from melior.engine.problem import Rows, Source
 from melior.engine.settings import Training
+from melior.engine.surroundings import still
 
 PROBED_FROM = 500  # steps; timing a few forward passes costs about four
 REPEATS = 3  # the best of
@@ -87,8 +88,7 @@ def twice(module: nn.Module, source: Source, rows: Rows, device: Device) -> floa
 
     2 where the device has all that it can do; near 1 where it waits for more.
     """
-    was, precision = module.training, Precision.of(device)
-    module.eval()  # running statistics stay as they are
+    precision = Precision.of(device)
 
     def seconds(some: Rows) -> float:
         batch = source.batch(some).to(device.device)
@@ -102,11 +102,9 @@ def twice(module: nn.Module, source: Source, rows: Rows, device: Device) -> floa
         return best
 
     try:
-        with torch.no_grad(), precision.forward():
+        with still(module), torch.no_grad(), precision.forward():
             return seconds(np.concatenate([rows, rows])) / seconds(rows)
     except (RuntimeError, MemoryError) as error:
         if not memory.ran_out(error):
             raise
         return None
-    finally:
-        module.train(was)

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils import deterministic
 
 from melior.engine.device import Device
@@ -62,6 +63,17 @@ def surroundings(settings: Training, device: Device) -> Iterator[Interrupt]:
             torch.set_num_threads(threads)
             torch.use_deterministic_algorithms(exact[0], warn_only=exact[1])
             filler.fill_uninitialized_memory = filled
+
+
+@contextmanager
+def still(module: nn.Module) -> Iterator[None]:
+    """Inside, the module is in eval mode: nothing is drawn, and running statistics stay as they are."""
+    was = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(was)
 
 
 def seed_step(seed: int, step: int, device: torch.device, rank: int = 0) -> None:

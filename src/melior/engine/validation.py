@@ -25,13 +25,19 @@ def validation(
     at_once: int,
     device: Device,
     mesh: Mesh,
+    *,
+    shared: bool = False,
 ) -> dict[str, float]:
     """`loss` (mean over what counts) where there are rows for it, and what `measure` says. The module is in eval mode
-    meanwhile."""
+    meanwhile.
+
+    shared  each data rank takes its share of the rows; else all take all of them, and meet in every pass
+    """
     found: dict[str, float] = {}
     if valid is not None:
         total, count = 0.0, 0.0
-        for batch, _, out in passes(module, valid, at_once, device):
+        part = slice(mesh.rank, None, mesh.ranks) if shared else slice(None)
+        for batch, _, out in passes(module, valid, at_once, device, part=part):
             if isinstance(out, Elsewhere):  # the last stage of a pipeline has the outputs
                 continue
             one, counted = loss(out, batch)

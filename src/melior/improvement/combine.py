@@ -57,17 +57,10 @@ def combine(race: Race, judged: Sequence[tuple[Runner, Judged]]) -> Combined:
         )[0]
         names = tuple(choice.name for choice in together.methods)
         evidence.append(
-            Evidence(
-                methods=names,
-                effect=verdict.effect,
-                low=verdict.low,
-                high=verdict.high,
-                p=verdict.p,
-                p_adjusted=verdict.p_adjusted,
-                verdict=verdict.verdict,
+            verdict.evidence(
+                names,
                 seconds=sum(result.seconds for result in done.values()),
                 trials=len(done),
-                detectable=verdict.detectable,
                 reason=f"{addition.name} added to the rest: {verdict.reason}",
                 treats=runner.candidate.treats,
                 settings=dict(addition.settings),

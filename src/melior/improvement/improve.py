@@ -350,18 +350,10 @@ def _predictions(predictor: Predictor, table: Table, truth: Floats) -> Predictio
 
 
 def _evidence(runner: Runner, judged: Judged) -> Evidence:
-    return Evidence(
-        methods=(runner.candidate.method.name,),
-        effect=judged.effect,
-        low=judged.low,
-        high=judged.high,
-        p=judged.p,
-        p_adjusted=judged.p_adjusted,
-        verdict=judged.verdict,
+    return judged.evidence(
+        (runner.candidate.method.name,),
         seconds=runner.seconds,
         trials=max(len(runner.results), 1),
-        detectable=judged.detectable,
-        reason=judged.reason,
         treats=runner.candidate.treats,
         settings=dict(runner.candidate.method.settings),
         stage="confirm" if runner.complete else "screen",

@@ -146,17 +146,10 @@ def evidence_of(tried: Tried, verdict: Judged, symptoms: set[str], *, stage: str
     """What the trial of the last of its changes showed."""
     last = tried.changes[-1]
     added = f"{last.name} added to the rest: " if stage == "combine" else ""
-    return Evidence(
-        methods=tried.names,
-        effect=verdict.effect,
-        low=verdict.low,
-        high=verdict.high,
-        p=verdict.p,
-        p_adjusted=verdict.p_adjusted,
-        verdict=verdict.verdict,
+    return verdict.evidence(
+        tried.names,
         seconds=tried.trial.seconds,
         trials=1,
-        detectable=verdict.detectable,
         reason=f"{added}{verdict.reason}",
         treats=tuple(name for name in last.treats if name in symptoms),
         settings={key: value for key, value in last.settings.items() if value is not None},

@@ -21,15 +21,16 @@ Weights that do not depend on the results leave the level over all candidates wh
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri, log_ndtr, ndtr, ndtri
 
 from melior.data.table import Floats, Rows
-from melior.evidence import Verdict
+from melior.evidence import Evidence, Verdict
 from melior.metrics import Metric, Predictions
 from melior.metrics._base import Kernel, prepare
 
@@ -66,6 +67,10 @@ class Judged:
     verdict: Verdict
     detectable: float | None
     reason: str
+
+    def evidence(self, methods: tuple[str, ...], **told: Any) -> Evidence:
+        """What is kept of it. told: what else `Evidence` has; a `reason` there goes before its own."""
+        return Evidence(**{**asdict(self), "methods": methods, **told})
 
 
 def compare(

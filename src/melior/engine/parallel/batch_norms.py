@@ -31,22 +31,22 @@ def summed(values: Tensor, group: Any) -> Tensor:
     return found
 
 
-def shared_statistics(module: nn.Module, mesh: Mesh) -> None:
+def shared_statistics(module: nn.Module, mesh: Mesh) -> list[Any]:
     """Makes every batch normalisation inside take mean and variance over the rows of all data ranks while training.
 
-    Ioffe and Szegedy, Batch Normalization, ICML 2015. torch's SyncBatchNorm is for GPUs alone.
+    Returns them. Ioffe and Szegedy, Batch Normalization, ICML 2015. torch's SyncBatchNorm is for GPUs alone.
     """
     if mesh.ranks == 1:
-        return
+        return []
     group = mesh.along("data")
-    for one in module.modules():
-        if isinstance(one, nn.modules.batchnorm._BatchNorm):
-            plain = one.forward
+    found: list[Any] = [one for one in module.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
+    for one in found:
 
-            def forward(values: Tensor, one: Any = one, plain: Any = plain) -> Tensor:
-                return normalized(one, values, group) if one.training else plain(values)
+        def forward(values: Tensor, one: Any = one, plain: Any = one.forward) -> Tensor:
+            return normalized(one, values, group) if one.training else plain(values)
 
-            one.__dict__["forward"] = forward
+        one.__dict__["forward"] = forward
+    return found
 
 
 def own_statistics(module: nn.Module) -> None:

@@ -39,6 +39,10 @@ class LocalSteps:
     def _live(self) -> dict[str, Tensor]:
         return {name: one for name, one in self.module.named_parameters() if one.requires_grad}
 
+    def at_a_meeting(self, steps: int) -> int:
+        """So many steps, or the next more after which ranks meet."""
+        return -(-steps // self.every) * self.every
+
     @torch.no_grad()
     def average(self, step: int) -> dict[str, float]:
         """The ranks meet: all go on from the same weights. What the history says of it."""
@@ -66,7 +70,7 @@ class LocalSteps:
         return {
             "apart": drift,
             "steps": alone,
-            "sent_bytes": self.each_time * -(-step // self.every),
+            "sent_bytes": self.each_time * (self.at_a_meeting(step) // self.every),
             "every_step_bytes": self.each_time * step,
         }
 

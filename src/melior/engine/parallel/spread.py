@@ -25,10 +25,12 @@ class Spread:
     """One process: the module as it is."""
 
     staged = False  # whether this rank has some of the layers alone: see pipeline.py
+    passes_alone = True  # whether a forward pass without gradients needs no other rank
 
     def __init__(self, module: nn.Module, mesh: Mesh) -> None:
         self.given, self.module, self.mesh = module, module, mesh
         self.forward: Callable[..., Any] = module
+        self.batch_norms: list[Any] = []  # those that take their statistics over all ranks
 
     def last(self, flag: bool) -> None:
         """Whether the backward pass to come is the last of its step: only then gradients go over the network."""
@@ -38,9 +40,8 @@ class Spread:
 
     def counts(self, flag: bool) -> None:
         """Whether the batch to come holds rows of this rank, or only stands in where it has none."""
-        for one in self.module.modules():
-            if isinstance(one, nn.modules.batchnorm._BatchNorm):
-                one.counts_rows = flag  # type: ignore[assignment]
+        for one in self.batch_norms:
+            one.counts_rows = flag
 
     @property
     def elsewhere(self) -> set[Tensor]:
@@ -104,6 +105,8 @@ class Summed(Spread):
     """Copies of what this rank holds of a pipeline or of each matrix: its gradients are summed over the data ranks
     after the backward pass."""
 
+    passes_alone = False
+
     def summed(self, gradients: Sequence[Tensor]) -> None:
         if self.mesh.ranks == 1:
             return
@@ -125,6 +128,8 @@ class Summed(Spread):
 
 class Shards(Spread):
     """Weights, gradients and the optimiser's state dealt out over the data ranks (FSDP2)."""
+
+    passes_alone = False
 
     def __init__(self, given: nn.Module, module: nn.Module, mesh: Mesh) -> None:
         from torch.distributed.fsdp import FSDPModule, fully_shard
@@ -161,10 +166,12 @@ def spread(module: nn.Module, mesh: Mesh, device: torch.device) -> Spread:
     if layout.local_steps:
         return Spread(module, mesh)
     if not layout.sharded and layout.tensor == 1:
-        shared_statistics(module, mesh)
-        return Copies(module, mesh, device)
+        norms = shared_statistics(module, mesh)
+        copies = Copies(module, mesh, device)
+        copies.batch_norms = norms
+        return copies
     work = _same_weights(module)
-    shared_statistics(work, mesh)
+    norms = shared_statistics(work, mesh)
     if layout.tensor > 1:
         from melior.engine.parallel.tensor import share_matrices
 
@@ -174,6 +181,7 @@ def spread(module: nn.Module, mesh: Mesh, device: torch.device) -> Spread:
     else:
         made = Summed(module, mesh)
         made.module, made.forward = work, work
+    made.batch_norms = norms
     _emptied(module, work)
     return made
 

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
-from melior.engine.parallel.traced import BEFORE, Trace, state_of, still
+from melior.engine.parallel.traced import BEFORE, Trace, state_of
+from melior.engine.surroundings import still
 
 NO_NUMBER = float("nan")
 NEAR = 1e-3  # how far a cut network may be from the whole one, as a share of the length of what it gives

@@ -2,8 +2,8 @@
 to block, and how long each takes."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
 from time import perf_counter
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from melior.engine.surroundings import still
 
 BEFORE = -1  # the place of what is computed before the first block is entered
 REPEATS = 3  # forward passes that are timed; the best counts
@@ -111,17 +113,6 @@ def _now() -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return perf_counter()
-
-
-@contextmanager
-def still(module: nn.Module) -> Iterator[None]:
-    """Inside, the module is in eval mode: nothing is drawn, and running statistics stay as they are."""
-    was = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(was)
 
 
 def state_of(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:

@@ -22,11 +22,12 @@ from melior.engine.plan.hardware import (
     cores,
     gpu_named,
 )  # fmt: skip
-from melior.engine.plan.measured import calm, typical
+from melior.engine.plan.measured import typical
 from melior.engine.plan.sizes import Cluster, Sizes
 from melior.engine.precision import Precision
 from melior.engine.problem import Loss, Source
 from melior.engine.settings import Training
+from melior.engine.surroundings import still
 
 LONG_ENOUGH = 0.2  # seconds of the timed passes
 MOST_TIMED = 64  # rows of them
@@ -172,7 +173,7 @@ def _timed(module: nn.Module, source: Source, loss: Loss, settings: Training, si
 
     try:
         torch.set_num_threads(1)
-        with calm(module), Precision.of(choose(settings)).forward():
+        with still(module), Precision.of(choose(settings)).forward():
             once(1)  # warms up
             first = once(1)
             many = int(np.clip(LONG_ENOUGH / max(first, 1e-6), 2, MOST_TIMED))

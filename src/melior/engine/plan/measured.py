@@ -1,7 +1,5 @@
 """The numbers that a plan needs of a network that is at hand: counted and measured, not assumed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import gcd
 from typing import Any
 
@@ -18,6 +16,7 @@ from melior.engine.plan.sizes import Part, Sizes, state_bytes, together
 from melior.engine.precision import Precision
 from melior.engine.problem import Batch, Rows, Source
 from melior.engine.settings import Training
+from melior.engine.surroundings import still
 
 CPU_ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # torch counts that of GPUs alone
 
@@ -80,7 +79,7 @@ def sizes_of(module: nn.Module, source: Source, settings: Training, device: Devi
         first = out[0] if isinstance(out, tuple) else out
         states.append(first.numel() if isinstance(first, Tensor) else 0)
 
-    with calm(module), torch.no_grad(), counter:
+    with still(module), torch.no_grad(), counter:
         hook = repeated(module)[0].register_forward_hook(look) if blocks else None
         out = module(**{name: one.to(here) for name, one in inputs.inputs.items()})
         if hook is not None:
@@ -135,14 +134,3 @@ def _activations(module: nn.Module, source: Source, dtype: torch.dtype, here: to
             for rows in (1, 2)
         ]
     return float(kept[1] - kept[0] if len(source) > 1 and kept[1] > kept[0] else kept[0])
-
-
-@contextmanager
-def calm(module: nn.Module) -> Iterator[None]:
-    """Inside, running statistics stay as they are."""
-    was = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(was)
