@@ -70,12 +70,36 @@ def test_a_killed_process_is_replaced_and_the_end_is_the_same(rows, tmp_path):
     assert weights[0] == weights[1]
 
 
-def kill_one_of(run):
-    """kill -9 of the second process, once there is a checkpoint."""
+def test_ctrl_c_leaves_a_run_that_works(rows, tmp_path):
+    model = "tabular_network: {epochs: 2000, dropout: 0.0, checkpoint_every: 50}"
+    run = tmp_path / "run"
+    command = [*MELIOR, "train", recipe(rows, "stop.yaml", model=model), "--processes", "2", "--run", str(run)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    until_a_checkpoint(run)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said[-2000:]
+    assert said.count("melior: interrupted") == 1
+    assert "Traceback" not in said
+    about = json.loads((run / "run.json").read_text())
+    assert about["state"] == "finished"
+    assert about["interrupted"].startswith("step ")
+    answers = [*MELIOR, "predict", str(run), str(rows / "rows.csv"), "--out", str(tmp_path / "out.csv")]
+    assert subprocess.run(answers, capture_output=True, timeout=120).returncode == 0
+
+
+def until_a_checkpoint(run):
     end = time.time() + 120
     while not list(run.glob("training/*/checkpoints/0*")):
         assert time.time() < end, "no checkpoint was written"
         time.sleep(0.05)
+
+
+def kill_one_of(run):
+    """kill -9 of the second process, once there is a checkpoint."""
+    until_a_checkpoint(run)
     for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
         try:
             given = Path(f"/proc/{pid}/environ").read_text().split("\0")
@@ -92,10 +116,7 @@ def test_a_process_that_hangs_is_named_with_its_step(rows, tmp_path):
     model = "tabular_network: {epochs: 2000, dropout: 0.0, checkpoint_every: 20}"
     given = recipe(rows, "hang.yaml", parallel="{timeout: 5}", model=model)
     processes = start(2, [*MELIOR, "train", given, "--run", str(tmp_path / "run")])
-    end = time.time() + 120
-    while not list(tmp_path.glob("run/training/*/checkpoints/0*")):
-        assert time.time() < end, "no checkpoint was written"
-        time.sleep(0.05)
+    until_a_checkpoint(tmp_path / "run")
     processes[1].send_signal(signal.SIGSTOP)
     _, said = processes[0].communicate(timeout=120)
     processes[1].kill()

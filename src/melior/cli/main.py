@@ -50,10 +50,10 @@ def run() -> None:
     try:
         app()
     except UserError as error:
-        end_with(2, f"melior: {error}")
+        end_with(2, str(error))
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, KeyboardInterrupt) or end.code == INTERRUPTED:  # typer may have caught it already
-            end_with(INTERRUPTED, "melior: interrupted; the same command goes on from here.")
+            end_with(INTERRUPTED, "interrupted; the same command goes on from here.")
         raise
     except RankLost as error:
         print(f"melior: {error}", file=sys.stderr)
@@ -73,5 +73,5 @@ def end_with(code: int, sentence: str) -> None:
             write_atomic(Path(told), f"{code} {sentence}")
         sys.exit(0)
     if first_process():
-        print(sentence, file=sys.stderr)
+        print(f"melior: {sentence}", file=sys.stderr)
     sys.exit(code)

@@ -47,7 +47,8 @@ def register(app: typer.Typer) -> None:
             from melior.verbs.launch import launch
 
             folder = run if run is not None else default_run(source, "-train")
-            raise typer.Exit(launch(["train", *given.others("--processes", "--run", "-r")], processes, folder))
+            launch(["train", *given.others("--processes", "--run", "-r")], processes, folder)
+            return
         from melior.cli import show
         from melior.verbs.language import LanguageTraining
         from melior.verbs.train import train as verb

@@ -18,16 +18,18 @@ from melior.processes import ENDED
 from melior.trials.threads import cores
 
 REPLACED = 3  # times that lost processes are replaced
+STOPPED = 130  # exit code of the agent after ctrl-C
 
 
-def launch(arguments: Sequence[str], processes: int, run: Path) -> int:
-    """Runs `melior ARGUMENTS --run RUN` in so many processes; its exit code. What they say comes through as it is."""
+def launch(arguments: Sequence[str], processes: int, run: Path) -> None:
+    """Runs `melior ARGUMENTS --run RUN` in so many processes. What they say comes through as it is; how they end is how
+    this ends: with a UserError, a KeyboardInterrupt, or well."""
     if find_spec("torch") is None:
         raise MissingExtra("--processes", "networks")
     with tempfile.TemporaryDirectory(prefix="melior-") as folder:
         ended = Path(folder) / "ended"
         agent = [
-            sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
+            sys.executable, "-m", __name__, "--standalone", f"--nproc-per-node={processes}",
             f"--max-restarts={REPLACED}", "-m", "--", "melior", *arguments, "--run", str(run),
         ]  # fmt: skip
         threads = str(max(1, cores() // processes))
@@ -36,14 +38,16 @@ def launch(arguments: Sequence[str], processes: int, run: Path) -> int:
         code = _watched(subprocess.Popen(agent, env=environment, start_new_session=True))
         if ended.exists():
             number, _, sentence = ended.read_text(encoding="utf-8").partition(" ")
-            print(sentence, file=sys.stderr)
-            return int(number)
+            if int(number) == 2:
+                raise UserError(sentence)
+            raise KeyboardInterrupt
+        if code == STOPPED:  # by ctrl-C, before a process could say so
+            raise KeyboardInterrupt
         if code:
             raise UserError(
                 f"the processes ended with code {code} after {REPLACED} replacements; give the same command again: it "
                 "goes on from the last checkpoint."
             )
-        return 0
 
 
 def _watched(agent: "subprocess.Popen[bytes]") -> int:
@@ -53,3 +57,21 @@ def _watched(agent: "subprocess.Popen[bytes]") -> int:
             return agent.wait()
         except KeyboardInterrupt:
             agent.send_signal(signal.SIGTERM)
+
+
+def agent() -> None:
+    """Torch's elastic agent. How processes ended is said by them and by `launch`, and not by its tracebacks."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main
+
+    try:
+        main()
+    except SignalException:
+        sys.exit(STOPPED)
+    except ChildFailedError:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    agent()

@@ -24,6 +24,7 @@ from melior.processes import started_together
 T = TypeVar("T")
 SAID = count(1)  # messages so far: all ranks say the same things in the same order
 WRONG = "wrong"  # a sentence: what is wrong on some rank, which the others need not wait for
+LOOKED = 5.0  # seconds that the first rank waits for the others before it ends with an error
 MEET = 300.0  # seconds that ranks wait for one another before training: others may have more to read
 
 
@@ -151,10 +152,21 @@ def joined(timeout: float) -> Iterator[Ranks]:
     try:
         yield Ranks(number, together)
     except UserError as error:  # others may be waiting for this rank
-        with suppress(RuntimeError):
-            dist.distributed_c10d._get_default_store().set(
-                WRONG, str(error) if number == 0 else f"rank {number}: {error}"
-            )
+        _told_to_all(str(error) if number == 0 else f"rank {number}: {error}", number, together)
         raise
     finally:
         dist.destroy_process_group()
+
+
+def _told_to_all(sentence: str, number: int, together: int) -> None:
+    """Says that this rank ends, and why. The first one keeps the store until the others have looked there."""
+    import torch.distributed as dist
+
+    with suppress(RuntimeError):  # the store is gone, and with it whoever could be told
+        store = dist.distributed_c10d._get_default_store()
+        if not store.check([WRONG]):
+            store.set(WRONG, sentence)
+        store.set(f"ended/{number}", "")
+        end = time.monotonic() + LOOKED
+        while number == 0 and time.monotonic() < end and not store.check([f"ended/{rank}" for rank in range(together)]):
+            time.sleep(0.02)
