@@ -58,7 +58,7 @@ class Bagging(Method):
     multilabel: ClassVar[bool] = True
     reference: ClassVar[str] = "Breiman, Bagging Predictors, Machine Learning 1996"
     order: ClassVar[int] = 80
-    rivals: ClassVar[frozenset[str]] = frozenset({"boosting", "stacking", "balanced_ensemble"})
+    rivals: ClassVar[frozenset[str]] = frozenset({"boosting", "stacking", "voting", "balanced_ensemble"})
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"members": 25, "share": 0.7, "repeats": False})
     cost: ClassVar[float] = 10.0
 

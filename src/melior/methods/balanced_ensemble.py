@@ -22,7 +22,7 @@ class BalancedEnsemble(Method):
     reference: ClassVar[str] = "Liu et al., Exploratory Undersampling for Class-Imbalance Learning, IEEE SMC B 2009"
     order: ClassVar[int] = 80
     rivals: ClassVar[frozenset[str]] = frozenset(
-        {"bagging", "boosting", "stacking", "class_weights", "oversampling", "undersampling"}
+        {"bagging", "boosting", "stacking", "voting", "class_weights", "oversampling", "undersampling"}
     )
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"members": 30})
     cost: ClassVar[float] = 3.0

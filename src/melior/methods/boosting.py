@@ -107,7 +107,7 @@ class Boosting(Method):
     questions: ClassVar[tuple[int, ...]] = (1,)
     reference: ClassVar[str] = "Zhu et al., Multi-class AdaBoost, Statistics and Its Interface 2009"
     order: ClassVar[int] = 81
-    rivals: ClassVar[frozenset[str]] = frozenset({"bagging", "stacking", "balanced_ensemble"})
+    rivals: ClassVar[frozenset[str]] = frozenset({"bagging", "stacking", "voting", "balanced_ensemble"})
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"kind": "real"})
     cost: ClassVar[float] = 8.0
 

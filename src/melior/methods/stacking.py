@@ -108,7 +108,7 @@ class Stacking(Method):
     questions: ClassVar[tuple[int, ...]] = (1, 23)
     reference: ClassVar[str] = "Wolpert, Stacked Generalization, Neural Networks 1992"
     order: ClassVar[int] = 82
-    rivals: ClassVar[frozenset[str]] = frozenset({"bagging", "boosting", "balanced_ensemble"})
+    rivals: ClassVar[frozenset[str]] = frozenset({"bagging", "boosting", "voting", "balanced_ensemble"})
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"kind": "vote"})
     cost: ClassVar[float] = 12.0
 
