@@ -69,7 +69,7 @@ def same_classes(counts: NDArray[np.float64], one: int, others: NDArray[np.int64
     def part(seen: NDArray[np.float64]) -> NDArray[np.float64]:
         expected = seen.sum(axis=1, keepdims=True) * shares
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(seen > 0, seen * np.log(seen / expected), 0.0).sum(axis=1)
+            return np.asarray(np.where(seen > 0, seen * np.log(seen / expected), 0.0).sum(axis=1))
 
     ratio = 2 * (part(np.broadcast_to(own, theirs.shape)) + part(theirs))
     return np.asarray(chi2.sf(ratio, np.maximum((both > 0).sum(axis=1) - 1, 1)) >= DIFFERENT)

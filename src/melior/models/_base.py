@@ -44,6 +44,18 @@ class LabelScorers(MatrixScorer):
         return np.column_stack([member.scores(matrix)[:, 1] for member in self.members])
 
 
+def known_codes(labels: Labels, present: NDArray[Any], family: str) -> NDArray[np.int64]:
+    """(rows,) the place of each row's class among those that an earlier fit saw (`present`); a sentence where one is
+    new to it."""
+    new = np.setdiff1d(labels, present)
+    if len(new):
+        raise UserError(
+            f"{family}: class number {int(new[0]) + 1} is new to the fit that is gone on from, which never saw a row of "
+            "it; train anew on all rows."
+        )
+    return np.searchsorted(present, labels).astype(np.int64)
+
+
 @dataclass(frozen=True)
 class Hardware:
     """What there is to compute on: processors that may be used, and whether torch sees a GPU."""
@@ -61,7 +73,7 @@ class Model(BaseModel, ABC):
     kinds: ClassVar[frozenset[str]]  # column kinds that it reads
     can: ClassVar[frozenset[str]] = (
         frozenset()
-    )  # row_weights, l1_penalty, l2_penalty, early_stopping, transfer_learning
+    )  # row_weights, l1_penalty, l2_penalty, early_stopping, transfer_learning, going_on
     is_network: ClassVar[bool] = False
     cost: ClassVar[int] = 1  # for ordering only: cheap families first
 
@@ -120,6 +132,22 @@ class Model(BaseModel, ABC):
         """
         own = [column.astype(np.int32) for column in labels.T]
         return LabelScorers([self.fit(matrix, one, weights, 2, seed=seed, threads=threads) for one in own])
+
+    def fit_on(
+        self,
+        start: MatrixScorer,
+        matrix: Matrix,
+        labels: Labels,
+        weights: Floats | None,
+        classes: int,
+        *,
+        amount: float,
+        seed: int,
+        threads: int = 1,
+    ) -> MatrixScorer:
+        """Goes on from what this family fitted before, on further rows in the same encoding and of the same classes;
+        amount: of training, where 1 is that of a fit. For families with the ability "going_on"."""
+        raise UserError(f"{self.name} cannot go on from an earlier fit; linear, trees and networks can.")
 
     def penalized(self, *, l1: float | None = None, l2: float | None = None) -> Self:
         """The family with this much penalty; strengths are relative, 1 is the family's usual amount."""

@@ -20,7 +20,7 @@ from melior.data.table import Floats, LabelMatrix, Labels, Table
 from melior.errors import UserError
 from melior.features._base import Matrix
 from melior.layout import Layout
-from melior.models._base import Hardware, MatrixScorer, Model, have_torch, need_torch
+from melior.models._base import Hardware, MatrixScorer, Model, have_torch, known_codes, need_torch
 from melior.models.linear import Constant, spread
 from melior.progress import Progress, silent
 
@@ -119,7 +119,7 @@ class NetworkModel(Model):
     """
 
     is_network: ClassVar[bool] = True
-    can: ClassVar[frozenset[str]] = frozenset({"row_weights", "l1_penalty", "l2_penalty", "early_stopping"})
+    can: ClassVar[frozenset[str]] = frozenset({"row_weights", "l1_penalty", "l2_penalty", "early_stopping", "going_on"})
     cost: ClassVar[int] = 5
     module: ClassVar[str]  # which class of melior.networks it builds, see `melior.networks.build`
     usual_rate: ClassVar[float] = 1e-3
@@ -251,6 +251,48 @@ class NetworkModel(Model):
             return Constant.fitted(labels, weights, classes)
         return self._trained(matrix, codes, weights, present, classes, seed=seed, threads=threads)
 
+    def fit_on(
+        self,
+        start: MatrixScorer,
+        matrix: Matrix,
+        labels: Labels,
+        weights: Floats | None,
+        classes: int,
+        *,
+        amount: float,
+        seed: int,
+        threads: int = 1,
+    ) -> MatrixScorer:
+        """Training goes on with the weights of the earlier fit, for a share of the usual epochs."""
+        if not isinstance(start, NetworkScorer):
+            return self.fit(matrix, labels, weights, classes, seed=seed, threads=threads)
+        codes = known_codes(labels, start.present, self.name)
+        epochs = self.epochs or self.usual_epochs(matrix.rows)
+        shorter = self.model_copy(update={"epochs": max(1, round(epochs * amount))})
+        return shorter._trained(matrix, codes, weights, start.present, classes, seed=seed, threads=threads, start=start)
+
+    def untrained(
+        self, matrix: Matrix, labels: Labels, weights: Floats | None, classes: int, *, seed: int, threads: int = 1
+    ) -> "NetworkScorer":
+        """The network as a fit on these rows begins, pretrained weights in place: what several fits go on from."""
+        need_torch(f"model.{self.name}")
+        from melior.networks.fitting import beginning, counting, probed_head
+
+        present, codes = np.unique(labels, return_inverse=True)
+        rows = counting(matrix, codes, weights)
+        plan = self.plan(rows.matrix, len(present))
+        begun = {**self.measured(rows.matrix, rows.weights, plan), **self.begun(rows.matrix, plan)}
+        if self.probes and self.pretrained_source():
+            begun |= probed_head(
+                self.module, plan, begun, rows, self.training(len(rows), seed=seed, threads=threads, stops=False)
+            )
+        state = beginning(self.module, plan, begun, seed)
+        return NetworkScorer(self.module, plan, state, present, classes, exact=self.exact)
+
+    def rate(self) -> float:
+        """The largest learning rate, where none is found by a range test."""
+        return self.learning_rate if isinstance(self.learning_rate, float) else self.usual_rate
+
     def fit_labels(
         self, matrix: Matrix, labels: LabelMatrix, weights: Floats | None, *, seed: int, threads: int = 1
     ) -> MatrixScorer:
@@ -272,18 +314,23 @@ class NetworkModel(Model):
         seed: int,
         threads: int,
         several: bool = False,
+        start: "NetworkScorer | None" = None,
     ) -> MatrixScorer:
-        """codes (rows,) numbers into `present`, or (rows, labels) of 0 and 1 where rows have `several` labels."""
+        """codes (rows,) numbers into `present`, or (rows, labels) of 0 and 1 where rows have `several` labels. start:
+        an earlier fit in the same encoding, whose weights are gone on with."""
         need_torch(f"model.{self.name}")
         from melior.networks.fitting import counting, fitted, probed_head, put_aside
 
         whole = counting(matrix, codes, weights)
         rows, valid = put_aside(whole, self.stop_share, seed)
-        plan = self.plan(whole.matrix, len(present))
-        begun = {**self.measured(rows.matrix, rows.weights, plan), **self.begun(whole.matrix, plan)}
+        if start is None:
+            plan = self.plan(whole.matrix, len(present))
+            begun = {**self.measured(rows.matrix, rows.weights, plan), **self.begun(whole.matrix, plan)}
+        else:
+            plan, begun = start.plan, dict(start.state)
         few = len(rows) < (FEW_PICTURES if matrix.parts else FEW_ROWS)
         settings = self.training(len(rows), seed=seed, threads=1 if few else threads, stops=valid is not None)
-        if self.probes and self.pretrained_source():
+        if start is None and self.probes and self.pretrained_source():
             begun |= probed_head(self.module, plan, begun, rows, settings)
         where = PLACE.get()
         if where.interrupted:
@@ -314,7 +361,7 @@ class NetworkModel(Model):
             epochs=self.epochs or self.usual_epochs(rows),
             batch_rows=min(self.batch_rows or self.usual_batch(rows), rows),
             micro_batch=self.micro_batch,
-            learning_rate=self.learning_rate if isinstance(self.learning_rate, float) else self.usual_rate,
+            learning_rate=self.rate(),
             optimizer=self.optimizer,
             schedule=self.schedule,
             warmup=self.warmup,

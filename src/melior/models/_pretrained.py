@@ -65,6 +65,29 @@ class PretrainedNetwork(NetworkModel):
             return self.on_features().fit_labels(matrix, labels, weights, seed=seed, threads=threads)
         return super(PretrainedNetwork, self._rated()).fit_labels(matrix, labels, weights, seed=seed, threads=threads)
 
+    def fit_on(
+        self,
+        start: MatrixScorer,
+        matrix: Matrix,
+        labels: Labels,
+        weights: Floats | None,
+        classes: int,
+        *,
+        amount: float,
+        seed: int,
+        threads: int = 1,
+    ) -> MatrixScorer:
+        if self._reads_features(matrix):
+            return self.on_features().fit_on(
+                start, matrix, labels, weights, classes, amount=amount, seed=seed, threads=threads
+            )
+        return super(PretrainedNetwork, self._rated()).fit_on(
+            start, matrix, labels, weights, classes, amount=amount, seed=seed, threads=threads
+        )
+
+    def rate(self) -> float:
+        return super(PretrainedNetwork, self._rated()).rate()
+
     def on_features(self) -> Linear:
         """What learns from the features of a frozen model."""
         return Linear()

@@ -14,7 +14,7 @@ from melior.features._base import Encoder, Matrix
 from melior.features.blocks import Block, Blocks, Numbers, OneHot, Times
 from melior.features.images import ImageDimensions
 from melior.features.texts import Terms
-from melior.models._base import MatrixScorer, Model
+from melior.models._base import MatrixScorer, Model, known_codes
 
 SHORT_TEXT = 40  # characters on average; shorter texts gain from runs of characters, longer ones cost too much
 
@@ -33,7 +33,7 @@ class Linear(Model):
     """
 
     kinds = frozenset({"number", "category", "language", "text", "image", "time"})
-    can = frozenset({"row_weights", "l1_penalty", "l2_penalty"})
+    can = frozenset({"row_weights", "l1_penalty", "l2_penalty", "going_on"})
     cost = 1
 
     c: Annotated[float, Field(gt=0, le=1e6)] = 1.0
@@ -89,6 +89,29 @@ class Linear(Model):
             warnings.simplefilter("ignore", ConvergenceWarning)
             estimator.fit(matrix.values, labels, sample_weight=weights)
         return LinearScorer(estimator.coef_, estimator.intercept_, present, classes)
+
+    def fit_on(
+        self,
+        start: MatrixScorer,
+        matrix: Matrix,
+        labels: Labels,
+        weights: Floats | None,
+        classes: int,
+        *,
+        amount: float,
+        seed: int,
+        threads: int = 1,
+    ) -> MatrixScorer:
+        """The penalty pulls to the weights of the earlier fit instead of to 0, the more the smaller the amount."""
+        if not isinstance(start, LinearScorer):
+            return self.fit(matrix, labels, weights, classes, seed=seed, threads=threads)
+        from melior.models._pulled import pulled_fit
+
+        codes = known_codes(labels, start.present, self.name)
+        found = pulled_fit(
+            matrix.values, codes, weights, start.coef, start.intercept, c=self.c * amount, rounds=self.rounds
+        )
+        return LinearScorer(*found, start.present, classes)
 
     def penalized(self, *, l1: float | None = None, l2: float | None = None) -> Self:
         strength = l1 if l1 is not None else l2

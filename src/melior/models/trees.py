@@ -11,7 +11,7 @@ from melior.features._base import Encoder, Matrix
 from melior.features.blocks import Block, Blocks, Codes, Numbers, Times
 from melior.features.images import ImageDimensions
 from melior.features.texts import TextDimensions
-from melior.models._base import MatrixScorer, Model
+from melior.models._base import MatrixScorer, Model, known_codes
 from melior.models.linear import Constant, spread
 
 FEW_ROWS = 20_000  # below this threads wait for one another longer than they work, minutes on a busy machine
@@ -34,7 +34,7 @@ class Trees(Model):
     """
 
     kinds = frozenset({"number", "category", "language", "text", "image", "time"})
-    can = frozenset({"row_weights", "l1_penalty", "l2_penalty", "early_stopping"})
+    can = frozenset({"row_weights", "l1_penalty", "l2_penalty", "early_stopping", "going_on"})
     cost = 2
 
     rounds: Annotated[int, Field(ge=1, le=10_000)] = 100
@@ -85,6 +85,30 @@ class Trees(Model):
         data = _dataset(matrix, codes, weights)
         booster = lightgbm.train(settings, data, num_boost_round=rounds)
         return TreesScorer(booster.model_to_string(num_iteration=-1), present, classes)
+
+    def fit_on(
+        self,
+        start: MatrixScorer,
+        matrix: Matrix,
+        labels: Labels,
+        weights: Floats | None,
+        classes: int,
+        *,
+        amount: float,
+        seed: int,
+        threads: int = 1,
+    ) -> MatrixScorer:
+        """More trees after those of the earlier fit, each on what is still wrong in the further rows."""
+        import lightgbm
+
+        if not isinstance(start, TreesScorer):
+            return self.fit(matrix, labels, weights, classes, seed=seed, threads=threads)
+        codes = known_codes(labels, start.present, self.name)
+        settings = self._settings(len(labels), len(start.present), seed, threads)
+        rounds = max(1, round(self.rounds * amount))
+        before = lightgbm.Booster(model_str=start.text)
+        booster = lightgbm.train(settings, _dataset(matrix, codes, weights), num_boost_round=rounds, init_model=before)
+        return TreesScorer(booster.model_to_string(num_iteration=-1), start.present, classes)
 
     def _settings(self, rows: int, present: int, seed: int, threads: int) -> dict[str, Any]:
         fewest = self.rows_in_leaf

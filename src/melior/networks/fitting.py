@@ -77,6 +77,15 @@ def fitted(
     return Fitted(state_of(module), early)
 
 
+def beginning(kind: str, plan: dict[str, Any], begun: Mapping[str, NDArray[Any]], seed: int) -> dict[str, NDArray[Any]]:
+    """The state of the module before training: as `fitted` begins with the same seed."""
+    with drawing():
+        torch.manual_seed(seed)
+        module = build(kind, plan)
+        put_state(module, begun, partly=True)
+        return state_of(module)
+
+
 def _found_rate(
     module: torch.nn.Module, rows: MatrixRows, loss: Loss, settings: Training, folder: Path | None
 ) -> float:
