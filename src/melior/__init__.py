@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from melior._version import __version__ as __version__
+    from melior.data.fuse import fuse as fuse
     from melior.data.read import read as read
     from melior.data.table import Table as Table
     from melior.errors import UserError as UserError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "__version__": "melior._version",
+    "fuse": "melior.data.fuse",
     "read": "melior.data.read",
     "Table": "melior.data.table",
     "UserError": "melior.errors",

@@ -28,11 +28,38 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Source(Part):
+    """One of several files whose rows are put together.
+
+    path     a file, as data.path
+    name     what the source column calls it; the file's name where none is given
+    columns  its names of columns -> those of the whole, for those that differ, for example {"years": "age"}
+    labels   its classes -> those of the whole, for those that differ, for example {"Y": "yes"}
+    """
+
+    path: str
+    name: Annotated[str, Field(min_length=1)] | None = None
+    columns: dict[str, str] = {}
+    labels: dict[str, str] = {}
+
+    @classmethod
+    def checked(cls, given: dict[str, Any], where: str) -> Self:
+        """The source, or one sentence that names the key that is wrong."""
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise UserError(sentence(error, where)) from None
+
+
 class Data(Part):
     """Where the rows are and what their columns mean.
 
     path               a CSV, TSV, JSONL or Parquet file, plain or compressed by gzip or zstd; of task: generate also
                        a folder of JSONL or Parquet files
+    sources            instead of path: several files whose rows are put together. Columns of one name are one column;
+                       what a source lacks is missing in its rows
+    source_column      the column that then says which source a row is from: for splits by group and for checks; no
+                       model reads it
     test               a second file, scored once at the end; without it a part of `path` is sealed
     target             the column to predict
     columns            kinds that differ from what is inferred, for example {"zip": "category", "note": "ignore"}
@@ -47,6 +74,8 @@ class Data(Part):
     """
 
     path: str | None = None
+    sources: tuple[Source, ...] = ()
+    source_column: str = "source"
     test: str | None = None
     target: str | None = None
     columns: dict[str, Kind] = {}
@@ -57,6 +86,19 @@ class Data(Part):
     known_at_prediction: tuple[str, ...] = ()
     encoding: str | None = None
     separator: str | None = None
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def files_alone(cls, given: Any) -> Any:
+        if isinstance(given, list | tuple):
+            return [{"path": one} if isinstance(one, str) else one for one in given]
+        return given
+
+    @model_validator(mode="after")
+    def rows_from_one_place(self) -> Self:
+        if self.sources and self.path is not None:
+            raise ValueError("path and sources both say where the rows are; take one of them out")
+        return self
 
 
 class Split(Part):
@@ -162,6 +204,10 @@ class Recipe(Part):
     def streams_language(self) -> Self:
         if self.data.stream is not None and self.task != "generate":
             raise ValueError("data.stream is for task: generate; take it out")
+        if self.data.sources and self.task == "generate":
+            raise ValueError(
+                "data.sources is for task: classify; put the rows of task: generate into one file or folder"
+            )
         return self
 
     @field_validator("methods")
@@ -197,7 +243,13 @@ class Recipe(Part):
         ranks share the work does not either, but for local steps: every other layout gives the answer of one process.
         """
         what = self.model_dump(mode="json")
-        for key in ("path", "test", "stream"):  # what is streamed, the hash of the rows says
+        for key in (
+            "path",
+            "test",
+            "stream",
+            "sources",
+            "source_column",
+        ):  # what is streamed, the hash of the rows says
             what["data"].pop(key)
         what.pop("mute")
         parallel = self.train.parallel
@@ -253,7 +305,13 @@ class Recipe(Part):
             given = getattr(recipe.data, key)
             if given is not None and not Path(given).is_absolute() and (path.parent / given).exists():
                 found[key] = str(path.parent / given)
-        return recipe.with_data(**found) if found else recipe
+        sources = [
+            one.model_copy(update={"path": str(path.parent / one.path)})
+            if not Path(one.path).is_absolute() and (path.parent / one.path).exists()
+            else one
+            for one in recipe.data.sources
+        ]
+        return recipe.with_data(**found, sources=sources) if found or sources else recipe
 
 
 def sentence(error: ValidationError, where: str) -> str:

@@ -18,7 +18,8 @@ from melior.storage import load_fitted, save_fitted
 EXPECTED = {
     "deduplication", "data_cleaning", "label_cleaning", "noise_correction", "class_weights", "oversampling",
     "undersampling", "threshold", "calibration", "normalization", "dimension_reduction", "l1_selection", "l1_penalty",
-    "l2_penalty", "early_stopping", "bagging", "balanced_ensemble", "boosting", "stacking",
+    "l2_penalty", "early_stopping", "bagging", "balanced_ensemble", "boosting", "stacking", "text_augmentation",
+    "table_augmentation", "voting", "model_fusion", "few_shot_head", "incremental_training",
 }  # fmt: skip
 EVERY = pytest.mark.parametrize("method", methods().values(), ids=methods())
 
@@ -98,7 +99,8 @@ def test_is_frozen_and_checks_its_settings(method):
 
 @EVERY
 def test_what_is_for_networks_is_refused_for_others_and_the_rest_is_not(method, table):
-    assert bool(method().unsuitable(Recipe(metric="macro_f1"), table, Toy())) == method.networks
+    refused = method.networks or bool(method.needs)  # what it needs is not named
+    assert bool(method().unsuitable(Recipe(metric="macro_f1"), table, Toy())) == refused
 
 
 def test_candidates_are_valid_and_resolve(case):

@@ -50,7 +50,7 @@ def known_codes(labels: Labels, present: NDArray[Any], family: str) -> NDArray[n
     new = np.setdiff1d(labels, present)
     if len(new):
         raise UserError(
-            f"{family}: class number {int(new[0]) + 1} is new to the fit that is gone on from, which never saw a row of "
+            f"{family}: class number {int(new[0]) + 1} is new to the fit that is gone on from, which saw no row of "
             "it; train anew on all rows."
         )
     return np.searchsorted(present, labels).astype(np.int64)

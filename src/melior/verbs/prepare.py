@@ -1,11 +1,14 @@
 """From whatever the user gives (a recipe, a file, a frame) to a recipe and its rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from melior.data.read import read, read_pair
+import numpy as np
+
+from melior.data.fuse import fuse
+from melior.data.read import read, read_like, read_pair
 from melior.data.table import Table
 from melior.errors import UserError
 from melior.methods._base import resolve
@@ -106,7 +109,10 @@ def recipe_and_rows(source: Any) -> tuple[Recipe, Any]:
     return Recipe(), source
 
 
-def _path_of(recipe: Recipe) -> str:
+def _path_of(recipe: Recipe) -> Any:
+    """The path of the rows, or the sources that they are put together from."""
+    if recipe.data.sources:
+        return recipe.data.sources
     if recipe.data.path is None:
         raise UserError("the recipe: data.path names no file; say where the rows are.")
     return recipe.data.path
@@ -121,6 +127,8 @@ def _tables(
 ) -> tuple[Table, Table | None]:
     if isinstance(rows, Table):
         return rows, test if isinstance(test, Table) else None
+    if recipe.data.sources and rows is recipe.data.sources:
+        return _fused(recipe, test, sample, progress)
     kinds = dict(recipe.data.columns)
     if recipe.data.trusted is not None:
         kinds.setdefault(recipe.data.trusted, "ignore")  # it says which labels are right, and nothing of the answer
@@ -139,3 +147,30 @@ def _tables(
     if second is None:
         return read(rows, **how), None
     return read_pair(rows, second, **how)
+
+
+def _fused(
+    recipe: Recipe, test: Any, sample: int | Literal["fitting"] | None, progress: Progress
+) -> tuple[Table, Table | None]:
+    """The rows of several sources, and those of a test file with the columns of the whole."""
+    data = recipe.data
+
+    def tell(said: str) -> None:
+        progress("reading", 0, 1, said)
+
+    kinds: dict[str, str] = dict(data.columns)
+    if data.trusted is not None:
+        kinds.setdefault(data.trusted, "ignore")
+    table = fuse(
+        data.sources, target=data.target, columns=kinds, source_column=data.source_column,
+        missing_target=data.missing_target, encoding=data.encoding, separator=data.separator,
+        label_separator=data.label_separator, progress=tell,
+    )  # fmt: skip
+    if isinstance(sample, int) and sample < table.rows:
+        which = np.sort(np.random.default_rng(recipe.seed).choice(table.rows, sample, replace=False))
+        table = replace(table.take(which), drawn_from=table.rows)
+    second = test if test is not None else data.test
+    if second is None:
+        return table, None
+    aside = read_like(second, table.schema, need_target=table.target is not None, progress=tell)
+    return table, replace(aside, origin=np.ones(len(aside), dtype=np.int8))
