@@ -16,8 +16,8 @@ Ids = NDArray[np.int64]
 WINDOW = 4
 DIMENSIONS = 64
 SMOOTHED = 0.75  # power of the counts of context words
-CHANCE = 0.01  # of pairs of words are as near as neighbours must be at least
-SAMPLED = 1000  # words that say how near pairs of words usually are
+CHANCE = 0.01  # of pairs of words that have nothing in common are as near as neighbours must be
+SAMPLED = 1000  # words whose pairs are looked at for that
 ROWS_AT_ONCE = 1000
 
 
@@ -67,21 +67,25 @@ def word_vectors(words: Ids, lengths: Ids, size: int, *, dimensions: int = DIMEN
     return np.asarray(np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 1e-12))
 
 
-def nearest(vectors: Floats, most: int, seed: int = 0) -> list[Ids]:
-    """For each word the at most `most` nearest others, nearest first: by cosine, and only those that are nearer than
-    99 of 100 pairs of words are. No vector, no neighbour."""
-    size = len(vectors)
-    if size < 3:
-        return [np.empty(0, dtype=np.int64)] * size
-    random = np.random.default_rng(seed)
+def by_chance(words: Ids, lengths: Ids, size: int, *, dimensions: int = DIMENSIONS, seed: int = 0) -> float:
+    """The cosine below which 99 of 100 pairs of words stay when the words of all texts are shuffled, so that company
+    says nothing."""
+    random = np.random.default_rng([seed, 11])
+    vectors = word_vectors(random.permutation(words), lengths, size, dimensions=dimensions, seed=seed)
     some = np.sort(random.choice(size, min(size, SAMPLED), replace=False))
     likeness = vectors[some] @ vectors[some].T
-    least = float(np.quantile(likeness[~np.eye(len(some), dtype=bool)], 1 - CHANCE))
+    apart = likeness[~np.eye(len(some), dtype=bool)]
+    return float(np.quantile(apart, 1 - CHANCE)) if len(apart) else 1.0
+
+
+def nearest(vectors: Floats, most: int, least: float) -> list[Ids]:
+    """For each word the at most `most` nearest others whose cosine is above `least`, nearest first. No vector, no
+    neighbour."""
     found: list[Ids] = []
-    for start in range(0, size, ROWS_AT_ONCE):
+    for start in range(0, len(vectors), ROWS_AT_ONCE):
         near = vectors[start : start + ROWS_AT_ONCE] @ vectors.T
         near[np.arange(len(near)), start + np.arange(len(near))] = -np.inf
         order = np.argsort(-near, axis=1, kind="stable")[:, :most]
         for row, own in zip(near, order, strict=True):
-            found.append(own[(row[own] >= least) & (row[own] > 0)])
+            found.append(own[(row[own] > least) & (row[own] > 1e-9)])
     return found

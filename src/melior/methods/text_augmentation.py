@@ -12,7 +12,7 @@ from pydantic import Field
 
 from melior.data.table import Floats, Table
 from melior.errors import UserError
-from melior.features.word_vectors import nearest, word_vectors
+from melior.features.word_vectors import by_chance, nearest, word_vectors
 from melior.methods._base import Method
 from melior.methods._pieces import Pieces, folded, segmented
 from melior.models._base import FitContext, Model
@@ -98,11 +98,12 @@ def learned(texts: Sequence[Pieces], truth: Floats, seed: int, groups: Sequence[
             synonyms[folded(word)] = synonyms.get(folded(word), []) + others
     known = place[ids] if len(ids) else ids
     vectors = word_vectors(known, lengths, len(often), seed=seed)
+    least = by_chance(known, lengths, len(often), seed=seed)
     rows = np.repeat(np.arange(len(texts)), lengths)
     pairs = np.unique(np.column_stack([known, rows])[known >= 0], axis=0)
     told = np.zeros((len(often), truth.shape[1]))
     np.add.at(told, pairs[:, 0], truth[pairs[:, 1]])
-    for number, near in enumerate(nearest(vectors, NEIGHBOURS, seed)):
+    for number, near in enumerate(nearest(vectors, NEIGHBOURS, least)):
         word = words[often[number]]
         if word in synonyms or not len(near):
             continue
