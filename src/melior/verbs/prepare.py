@@ -127,7 +127,7 @@ def _tables(
 ) -> tuple[Table, Table | None]:
     if isinstance(rows, Table):
         return rows, test if isinstance(test, Table) else None
-    if recipe.data.sources and rows is recipe.data.sources:
+    if recipe.data.sources and isinstance(rows, tuple):
         return _fused(recipe, test, sample, progress)
     kinds = dict(recipe.data.columns)
     if recipe.data.trusted is not None:
