@@ -149,6 +149,15 @@ class Model(BaseModel, ABC):
         amount: of training, where 1 is that of a fit. For families with the ability "going_on"."""
         raise UserError(f"{self.name} cannot go on from an earlier fit; linear, trees and networks can.")
 
+    def taught_by(self, *methods: Any) -> Self:
+        """The family with these methods acting inside its training; for networks."""
+        raise UserError(f"{self.name} is no network, so nothing can act inside its training.")
+
+    @property
+    def taught(self) -> str:
+        """What acts inside its training, by name and settings; empty: nothing does."""
+        return ""
+
     def penalized(self, *, l1: float | None = None, l2: float | None = None) -> Self:
         """The family with this much penalty; strengths are relative, 1 is the family's usual amount."""
         raise UserError(f"{self.name} has no such penalty.")
