@@ -1,5 +1,5 @@
-"""What anomaly_detection is worth: rows whose values each occur and together do not are told by their neighbours and not
-by any column alone; a single value far out is told by plain z-scores too."""
+"""What anomaly_detection is worth: rows whose values each occur and together do not are told by their neighbours and
+not by any column alone; a single value far out is told by plain z-scores too."""
 
 import numpy as np
 from sklearn.metrics import roc_auc_score

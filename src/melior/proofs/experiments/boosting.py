@@ -1,5 +1,5 @@
-"""What boosting is worth: a family too simple for the rows becomes richer, fit by fit; wrong labels are the rows that it
-turns to most."""
+"""What boosting is worth: a family too simple for the rows becomes richer, fit by fit; wrong labels are the rows that
+it turns to most."""
 
 from melior.proofs import data
 from melior.proofs._base import Case, Proof

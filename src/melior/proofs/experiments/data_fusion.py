@@ -1,5 +1,6 @@
-"""What data_fusion is worth: texts and columns in one model know more than columns alone, and a second source with other
-names for the same things gives more rows; rows of a source that means something else by the same names do harm."""
+"""What data_fusion is worth: texts and columns in one model know more than columns alone, and a second source with
+other names for the same things gives more rows; rows of a source that means other things by the same names do
+harm."""
 
 import numpy as np
 import polars as pl

@@ -15,7 +15,7 @@ CATEGORY = Fault("leak as category 97%", "leak", 0.97, leak_as_category)
 def in_production(seed: int, changed: bool, *, name: str, fault: Fault | None) -> float:
     """Macro F1 on new rows; with the change the columns that the audit names are left out."""
     given = data.plain(name, seed) if fault is None else data.faulty(name, fault, seed)
-    recipe = Recipe(model="linear", metric="macro_f1")  # type: ignore[arg-type]
+    recipe = Recipe(model="linear", metric="macro_f1")
     gone = named(recipe, given.train, "target_leakage") if changed else []
     predictor = fit(recipe, given.train.without_columns(gone))
     return macro_f1(predictor, given.test.without_columns(gone))

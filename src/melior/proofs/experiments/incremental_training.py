@@ -3,6 +3,7 @@ few alone; where the world has changed so far that old rows mislead, a fit on th
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ QUICK = {"tabular_network": {"epochs": 20, "width": 64, "depth": 1}}
 
 
 def going_on(
-    seed: int, changed: bool, *, model: str | dict[str, object] = "linear", name: str = "mixed 1500 of 4",
+    seed: int, changed: bool, *, model: str | dict[str, Any] = "linear", name: str = "mixed 1500 of 4",
     new: float = 0.08, turned: bool = False,
 ) -> float:  # fmt: skip
     """Macro F1 on clean rows of a fit on the new rows, or of one that goes on from a run on the old ones. turned: the
@@ -29,7 +30,7 @@ def going_on(
         names = np.unique(early.labels)
         early = Rows(early.name, early.frame, np.roll(names, 1)[np.searchsorted(names, early.labels)])
     kinds = dict.fromkeys(early.texts, "text")
-    recipe = Recipe(model=model, metric="macro_f1")  # type: ignore[arg-type]
+    recipe = Recipe(model=model, metric="macro_f1")
     old = read(early.whole(), target=TARGET, columns=kinds)
     table = read_like(late.whole(), old.schema, need_target=True)
     rows = read_like(test.whole(), old.schema, need_target=True)

@@ -1,5 +1,6 @@
-"""What text_augmentation is worth: few texts in more words, where a network of words or trees over a few dimensions must
-learn from them; a linear model of many terms already knows what it can from as many rows, and many rows need none."""
+"""What text_augmentation is worth: few texts in more words, where a network of words or trees over a few dimensions
+must learn from them; a linear model of many terms already knows what it can from as many rows, and many rows
+need none."""
 
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
