@@ -191,19 +191,24 @@ SPARSE_NETWORK = {"texts": "words", "epochs": 2, "width": 8, "depth": 1, "embedd
 @pytest.mark.parametrize("family", ["linear", "trees", {"tabular_network": SPARSE_NETWORK}])
 def test_every_family_and_both_together(name, family):
     table = tables.mixed_table(90)
-    recipe = Recipe(model=family, metric="macro_f1").with_methods(name)
+    method = Choice(name=name, settings={"copies": 2} if name == "sparse_dropout" else {})
+    recipe = Recipe(model=family, metric="macro_f1").with_methods(method)
     one, other = fit(recipe, table), fit(recipe, table)
     np.testing.assert_array_equal(one.scores(table), other.scores(table))
     assert not np.array_equal(one.scores(table), fit(Recipe(model=family, metric="macro_f1"), table).scores(table))
     if family == "linear":
-        both = recipe.with_methods("sparse_dropout", "sparse_augmentation", Choice(name="bagging", settings={"members": 2}))
+        both = recipe.with_methods(
+            "sparse_dropout", "sparse_augmentation", Choice(name="bagging", settings={"members": 2})
+        )
         assert fit(both, table).scores(table).shape == (90, 3)
 
 
 def test_what_has_nothing_sparse_is_refused():
     table = tables.number_table(40)
     assert "numbers are present in every row" in nothing_sparse(table, Linear())
-    texts = tables.table_of({"note": ["a b", "c d"] * 10}, {"note": "text"}, np.arange(20, dtype=np.int32) % 2, ("x", "y"))
+    texts = tables.table_of(
+        {"note": ["a b", "c d"] * 10}, {"note": "text"}, np.arange(20, dtype=np.int32) % 2, ("x", "y")
+    )
     assert nothing_sparse(texts, Linear()) is None
     assert "few dimensions" in nothing_sparse(texts, Trees())
     assert "texts: words" in nothing_sparse(texts, TabularNetwork())

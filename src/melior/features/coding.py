@@ -84,8 +84,9 @@ def sparse_components(values: Floats, components: int, penalty: float, seed: int
     from sklearn.decomposition import MiniBatchSparsePCA
 
     length = np.sqrt((values**2).sum(axis=0).mean())  # of a column, so that the penalty means the same everywhere
+    passes = int(np.clip(5000 // values.shape[1], 10, 100))  # over the columns
     found = MiniBatchSparsePCA(
-        n_components=components, alpha=penalty, batch_size=min(64, values.shape[1]), max_iter=10, method="cd",
+        n_components=components, alpha=penalty, batch_size=min(64, values.shape[1]), max_iter=passes, method="cd",
         ridge_alpha=RIDGE, random_state=seed, n_jobs=1,
     )  # fmt: skip
     return _quietly(lambda: found.fit(values / max(length, LEAST)).components_)
@@ -130,28 +131,28 @@ class SparseCoding(MatrixStep):
         values = values / max(lengths, LEAST)
         most = max(1, min(self.atoms or ATOMS, matrix.rows // 4))
         if self.kind == "dictionary":
-            patterns = learnt_dictionary(values, most, self.penalty, seed) if values.size else np.zeros((0, 0))
+            found = learnt_dictionary(values, most, self.penalty, seed) if values.size else np.zeros((0, 0))
             solve = np.empty((0, 0))
         else:
             most = min(most, values.shape[1])
-            patterns = sparse_components(values, most, self.penalty, seed) if values.size else np.zeros((0, 0))
-            solve = np.linalg.inv(patterns @ patterns.T + RIDGE * np.eye(len(patterns)))
+            found = sparse_components(values, most, self.penalty, seed) if values.size else np.zeros((0, 0))
+            solve = np.linalg.inv(found @ found.T + RIDGE * np.eye(len(found)))
         # in the order in which a file gives it back: products of the other order differ in their last bits on some CPUs
-        self.patterns, self.solve = np.ascontiguousarray(patterns), np.ascontiguousarray(solve)
-        self.size = np.ones(len(patterns))
+        self.patterns, self.solve = np.ascontiguousarray(found), np.ascontiguousarray(solve)
+        self.size = np.ones(len(found))
         shown = self._codes(matrix.take(some))
-        square = (shown**2).mean(axis=0) if len(shown) else np.ones(len(patterns))
+        square = (shown**2).mean(axis=0) if len(shown) else np.ones(len(found))
         self.size = np.where(square > LEAST, np.sqrt(square), 1.0)
         return self
 
     def _look(self, matrix: Matrix, some: Rows, seed: int) -> None:
         """Where features are seen from: their middle and spread, directions of a sparse matrix, or its columns."""
         if not matrix.sparse:
-            values = np.asarray(matrix.values[:, self.numbers], dtype=np.float64)[some]
-            known = np.isfinite(values)
+            dense = np.asarray(matrix.values[:, self.numbers], dtype=np.float64)[some]
+            known = np.isfinite(dense)
             count = np.maximum(known.sum(axis=0), 1)
-            self.centre = np.where(known, values, 0.0).sum(axis=0) / count
-            away = np.where(known, values - self.centre, 0.0)
+            self.centre = np.where(known, dense, 0.0).sum(axis=0) / count
+            away = np.where(known, dense - self.centre, 0.0)
             spread = np.sqrt((away**2).sum(axis=0) / count)
             self.spread = np.where(spread > LEAST * (1 + np.abs(self.centre)), spread, np.inf)  # constant: 0
             return
@@ -210,7 +211,7 @@ class SparseCoding(MatrixStep):
 
 
 def drawn(rows: int, weights: Floats | None, random: np.random.Generator, most: int = ROWS) -> Rows:
-    """At most `most` rows in their order: all where none weighs more than another, else drawn as often as they weigh."""
+    """At most `most` rows in their order: all where none weighs more than another, else drawn by their weights."""
     if weights is None or np.ptp(weights) == 0:
         return np.arange(rows) if rows <= most else np.sort(random.choice(rows, most, replace=False))
     return np.sort(random.choice(rows, min(rows, most), p=weights / weights.sum()))

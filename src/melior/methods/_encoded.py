@@ -1,4 +1,4 @@
-"""What the methods that change encoded training rows share: which features are sparse, and a learner around a family."""
+"""What the methods that change encoded training rows share: which features are sparse, and a family's learner."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -80,9 +80,10 @@ def nothing_sparse(table: Table, model: Model) -> str | None:
 
 def sparse_features(matrix: Matrix) -> Mask:
     """(features,) True where more than half of the rows have a 0; category codes are not among them."""
-    filled = np.bincount(matrix.values.indices[matrix.values.data != 0], minlength=matrix.features) if matrix.sparse else (
-        np.asarray(matrix.values) != 0
-    ).sum(axis=0)
+    if matrix.sparse:
+        filled = np.bincount(matrix.values.indices[matrix.values.data != 0], minlength=matrix.features)
+    else:
+        filled = (np.asarray(matrix.values) != 0).sum(axis=0)
     found = np.asarray(filled < (1 - MOSTLY) * matrix.rows)
     found[list(matrix.categorical)] = False
     return found

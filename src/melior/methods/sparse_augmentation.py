@@ -51,9 +51,7 @@ def mates_of(labels: NDArray[Any], random: np.random.Generator) -> Rows:
     return mates
 
 
-def swapped(
-    matrix: Matrix, seeds: Rows, mates: Rows, swap: float, drop: float, random: np.random.Generator
-) -> Matrix:
+def swapped(matrix: Matrix, seeds: Rows, mates: Rows, swap: float, drop: float, random: np.random.Generator) -> Matrix:
     """New rows (seeds,): each sparse feature and category code from the mate with probability `swap`, else from the
     seed, present or absent as it is there; then a share `drop` of the present sparse features is left out.
 
