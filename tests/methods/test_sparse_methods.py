@@ -29,7 +29,7 @@ def matrix_of(values, **more):
 
 
 def sparse_rows(rows=400, features=300, density=0.05, seed=0):
-    return random_sparse(rows, features, density=density, format="csr", random_state=np.random.RandomState(seed))  # noqa: NPY002
+    return random_sparse(rows, features, density=density, format="csr", random_state=np.random.RandomState(seed))
 
 
 # ---- which features are sparse

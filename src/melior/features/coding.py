@@ -115,7 +115,9 @@ class SparseCoding(MatrixStep):
     def __init__(self, kind: Kind, atoms: int | None, penalty: float, *, beside: bool) -> None:
         self.kind, self.atoms, self.penalty, self.beside = kind, atoms, penalty, beside
         self.numbers: list[int] = []
-        self.centre = self.spread = self.size = np.empty(0)
+        self.centre: Floats = np.empty(0)
+        self.spread: Floats = np.empty(0)
+        self.size: Floats = np.empty(0)
         self.directions: Floats | None = None
         self.patterns = self.solve = np.empty((0, 0))
 
