@@ -46,9 +46,11 @@ class SparseEmbedding(nn.Embedding):
 class RowAdam(torch.optim.Optimizer):
     """AdamW for tables with sparse gradients: each row has an Adam of its own, over the steps that hold it.
 
-    A row's moments, and the count of steps by which they are put right at the start, stand still while it is not looked
-    up (SparseAdam of torch counts all steps, so that a rare row begins with steps of more than three times the rate).
-    Weight decay is that of AdamW: each step takes its share from all rows.
+    A row that n of t steps held moves by rate sqrt(t / n) m / sqrt(v), with the moments m and v of these n steps, put
+    right for their start; it stands still in the others. With dense gradients v is the mean over all steps, those with
+    a slope of 0 among them, n / t as large, and a row goes on moving until its m has faded: in all as far. Without the
+    root rare rows would hardly move. t / n is taken to be at most 1 / (1 - second moment), the steps that v remembers.
+    Where every step holds a row this is AdamW. Weight decay is that of AdamW: each step takes its share from all rows.
 
     Kingma and Ba, Adam, ICLR 2015; Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
     """
@@ -66,15 +68,17 @@ class RowAdam(torch.optim.Optimizer):
         for table in self.tables:
             weight, grad = table.weight, table.weight.grad
             shrink(table, 1 - group["lr"] * group["weight_decay"])
+            state = self.state[weight]
+            if not state:
+                state["taken"] = torch.zeros((), dtype=torch.int64)
+                state["steps"] = torch.zeros(len(weight), dtype=torch.int32, device=weight.device)
+                state["mean"] = torch.zeros_like(weight)
+                state["square"] = torch.zeros_like(weight)
+            state["taken"] += 1
             if grad is None:
                 continue
             grad = grad.coalesce()
             rows, slope = grad.indices()[0], grad.values()  # (reached,), (reached, width)
-            state = self.state[weight]
-            if not state:
-                state["steps"] = torch.zeros(len(weight), dtype=torch.int32, device=weight.device)
-                state["mean"] = torch.zeros_like(weight)
-                state["square"] = torch.zeros_like(weight)
             steps = state["steps"][rows] + 1
             mean = torch.lerp(state["mean"][rows], slope, 1 - first)
             square = torch.lerp(state["square"][rows], slope * slope, 1 - second)
@@ -82,7 +86,8 @@ class RowAdam(torch.optim.Optimizer):
             count = steps.double()[:, None]
             mean_of, square_of = (1 - first**count).to(mean.dtype), (1 - second**count).to(mean.dtype)
             way = mean / mean_of / ((square / square_of).sqrt() + 1e-8)
-            weight[rows] -= way * (group["lr"] / table.size)
+            seldom = (float(state["taken"]) / count).clamp(max=1 / (1 - second)).sqrt().to(mean.dtype)
+            weight[rows] -= way * (group["lr"] * seldom / table.size)
 
 
 @torch.no_grad()

@@ -18,8 +18,8 @@ class SparseEmbedding(Method):
     """Embeds columns of very many categories, and texts as bags of words, with sparse gradients.
 
     A step of training reads and changes the vectors of the categories and words in its rows; with dense gradients it
-    writes all vectors each time, so that time and memory grow with the number of different values. Each row of a table
-    of vectors has an Adam of its own, over the steps that hold it; weight decay is that of AdamW.
+    writes all vectors each time, so that time and memory grow with the number of different values. Each vector has an
+    Adam of its own, over the steps that hold it, and moves the further the fewer they are; weight decay is AdamW's.
 
     most_categories  2..1,000,000 values of a column that have a vector each, default 200,000; a column of more is
                      hashed
