@@ -134,7 +134,7 @@ class SparseCoding(MatrixStep):
         most = max(1, min(self.atoms or ATOMS, matrix.rows // 4))
         if self.kind == "dictionary":
             found = learnt_dictionary(values, most, self.penalty, seed) if values.size else np.zeros((0, 0))
-            solve = np.empty((0, 0))
+            solve: Floats = np.empty((0, 0))
         else:
             most = min(most, values.shape[1])
             found = sparse_components(values, most, self.penalty, seed) if values.size else np.zeros((0, 0))

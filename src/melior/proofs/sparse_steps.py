@@ -28,7 +28,7 @@ class Clock:
 def trained(
     *, rows: int, levels: int, steps: int, batch: int, sparse: bool, seed: int = 0, rate: float = 1e-3
 ) -> dict[str, float]:
-    """Seconds and processor time of a step in milliseconds, MiB of the table of vectors, and the accuracy on other rows.
+    """Time and processor time of a step in milliseconds, MiB of the table of vectors, and the accuracy on other rows.
 
     Two numbers and a code out of `levels`, all of which the answer leans on; one thread, AdamW.
     """

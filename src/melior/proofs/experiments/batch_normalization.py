@@ -4,21 +4,21 @@ network needs it less."""
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
 
-DEEP = {"tabular_network": {"depth": 16, "width": 64, "dropout": 0.0, "epochs": 8, "activation": "tanh"}}
+DEEP = {"tabular_network": {"depth": 8, "width": 64, "dropout": 0.0, "epochs": 8, "activation": "sigmoid"}}
 
 PROOF = Proof(
     question=14,
     paper="Ioffe and Szegedy, Batch Normalization, ICML 2015",
     helps=(
         Case(
-            "mixed of four classes, sixteen layers",
+            "mixed of four classes, eight layers of sigmoids",
             lambda seed: data.plain("mixed 1500 of 4", seed),
             model=DEEP,
             methods=("batch_normalization",),
             seeds=3,
         ),
         Case(
-            "digits, sixteen layers",
+            "digits, eight layers of sigmoids",
             lambda seed: data.plain("digits", seed, rows=800),
             model=DEEP,
             methods=("batch_normalization",),
