@@ -132,13 +132,14 @@ class SparseCoding(MatrixStep):
         self.spread = self.spread * max(lengths, LEAST)  # a row's length is 1 on average
         values = values / max(lengths, LEAST)
         most = max(1, min(self.atoms or ATOMS, matrix.rows // 4))
+        solve: Floats
         if self.kind == "dictionary":
             found = learnt_dictionary(values, most, self.penalty, seed) if values.size else np.zeros((0, 0))
-            solve: Floats = np.empty((0, 0))
+            solve = np.empty((0, 0))
         else:
             most = min(most, values.shape[1])
             found = sparse_components(values, most, self.penalty, seed) if values.size else np.zeros((0, 0))
-            solve = np.linalg.inv(found @ found.T + RIDGE * np.eye(len(found)))
+            solve = np.asarray(np.linalg.inv(found @ found.T + RIDGE * np.eye(len(found))), dtype=np.float64)
         # in the order in which a file gives it back: products of the other order differ in their last bits on some CPUs
         self.patterns, self.solve = np.ascontiguousarray(found), np.ascontiguousarray(solve)
         self.size = np.ones(len(found))
