@@ -9,6 +9,7 @@ from melior.engine.sparse import SparseEmbedding
 from melior.errors import UserError
 from melior.features.parts import Ragged
 from melior.methods._base import methods
+from melior.models.image_network import ImageNetwork
 from melior.models.linear import Linear
 from melior.models.tabular_network import TabularNetwork
 from melior.networks.words import WordsVector
@@ -115,6 +116,12 @@ def test_what_cannot_train_so_is_refused(settings, said):
     assert said in METHOD().unsuitable(Recipe(), table, TabularNetwork(**settings))
     with pytest.raises(UserError, match="sparse_embedding cannot be used here"):
         fit(recipe().with_model(Choice(name="tabular_network", settings={**QUICK, **settings})), table)
+
+
+def test_a_frozen_model_of_pictures_has_no_steps():
+    model = ImageNetwork(base="somewhere", tuning="frozen")
+    assert "frozen model" in METHOD().unsuitable(Recipe(), shops(60), model)
+    assert METHOD().unsuitable(Recipe(), shops(60), ImageNetwork()) is None
 
 
 def test_what_has_nothing_to_embed_is_refused():

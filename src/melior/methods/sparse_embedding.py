@@ -58,6 +58,8 @@ class SparseEmbedding(Method):
             return f"optimizer_choice names {other}, which changes every vector at every step; muon can be used"
         if model.l1:
             return "an L1 penalty changes every vector at every step; set l1 to 0 and use l2_penalty"
+        if getattr(model, "base", "") and getattr(model, "chosen", lambda: "")() == "frozen":
+            return "it reads pictures by a frozen model and all else as linear does; linear keeps categories sparse"
         if model.average:
             return "a moving average of the weights changes every vector at every step; set average to 0"
         return None

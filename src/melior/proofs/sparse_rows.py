@@ -2,6 +2,7 @@
 
 import gettext
 import gzip
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -55,6 +56,27 @@ def of(rows: Rows, seed: int, *, training: int | None = None, share: float = 0.7
     """Split anew for each seed, with at most so many training rows."""
     train, test = split(rows, share, seed)
     return given(train if training is None else few(train, training, seed), test)
+
+
+def with_gaps(new: Rows, share: float, seed: int) -> Rows:
+    """The rows with a share of their words and categories gone, each by chance: forms left open, texts cut short."""
+    random = np.random.default_rng([seed, 214])
+    columns = []
+    for name in [*new.texts, *new.categories()]:
+        cells = new.frame[name].to_list()
+        if name in new.texts:
+            words = [(cell or "").split() for cell in cells]
+            made: list[str | None] = [" ".join(w for w in own if random.random() >= share) for own in words]
+        else:
+            made = [cell if random.random() >= share else None for cell in cells]
+        columns.append(pl.Series(name, made, dtype=pl.String))
+    return replace(new, frame=new.frame.with_columns(columns))
+
+
+def gaps_later(rows: Rows, seed: int, *, share: float, training: int | None = None) -> Given:
+    """Training rows as they are, and new rows of which a share of words and categories is gone."""
+    train, test = split(rows, 0.7, seed)
+    return given(train if training is None else few(train, training, seed), with_gaps(test, share, seed))
 
 
 def shops(rows: int, levels: int, seed: int) -> Rows:
