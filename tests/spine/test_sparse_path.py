@@ -1,7 +1,5 @@
 """Sparse from reading to fitting: nothing on the way makes terms a dense matrix, and memory follows what is there."""
 
-import subprocess
-import sys
 import tracemalloc
 
 import numpy as np
@@ -106,16 +104,3 @@ def test_memory_follows_what_is_there():
     features = model.encoder(table, scaled=False).fit(table, 0).transform(table).features
     dense = 8 * ROWS * features
     assert peak < dense / 3, f"{peak / 2**20:.0f} MiB, and a dense matrix is {dense / 2**20:.0f} MiB"
-
-
-def test_the_bench_of_memory_runs(tmp_path):
-    """The program that states the peak of a million rows, at a size for tests."""
-    from pathlib import Path
-
-    program = Path(__file__).parents[2] / "benchmarks" / "methods" / "sparse_path.py"
-    done = subprocess.run(
-        [sys.executable, str(program), "--quick"], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "FAILED" not in done.stdout
-    assert "dense" in done.stdout
