@@ -251,6 +251,30 @@ def test_a_map_of_many_rows_says_that_it_is_a_part(tmp_path):
     assert "1,500 of 5,000 rows are drawn" in (tmp_path / "run" / "report.html").read_text()
 
 
+def test_the_map_can_be_laid_out_by_neighbours(tmp_path):
+    """Eight groups in eight directions: two directions mix them up, and t-SNE keeps neighbours together."""
+    from sklearn.neighbors import NearestNeighbors
+
+    from melior.verbs.pictures import flat
+
+    random = np.random.default_rng(0)
+    centres = np.eye(8) * 8
+    group = np.repeat(np.arange(8), 10)
+    space = centres[group] + random.normal(size=(80, 8))
+
+    def alike(places):
+        near = NearestNeighbors(n_neighbors=6).fit(places).kneighbors(return_distance=False)
+        return (group[near] == group[:, None]).mean()
+
+    assert alike(flat(space, "tsne", 0)) > 0.9 > 0.8 > alike(flat(space, "pca", 0))
+    frame = pl.DataFrame({"a": space[:, 0], "b": space[:, 1], "c": space[:, 2], "y": ["u", "v"] * 40})
+    melior.audit(frame, target="y", run=tmp_path / "run", fast=True, rows_by="tsne")
+    assert json.loads((tmp_path / "run" / "pictures.json").read_text())["map"]["by"] == "tsne"
+    assert "t-SNE" in (tmp_path / "run" / "report.html").read_text()
+    with pytest.raises(UserError, match="pca or tsne"):
+        melior.audit(frame, target="y", rows_by="umap")
+
+
 def test_copies_stand_side_by_side_among_the_examples():
     from melior.findings import Finding
     from melior.verbs.examples import examples_of

@@ -24,6 +24,9 @@ def register(app: typer.Typer) -> None:
         fix: Annotated[
             Path | None, typer.Option("--fix", help="Write a cleaned copy to this new file, and a log beside it.")
         ] = None,
+        rows_by: Annotated[
+            str, typer.Option("--map", help="The report's map of rows: pca, or tsne (neighbours side by side).")
+        ] = "pca",
         column: given.Columns = None,
         label_separator: given.Between = None,
         seed: given.Seed = None,
@@ -49,6 +52,7 @@ def register(app: typer.Typer) -> None:
                 label_separator=label_separator,
                 seed=seed,
                 run=run,
+                rows_by=rows_by,  # type: ignore[arg-type]  # checked there, with a sentence
                 progress=progress,
             )
         given.write_json(json, found.to_dict())

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from melior.engine import clip, guard, memory
+from melior.engine import clip, guard, memory, sparse
 from melior.engine.average import Average
 from melior.engine.blocks import recomputed
 from melior.engine.checkpoint import Checkpoints, same_training
@@ -138,6 +138,7 @@ class Loop:
         assert settings.parallel != "auto"  # `train` has chosen
         self.mesh = Mesh.of(settings.parallel, device.device)
         self.heart = Heart(self.mesh)
+        sparse.check(module, settings, self.mesh)
         self.lessons = Lessons(lessons, settings.seed, self.mesh.world, self.mesh.rank)
         # before it is spread: the same training under every layout
         same = same_training(settings, self.mesh.layout, len(source), module, [one.told for one in lessons])
@@ -198,7 +199,8 @@ class Loop:
             self.remember(to_disk=False)
         if self.place.stopped:
             return
-        if self.settings.compile is True or (self.settings.compile == "auto" and self._compiling_pays()):
+        wanted = self.settings.compile is True or (self.settings.compile == "auto" and self._compiling_pays())
+        if wanted and not self.optimizers.sparse:  # compiled passes know no sparse gradients
             self.forward = torch.compile(self.spread.forward, dynamic=True)
         self.module.train()
 

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from melior.engine.sparse import values_of
+
 SATURATED = 0.99  # of the way to the end of a sigmoid or tanh: its slope there is under 4 % of the steepest
 SILENT = 1e-3  # an output of gelu or silu this small says nothing
 
@@ -70,8 +72,8 @@ class Layers:
     @torch.no_grad()
     def before(self) -> None:
         """Before the step: norms of the gradients as they are used, and a copy of the weights."""
-        self.norms = {name: _norm(one.grad) for name, one in self.parameters if one.grad is not None}
-        self.old = {name: one.detach().clone() for name, one in self.parameters if one.grad is not None}
+        self.norms = {name: _norm(values_of(one.grad)) for name, one in self.parameters if one.grad is not None}
+        self.old = {name: reached(one).clone() for name, one in self.parameters if one.grad is not None}
 
     @torch.no_grad()
     def after(self) -> dict[str, Any]:
@@ -83,8 +85,8 @@ class Layers:
                 weight = _norm(self.old[name])
                 layers[name] = {
                     "gradient": self.norms[name],
-                    "rms": self.norms[name] / sqrt(max(one.numel(), 1)),
-                    "update": _norm(one - self.old[name]) / weight if weight else None,
+                    "rms": self.norms[name] / sqrt(max(self.old[name].numel(), 1)),
+                    "update": _norm(reached(one) - self.old[name]) / weight if weight else None,
                 }
         return {"layers": layers, "units": self.units, "signals": self.signals}
 
@@ -124,6 +126,14 @@ def _per_unit(silent: Tensor) -> Tensor:
     if silent.ndim == 4:
         silent = silent.movedim(1, -1)
     return silent.flatten(0, -2).all(0).float().mean()
+
+
+def reached(weight: Tensor) -> Tensor:
+    """The weight as it is; of one with a sparse gradient the rows that the gradient holds."""
+    gradient = weight.grad
+    if gradient is None or not gradient.is_sparse:
+        return weight.detach()
+    return weight.detach()[gradient.coalesce().indices()[0]]
 
 
 def _norm(tensor: Tensor) -> float:

@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from melior.engine.settings import Training
+from melior.engine.sparse import RowAdam, tables_of, values_of
 from melior.errors import UserError
 
 
 class Optimizers:
-    """One optimiser, or two for muon, that step together at a common rate.
+    """One optimiser, or two for muon, that step together at a common rate; one more for tables with sparse gradients
+    (see sparse.py).
 
     muon is for the matrices inside (Jordan et al., 2024); embeddings, the last linear layer, biases and norms go to
     adamw at the same rate, since updates are scaled to the size of AdamW's (Liu et al., Muon is scalable, 2025).
@@ -28,13 +30,17 @@ class Optimizers:
         self.rate = settings.learning_rate
         self.l1 = settings.l1
         self.penalized = [one for one in self.names if one.ndim >= 2]
-        if settings.optimizer != "muon":
-            self.all = [_made(settings, settings.optimizer, list(self.names))]
-            return
-        inside = inner_matrices(module)
-        rest = [one for one in self.names if one not in inside]
-        self.all = [_made(settings, "muon", [one for one in self.names if one in inside])] if inside else []
-        self.all += [_made(settings, "adamw", rest)] if rest else []
+        tables = [one for one in tables_of(module) if one.weight in self.names]
+        self.sparse = {one.weight for one in tables}
+        whole = [one for one in self.names if one not in self.sparse]
+        inside = inner_matrices(module) if settings.optimizer == "muon" else set()
+        rest = [one for one in whole if one not in inside]
+        self.all = [_made(settings, "muon", [one for one in whole if one in inside])] if inside else []
+        if rest:
+            self.all.append(_made(settings, "adamw" if settings.optimizer == "muon" else settings.optimizer, rest))
+        if tables:
+            betas = (settings.momentum, settings.second_moment)
+            self.all.append(RowAdam(tables, lr=self.rate, betas=betas, weight_decay=settings.weight_decay))
 
     def step(self, factor: float) -> None:
         """One step at `factor` times the rate of the settings."""
@@ -48,7 +54,11 @@ class Optimizers:
             one.grad = None
 
     def gradients(self) -> list[Tensor]:
-        return [one.grad for one in self.names if one.grad is not None]
+        """Each weight's gradient; of a sparse one what it holds, each row once."""
+        for one in self.sparse:
+            if one.grad is not None:
+                one.grad = one.grad.coalesce()
+        return [values_of(one.grad) for one in self.names if one.grad is not None]
 
     def counted(self, gradients: Sequence[Tensor]) -> Sequence[Tensor]:
         """Those of `gradients` that this rank counts in a norm over all weights."""

@@ -1,11 +1,11 @@
 """Which features to keep: those that an L1 fit keeps, after a test of each alone where there are many."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, issparse
+from scipy.sparse import csr_matrix, hstack, issparse
 
 from melior.data.table import Floats, Labels
 from melior.features._base import Matrix, MatrixStep
@@ -13,6 +13,7 @@ from melior.features._base import Matrix, MatrixStep
 PENALTIES = 8  # strengths tried, from the one that keeps nothing downwards
 LEAST = 0.05  # of that one: where the path ends
 INNER_FOLDS = 5
+CODES = 50  # of a feature of category codes that are looked at, the commonest
 
 
 def f_test(values: NDArray[Any] | csr_matrix, labels: Labels, weights: Floats | None = None) -> tuple[Floats, Floats]:
@@ -114,6 +115,9 @@ def strongest(values: Any, positive: NDArray[np.bool_], weights: Floats) -> floa
 class L1Features(MatrixStep):
     """Keeps the features that L1 logistic fits keep, of any class against the rest; never none.
 
+    A feature of category codes is looked at as a 0/1 feature for each of its commonest codes, and kept where one of
+    these is: the numbers of the codes mean nothing.
+
     strength  of the penalty as a share of the one that keeps nothing; None: the strongest for which an ordinary fit on
               what it keeps has an inner cross-validated log loss within one standard error of the best
     level     share of false discoveries of the F tests that come first, where there are more than `many` features
@@ -126,9 +130,9 @@ class L1Features(MatrixStep):
         self.which = np.empty(0, dtype=np.int64)
 
     def fit(self, matrix: Matrix, labels: Labels, weights: Floats | None, classes: int, seed: int) -> Self:
-        values = scaled(matrix.values)
+        values, owner = spelled_out(matrix)
         mass = np.ones(matrix.rows) if weights is None else weights
-        kept = np.zeros(matrix.features, dtype=bool)
+        kept = np.zeros(len(owner), dtype=bool)
         found = np.unique(labels)
         for number in found[1:] if len(found) == 2 else found:
             positive = labels == number
@@ -136,7 +140,7 @@ class L1Features(MatrixStep):
             kept |= self._fit_one(values, positive, mass, strength, seed)
         if not kept.any() and matrix.features:
             kept[int(np.argmin(f_test(values, labels, weights)[1]))] = True
-        self.which = np.flatnonzero(kept)
+        self.which = np.unique(owner[kept])
         return self
 
     def _screened(self, values: Any, positive: NDArray[np.bool_], mass: Floats) -> NDArray[np.int64]:
@@ -196,6 +200,25 @@ class L1Features(MatrixStep):
             tuple(place[code] for code in matrix.categorical if code in place),
             matrix.parts,
         )
+
+
+def spelled_out(matrix: Matrix) -> tuple[Any, NDArray[np.int64]]:
+    """(rows, more features) scaled, with a 0/1 feature for each common code in place of a feature of codes, and the
+    feature that each comes from."""
+    codes = list(matrix.categorical)
+    if not codes:
+        return scaled(matrix.values), np.arange(matrix.features)
+    plain = [number for number in range(matrix.features) if number not in set(codes)]
+    parts, owner = [matrix.values[:, plain]], list(plain)
+    for code in codes:
+        given = replace(matrix, values=matrix.values[:, [code]]).dense().ravel()
+        known, counts = np.unique(given[np.isfinite(given)], return_counts=True)
+        common = np.sort(known[np.argsort(-counts, kind="stable")[:CODES]])
+        hot = (given[:, None] == common).astype(np.float64)
+        parts.append(csr_matrix(hot) if matrix.sparse else hot)
+        owner += [code] * len(common)
+    values: Any = hstack(parts, format="csr") if matrix.sparse else np.concatenate(parts, axis=1)
+    return scaled(values), np.array(owner, dtype=np.int64)
 
 
 def scaled(values: NDArray[Any] | csr_matrix) -> Any:

@@ -20,6 +20,7 @@ class L1Penalty(Method):
     questions: ClassVar[tuple[int, ...]] = (1, 13)
     reference: ClassVar[str] = "Tibshirani, Regression Shrinkage and Selection via the Lasso, JRSS B 1996"
     order: ClassVar[int] = 50
+    rivals: ClassVar[frozenset[str]] = frozenset({"sparse_embedding"})
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"strength": 5.0}, {"strength": 0.3})
 
     strength: Annotated[float, Field(ge=0.001, le=1000)] = 1.0

@@ -38,7 +38,9 @@ class FusionModel(NetworkModel):
     texts           dimensions (fitted, few) or words (embeddings under attention, trained with the rest)
     text_dimensions   of each text column, 1..512
     longest         words read of a text, where texts are words, 1..100,000
+    most_words      of a text column, where texts are words, 2..1,000,000
     most_categories   a column of more is hashed, 2..1,000,000
+    sparse          embeddings of categories and words have sparse gradients: a step changes the vectors of its rows
     """
 
     kinds: ClassVar[frozenset[str]] = frozenset({"number", "category", "language", "text", "image", "time"})
@@ -59,7 +61,9 @@ class FusionModel(NetworkModel):
     texts: Literal["dimensions", "words"] = "dimensions"
     text_dimensions: Annotated[int, Field(ge=1, le=512)] = 64
     longest: Annotated[int, Field(ge=1, le=100_000)] = 256
+    most_words: Annotated[int, Field(ge=2, le=1_000_000)] = 20_000
     most_categories: Annotated[int, Field(ge=2, le=1_000_000)] = 5000
+    sparse: bool = False
 
     def encoder(self, table: Table, *, scaled: bool) -> Encoder:
         blocks: list[Block] = []
@@ -74,7 +78,7 @@ class FusionModel(NetworkModel):
             blocks.append(Bounded(Times(times, cyclic=True)))
         for column in table.of_kind("text"):
             if self.texts == "words":
-                parts.append(Words(column, longest=self.longest))
+                parts.append(Words(column, longest=self.longest, most=self.most_words))
             else:
                 blocks.append(ScaledText(column, dimensions=self.text_dimensions))
         for column in table.of_kind("image"):
@@ -118,6 +122,7 @@ class FusionModel(NetworkModel):
             "initialization": self.initialization,
             "attention": False,
             "heads": 1,
+            "sparse": self.sparse,
         }
 
     def measured(self, matrix: Matrix, weights: Floats | None, plan: dict[str, Any]) -> Mapping[str, NDArray[Any]]:

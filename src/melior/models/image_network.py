@@ -49,7 +49,9 @@ class ImageNetwork(FusionModel, PretrainedNetwork):
     texts           dimensions (fitted, few) or words (embeddings under attention, trained with the rest)
     text_dimensions   of each text column, 1..512
     longest         words read of a text, where texts are words, 1..100,000
+    most_words      of a text column, where texts are words, 2..1,000,000
     most_categories   a column of more is hashed, 2..1,000,000
+    sparse          embeddings of categories and words have sparse gradients: a step changes the vectors of its rows
     """
 
     rates: ClassVar[Mapping[str, float]] = {"full": 1e-4, "last_k": 3e-4, "lora": 1e-3}

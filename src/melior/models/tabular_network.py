@@ -34,7 +34,9 @@ class TabularNetwork(FusionModel):
                     image_network; empty: what pictures show is described without one
     image_dimensions  of each image column, 1..728
     longest         words read of a text, where texts are words, 1..100,000
+    most_words      of a text column, where texts are words, 2..1,000,000
     most_categories   a column of more is hashed, 2..1,000,000
+    sparse          embeddings of categories and words have sparse gradients: a step changes the vectors of its rows
     """
 
     cost: ClassVar[int] = 5

@@ -16,8 +16,9 @@ class Fusion(nn.Module):
 
     classes; numbers, categories ([place, codes, width] each), texts ([name, words, width]), images ([name, channels]);
     embedding, embedding_width, bins; width, depth, activation, normalization, dropout, residual, initialization;
-    attention, heads; image_channels, image_depth, image_stride, image_normalization; encoders: by name of an image, the
-    plan of its pretrained encoder (see `melior.networks.vision`), none for a residual network from scratch.
+    attention, heads; sparse: embeddings have sparse gradients; image_channels, image_depth, image_stride,
+    image_normalization; encoders: by name of an image, the plan of its pretrained encoder (see
+    `melior.networks.vision`), none for a residual network from scratch.
     """
 
     def __init__(self, plan: dict[str, Any]) -> None:
@@ -25,7 +26,8 @@ class Fusion(nn.Module):
         width, act = plan["width"], plan["activation"]
         self.text_names = [name for name, _, _ in plan["texts"]]
         self.image_names = [name for name, _ in plan["images"]]
-        self.texts = nn.ModuleList(WordsVector(words, size) for _, words, size in plan["texts"])
+        sparse = plan.get("sparse", False)
+        self.texts = nn.ModuleList(WordsVector(words, size, sparse=sparse) for _, words, size in plan["texts"])
         encoders = plan.get("encoders", {})
         self.images = nn.ModuleList(
             pretrained_part(encoders[name]) if name in encoders else PictureVector(channels, plan)

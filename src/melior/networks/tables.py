@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from melior.engine.sparse import SparseEmbedding
+
 
 class Columns(nn.Module):
     """Splits (rows, features) into numbers (rows, numbers), gaps 0, and codes (rows, categories): 0 is missing, unknown
@@ -72,9 +74,10 @@ def embedding(kind: str, numbers: int, width: int, bins: int) -> nn.Module | Non
     return Periodic(numbers, width) if kind == "periodic" else Piecewise(numbers, width, bins)
 
 
-def lookup(codes: int, width: int) -> nn.Embedding:
-    """A vector of length about 1 for every code, and one for what is no code (0)."""
-    table = nn.Embedding(codes + 1, width)
+def lookup(codes: int, width: int, *, sparse: bool = False) -> nn.Embedding:
+    """A vector of length about 1 for every code, and one for what is no code (0). sparse: a step changes the vectors
+    that its rows hold and no others, see `SparseEmbedding`."""
+    table = SparseEmbedding(codes + 1, width) if sparse else nn.Embedding(codes + 1, width)
     nn.init.normal_(table.weight, std=width**-0.5)
     return table
 
@@ -87,7 +90,8 @@ class TableVector(nn.Module):
         numbers, categories = plan["numbers"], plan["categories"]
         self.columns = Columns(numbers, categories)
         self.embedding = embedding(plan["embedding"], len(numbers), plan["embedding_width"], plan["bins"])
-        self.categories = nn.ModuleList(lookup(size, width) for _, size, width in categories)
+        sparse = plan.get("sparse", False)
+        self.categories = nn.ModuleList(lookup(size, width, sparse=sparse) for _, size, width in categories)
         each = 1 if self.embedding is None else plan["embedding_width"]
         self.width = each * len(numbers) + sum(width for _, _, width in categories)
 
@@ -109,7 +113,8 @@ class TableTokens(nn.Module):
         each = 1 if self.embedding is None else plan["embedding_width"]
         self.weight = nn.Parameter(torch.empty(len(numbers), each, width).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(len(numbers) + len(categories), width).uniform_(-bound, bound))
-        self.categories = nn.ModuleList(lookup(size, width) for _, size, _ in categories)
+        sparse = plan.get("sparse", False)
+        self.categories = nn.ModuleList(lookup(size, width, sparse=sparse) for _, size, _ in categories)
 
     def forward(self, values: Tensor) -> Tensor:
         numbers, codes = self.columns(values)

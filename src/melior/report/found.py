@@ -104,7 +104,9 @@ def row_map(content: Content, limits: Limits) -> dict[str, Any] | None:
     names = [words.symptom(symptom)[0].lower() for symptom in symptoms]
     kept = names if len(names) <= rowmap.KINDS else [*names[: rowmap.KINDS - 1], "something else"]
     shown = len(given.get("x") or [])
-    return {"svg": svg, "kinds": kept, "rows": given.get("rows"), "shown": shown, "part": shown < given.get("rows", 0)}
+    part = shown < given.get("rows", 0)
+    tsne = given.get("by") == "tsne"
+    return {"svg": svg, "kinds": kept, "rows": given.get("rows"), "shown": shown, "part": part, "tsne": tsne}
 
 
 def measure(name: str, value: Any, classes: Sequence[str] = ()) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from melior.errors import UserError
 from melior.findings import plain
@@ -14,7 +14,7 @@ from melior.trials.context import TableContext
 from melior.trials.run import content_hash
 from melior.verbs.examples import examples_of
 from melior.verbs.fix import writable, write_fixed
-from melior.verbs.pictures import pictures_of
+from melior.verbs.pictures import By, pictures_of
 from melior.verbs.prepare import prepare
 
 
@@ -34,6 +34,7 @@ def audit(
     sample: int | None = None,
     fix: str | Path | None = None,
     run: str | Path | None = None,
+    rows_by: Literal["pca", "tsne"] = "pca",
     progress: Progress = silent,
 ) -> Audit:
     """Looks for everything that is wrong with the rows; fits nothing that is kept and changes nothing.
@@ -49,10 +50,14 @@ def audit(
     fix      a new file (.parquet, .csv or .jsonl) for a cleaned copy; what was done to which row, and why, is written
              beside it. The source is never changed
     run      a folder for the findings and a report to look at
+    rows_by  how the report's map of rows is laid out: pca, the two directions in which they differ most, or tsne,
+             neighbours side by side, which takes seconds
 
     >>> melior.audit("reviews.csv", target="recommended")["label_noise"]       # doctest: +SKIP
     >>> melior.audit("photos/")["duplicate_rows"]         # a folder a class   # doctest: +SKIP
     """
+    if rows_by not in get_args(By):
+        raise UserError(f"rows_by is {' or '.join(get_args(By))}, not {rows_by!r}.")
     ready = prepare(
         source,
         target=target,
@@ -90,7 +95,7 @@ def audit(
 
         made.write("findings.json", [finding.to_dict() for finding in found.findings])
         made.write("examples.json", examples_of(ready.table, found.findings))
-        made.write("pictures.json", plain(pictures_of(context, found.findings)))
+        made.write("pictures.json", plain(pictures_of(context, found.findings, rows_by)))
         made.finish(seconds=found.seconds, name=ready.table.name)
         write(made)
     return found

@@ -1,7 +1,7 @@
 """What the audit's pictures are drawn from: a map of the rows, histograms of number columns, clusters of copies."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,17 @@ BINS = 40
 HISTOGRAMS = 3  # of a finding
 CLUSTERS = 60
 LETTERS = 140
+DIRECTIONS = 30  # principal components that t-SNE looks at: fewer noise dimensions, and quicker
+PERPLEXITY = 30.0  # about how many neighbours of a row count, the usual number
+By = Literal["pca", "tsne"]
 MANY = 0.3  # a finding about more of the rows than this is about the table, and no place on the map
 
 
-def pictures_of(context: TableContext, findings: Sequence[Finding]) -> dict[str, Any]:
-    """{"map": ..., "findings": [{"finding": number, "histograms": [...], "clusters": [...]}, ...]}"""
+def pictures_of(context: TableContext, findings: Sequence[Finding], by: By = "pca") -> dict[str, Any]:
+    """{"map": ..., "findings": [{"finding": number, "histograms": [...], "clusters": [...]}, ...]}
+
+    by  how rows are laid out on the map: by two principal components, or by t-SNE
+    """
     table = context.table
     place = {int(row): position for position, row in enumerate(table.row_ids)}
     own = []
@@ -34,29 +40,27 @@ def pictures_of(context: TableContext, findings: Sequence[Finding]) -> dict[str,
         drawn = {"histograms": _histograms(table, finding, named), "clusters": _clusters(finding)}
         if any(drawn.values()):
             own.append({"finding": number, **drawn})
-    return {"map": _map(context, findings, place), "findings": own}
+    return {"map": _map(context, findings, place, by), "findings": own}
 
 
-def _map(context: TableContext, findings: Sequence[Finding], place: dict[int, int]) -> dict[str, Any] | None:
-    """The rows in two dimensions: the two directions in which they differ most (principal components of the robustly
-    scaled columns), and the worst finding that names each."""
+def _map(context: TableContext, findings: Sequence[Finding], place: dict[int, int], by: By) -> dict[str, Any] | None:
+    """The rows in two dimensions, laid out as `flat` says, and the worst finding that names each."""
     table = context.table
     if table.rows < FEWEST_ON_MAP or not table.features():
         return None
-    from sklearn.decomposition import PCA
-
     chosen, symptom, why = _named(table, findings, place)
     # of many rows the places are learned from those drawn alone: the whole table is not worth a picture
     many = table.rows > MANY_ROWS
     few = TableContext(table.take(chosen), context.recipe).embedding() if many else context.embedding()[chosen]
     if few.shape[1] < 2:
         return None
-    flat = PCA(2, random_state=context.seed).fit_transform(np.clip(few, -8, 8))
+    places = flat(np.clip(few, -8, 8), by, context.seed)
     columns = columns_shown(table, ())
     return {
         "rows": table.rows,
-        "x": flat[:, 0].round(4),
-        "y": flat[:, 1].round(4),
+        "by": by,
+        "x": places[:, 0].round(4),
+        "y": places[:, 1].round(4),
         "row": table.row_ids[chosen],
         "symptom": symptom,
         "told": [
@@ -64,6 +68,24 @@ def _map(context: TableContext, findings: Sequence[Finding], place: dict[int, in
             for position, note in zip(chosen, why, strict=True)
         ],
     }
+
+
+def flat(space: NDArray[np.float64], by: By, seed: int) -> NDArray[np.float64]:
+    """(rows, 2) places of rows, from (rows, dimensions) of robustly scaled columns.
+
+    pca   the two directions in which they differ most
+    tsne  near each other where they are neighbours; how far groups lie apart means nothing. It begins from pca.
+          van der Maaten and Hinton, Visualizing Data using t-SNE, JMLR 2008
+    """
+    from sklearn.decomposition import PCA
+
+    if by == "pca":
+        return np.asarray(PCA(2, random_state=seed).fit_transform(space))
+    from sklearn.manifold import TSNE
+
+    few = PCA(min(DIRECTIONS, *space.shape), random_state=seed).fit_transform(space)
+    perplexity = min(PERPLEXITY, (len(space) - 1) / 3)
+    return np.asarray(TSNE(2, perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(few))
 
 
 def _named(table: Table, findings: Sequence[Finding], place: dict[int, int]) -> tuple[Rows, list[str], list[str]]:
