@@ -246,6 +246,10 @@ class NetworkModel(Model):
         """Whether rows of such a table have lengths, so that batches by length save work."""
         return False
 
+    def reads_pixels(self) -> bool:
+        """Whether it is shown the pixels of pictures at each step, so that methods can vary them."""
+        return False
+
     # ---- fitting
 
     def fit(
