@@ -1,5 +1,5 @@
-"""What activation_choice is worth: twenty layers of sigmoids let no gradient through and learn nothing, which units that
-do not saturate mend; in two layers any of them learns."""
+"""What activation_choice is worth: twenty layers of sigmoids let no gradient through and learn nothing; units that do
+not saturate mend that. In two layers any of them learns."""
 
 from typing import Any
 
