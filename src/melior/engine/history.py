@@ -32,9 +32,9 @@ class History:
     meet    where ranks step alone (see parallel/local_steps.py): apart (how far their weights were, as a share of the
             weights' length), steps (that each made alone), sent_bytes (by each rank so far), every_step_bytes (what
             summing gradients at every step would have sent)
-    event   name: non_finite, out_of_memory, compile, checkpoint; what: a sentence; more by name: micro_batch (rows at
-            once from here on; 0: not even one) and before; data (whether rows are at fault), rows, at (the step that
-            broke, where training went back) and rate (the factor of the rate from here on)
+    event   name: non_finite, spike, out_of_memory, compile, checkpoint; what: a sentence; more by name: micro_batch
+            (rows at once from here on; 0: not even one) and before; data (whether rows are at fault), rows, at (the
+            step that broke, where training went back) and rate (the factor of the rate from here on)
 
     Going back to a checkpoint drops the lines after it: those steps are done again.
     """

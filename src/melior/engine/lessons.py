@@ -25,11 +25,13 @@ class Moment:
 
     step    from 0      steps  of the whole training
     random  for what is drawn for this batch, on the CPU: the same for the same seed, step, rank and piece of the step
+    classes  what the labels are of, where they are numbers of classes: how many; else 0
     """
 
     step: int
     steps: int
     random: torch.Generator
+    classes: int = 0
 
     @property
     def progress(self) -> float:

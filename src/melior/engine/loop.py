@@ -271,6 +271,8 @@ class Loop:
         norm = clip.finish(
             gradients, len(rows) / (count * self.precision.scale), raw, self.settings, self.optimizers, self.mesh
         )
+        if place.spiked(total / count, 0.0 if self.local.on else self.settings.spike):
+            self.cut(total / count)
         if layers:
             layers.before()
         rate = place.rate * factor(self.settings, place.step, self.total, place.watched)
@@ -336,6 +338,15 @@ class Loop:
         return values if self.local.on else self.mesh.sums(values)
 
     # ---- what may go wrong
+
+    def cut(self, loss: float) -> None:
+        """The loss of this step is a spike: half the rate from here on."""
+        place = self.place
+        place.rate, place.cut_at = place.rate / 2, place.step
+        said = (
+            f"step {place.step}: the loss jumped from {place.recent:.3g} to {loss:.3g}; {place.rate:g} times the rate"
+        )
+        self.diary.event(place, "spike", said, rate=place.rate)
 
     def halve(self) -> None:
         """Memory ran out: half as many rows at once from here on."""

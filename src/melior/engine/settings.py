@@ -49,6 +49,8 @@ class Training(BaseModel):
     checkpoint_every  steps (a number) or time ("90s", "5m", "1h") between checkpoints; 0: only at the end
     non_finite        a loss or gradient that is not finite: lower (back to the last good state, half the rate), skip
                       (that step is left out), stop
+    spike             a step whose mean loss is above this times the running mean of the last ten or so halves the rate
+                      from there on, at most once in ten steps; 0: never, else above 1
     compile           torch.compile; auto: on a GPU where there are steps enough to earn it back
     activation_checkpointing  blocks are computed again in the backward pass: less memory, about a third more time
     log_every         steps of one line of the history; None: some 400 lines in all
@@ -90,6 +92,7 @@ class Training(BaseModel):
     keep: Literal["auto", "best", "last"] = "auto"
     checkpoint_every: int | str = "5m"
     non_finite: Literal["lower", "skip", "stop"] = "lower"
+    spike: Annotated[float, Field(ge=0)] = 0.0
     compile: bool | Literal["auto"] = "auto"
     activation_checkpointing: bool = False
     log_every: Annotated[int, Field(ge=1)] | None = None
@@ -105,6 +108,8 @@ class Training(BaseModel):
             raise ValueError(f"checkpoint_every is steps (200) or a time (90s, 5m, 1h), not {self.checkpoint_every!r}")
         if isinstance(self.checkpoint_every, int) and self.checkpoint_every < 0:
             raise ValueError("checkpoint_every cannot be negative")
+        if 0 < self.spike <= 1:
+            raise ValueError(f"spike is times the usual loss, so above 1 (or 0: never), not {self.spike}")
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
             raise ValueError(f"device is auto, cpu, cuda or cuda:NUMBER, not {self.device!r}")
         return self

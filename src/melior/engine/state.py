@@ -14,6 +14,7 @@ from melior.engine.parallel.local_steps import LocalSteps
 from melior.engine.parallel.spread import local
 
 Tensors = dict[str, Tensor]
+SETTLED = 10  # steps that the running mean of losses is of, or so
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Place:
     lowered_at: int = -1  # the step that made it so the last time
     first: float | None = None  # loss of the first step
     recent: float | None = None  # running mean of the losses of the last ten steps or so
+    cut_at: int = -1  # the step that halved it after a spike the last time
     skipped: list[int] = field(default_factory=list)  # steps left out
     watched: list[float] = field(default_factory=list)  # what each validation gave, lower is better
     best: dict[str, Any] | None = None  # the line of the best validation
@@ -49,6 +51,12 @@ class Place:
         """Takes note of the mean loss of a step."""
         self.first = loss if self.first is None else self.first
         self.recent = loss if self.recent is None else 0.9 * self.recent + 0.1 * loss
+
+    def spiked(self, loss: float, times: float) -> bool:
+        """Whether the mean loss of this step is more than so many times that of the steps before (0: never asked). Not
+        while fewer than SETTLED steps are known, and not so soon after the last time."""
+        known = self.step - max(self.cut_at, 0)
+        return bool(times) and self.recent is not None and known >= SETTLED and loss > times * self.recent
 
     @property
     def calm(self) -> bool:

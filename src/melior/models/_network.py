@@ -107,6 +107,7 @@ class NetworkModel(Model):
     precision      auto (what the hardware does fast), float32, bfloat16 or float16
     by_length      batches of rows of like length, where rows have lengths
     average        decay of the moving average of the weights that is kept, 0..0.99999; 0 keeps the last ones
+    spike          a step whose loss is above this times the usual halves the rate from there on; 0: never, else > 1
     stop_share     share of the training rows that says when to stop; 0 trains to the end on all rows
     patience       epochs without a better loss there until it stops
     non_finite     what is done with a step whose loss is no number: lower the rate, skip it, or stop
@@ -141,6 +142,7 @@ class NetworkModel(Model):
     precision: Precision = "auto"
     by_length: bool = True
     average: Annotated[float, Field(ge=0, le=0.99999)] = 0.0
+    spike: Annotated[float, Field(ge=0, le=1000)] = 0.0
     stop_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     patience: Annotated[int, Field(ge=1, le=10_000)] = 20
     non_finite: Literal["lower", "skip", "stop"] = "lower"
@@ -244,6 +246,10 @@ class NetworkModel(Model):
 
     def reads_lengths(self, table: Table) -> bool:
         """Whether rows of such a table have lengths, so that batches by length save work."""
+        return False
+
+    def reads_pixels(self) -> bool:
+        """Whether it is shown the pixels of pictures at each step, so that methods can vary them."""
         return False
 
     # ---- fitting
@@ -385,6 +391,7 @@ class NetworkModel(Model):
             precision=self.precision,
             by_length=self.by_length,
             average=self.average,
+            spike=self.spike,
             patience=self.patience if stops else 0,
             non_finite=self.non_finite,
             compile=self.compile,

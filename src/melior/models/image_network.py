@@ -89,6 +89,9 @@ class ImageNetwork(FusionModel, PretrainedNetwork):
     def reads_lengths(self, table: Table) -> bool:
         return self.chosen() != "frozen" and super().reads_lengths(table)
 
+    def reads_pixels(self) -> bool:
+        return self.chosen() != "frozen"
+
     def encoder(self, table: Table, *, scaled: bool) -> Encoder:
         if not self.base or self.chosen() != "frozen":
             return super().encoder(table, scaled=scaled)

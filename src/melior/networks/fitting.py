@@ -69,7 +69,7 @@ def fitted(
     """
     usual = multi_label_loss if several else class_loss
     known = known_of(rows, int(plan["classes"]), several, settings.seed)
-    loss, lessons = loss_of(methods, known), [Taught(one) for one in methods]
+    loss, lessons = loss_of(methods, known), [Taught(one, known.classes) for one in methods]
     changing = [one for one in methods if "network" in one.acts()]
     with drawing():
         torch.manual_seed(settings.seed)

@@ -4,7 +4,7 @@ A method has hooks of these names (see `melior.methods._base`); here they are pu
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,8 @@ class Known:
 class Taught(Lesson):
     """A method's hooks as a lesson."""
 
-    def __init__(self, method: Any) -> None:
-        self.method = method
+    def __init__(self, method: Any, classes: int = 0) -> None:
+        self.method, self.classes = method, classes
 
     @property
     def told(self) -> str:
@@ -57,7 +57,7 @@ class Taught(Lesson):
         return frozenset(self.method.acts())
 
     def batch(self, batch: Batch, moment: Moment) -> Batch:
-        found: Batch = self.method.batch(batch, moment)
+        found: Batch = self.method.batch(batch, replace(moment, classes=self.classes))
         return found
 
     def forward(self, run: Run, network: nn.Module, batch: Batch, moment: Moment) -> tuple[Tensor, Tensor]:

@@ -188,8 +188,13 @@ def _said(choice: Any) -> str:
     if isinstance(choice, str):
         return choice
     ((name, settings),) = choice.items()
-    inside = ", ".join(f"{key}={value}" for key, value in (settings or {}).items())
+    inside = ", ".join(f"{key}={_short(value)}" for key, value in (settings or {}).items())
     return f"{name}({inside})" if inside else str(name)
+
+
+def _short(value: Any) -> Any:
+    """A setting for a card: of a folder its name alone, as it lies elsewhere on every machine."""
+    return Path(value).name if isinstance(value, str) and "/" in value else value
 
 
 def _change(case: Case) -> str:

@@ -1,0 +1,43 @@
+"""What activation_choice is worth: twenty layers of sigmoids let no gradient through and learn nothing; units that do
+not saturate mend that. In two layers any of them learns."""
+
+from typing import Any
+
+from melior.proofs import data
+from melior.proofs._base import Case, Proof
+
+DEEP: dict[str, Any] = {"depth": 20, "width": 64, "dropout": 0.0, "embedding": "none", "epochs": 15}
+
+PROOF = Proof(
+    question=15,
+    paper="Glorot and Bengio, Understanding the Difficulty of Training Deep Feedforward Networks, AISTATS 2010; "
+    "Hendrycks and Gimpel, Gaussian Error Linear Units, 2016",
+    helps=(
+        Case(
+            "digits of 8 by 8, twenty layers of sigmoids",
+            lambda seed: data.plain("digits", seed),
+            model={"tabular_network": {**DEEP, "activation": "sigmoid"}},
+            methods=("activation_choice",),
+            metric="accuracy",
+            seeds=3,
+        ),
+        Case(
+            "four classes of mixed columns, twenty layers of sigmoids",
+            lambda seed: data.plain("mixed 1500 of 4", seed),
+            model={"tabular_network": {**DEEP, "activation": "sigmoid"}},
+            methods=({"activation_choice": {"activation": "leaky_relu"}},),
+            metric="accuracy",
+            seeds=3,
+        ),
+    ),
+    does_not=(
+        Case(
+            "digits of 8 by 8, two layers of sigmoids",
+            lambda seed: data.plain("digits", seed),
+            model={"tabular_network": {**DEEP, "depth": 2, "activation": "sigmoid"}},
+            methods=("activation_choice",),
+            metric="accuracy",
+            seeds=3,
+        ),
+    ),
+)

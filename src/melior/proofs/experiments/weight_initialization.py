@@ -1,0 +1,43 @@
+"""What weight_initialization is worth: through forty layers a signal keeps its size and its directions best where the
+first matrices are orthogonal; in two layers it does not matter."""
+
+from typing import Any
+
+from melior.proofs import data
+from melior.proofs._base import Case, Proof
+
+DEEP: dict[str, Any] = {"depth": 40, "width": 64, "dropout": 0.0, "embedding": "none", "epochs": 15}
+
+PROOF = Proof(
+    question=15,
+    paper="Saxe et al., Exact Solutions to the Nonlinear Dynamics of Learning, ICLR 2014; He et al., Delving Deep into "
+    "Rectifiers, ICCV 2015; Glorot and Bengio, AISTATS 2010",
+    helps=(
+        Case(
+            "digits of 8 by 8, forty layers of tanh",
+            lambda seed: data.plain("digits", seed),
+            model={"tabular_network": {**DEEP, "activation": "tanh"}},
+            methods=("weight_initialization",),
+            metric="accuracy",
+            seeds=3,
+        ),
+        Case(
+            "digits of 8 by 8, forty layers of relu",
+            lambda seed: data.plain("digits", seed),
+            model={"tabular_network": {**DEEP, "activation": "relu"}},
+            methods=("weight_initialization",),
+            metric="accuracy",
+            seeds=3,
+        ),
+    ),
+    does_not=(
+        Case(
+            "digits of 8 by 8, two layers of tanh",
+            lambda seed: data.plain("digits", seed),
+            model={"tabular_network": {**DEEP, "depth": 2, "activation": "tanh"}},
+            methods=("weight_initialization",),
+            metric="accuracy",
+            seeds=3,
+        ),
+    ),
+)

@@ -1,0 +1,106 @@
+"""Rows per second of a training, in one process or in several that share it: `python -m melior.proofs.speed JOB FILE`.
+
+A job is plain values: the network (features, width, layers), rows, and the engine's settings. Each process has one
+thread. The first steps, in which processes find each other, do not count.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+Job = dict[str, Any]
+PATIENCE = 300  # seconds
+BEFORE = 4  # steps that do not count
+CLASSES = 4
+
+
+def rows_per_second(ranks: int, *, width: int, layers: int, steps: int, rows: int, seed: int, **settings: Any) -> float:
+    """Of a network of `layers` layers of `width` units on normal numbers, over the steps after the first few.
+
+    rows      of a step, over all processes
+    settings  of the engine, such as parallel and precision
+    """
+    own = {"batch_rows": rows, "steps": steps, "seed": seed, "threads": 1, "checkpoint_every": 0, "validate_every": 1}
+    job = {"width": width, "layers": layers, "rows": 4 * rows, "settings": {**own, "log_every": steps, **settings}}
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{rank}.json" for rank in range(ranks)]
+        _run([[sys.executable, "-m", "melior.proofs.speed", json.dumps(job), str(file)] for file in files])
+        seconds = max(float(json.loads(file.read_text())) for file in files)
+    return rows * (steps - BEFORE) / seconds
+
+
+def _run(commands: Sequence[Sequence[str]]) -> None:
+    """All at once, told of one another as torchrun tells."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    running = []
+    for rank, command in enumerate(commands):
+        told: Job = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": len(commands), "LOCAL_WORLD_SIZE": len(commands)}
+        told |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
+        environment = {**os.environ, **{key: str(value) for key, value in told.items()}}
+        running.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
+    try:
+        said = [one.communicate(timeout=PATIENCE)[1] for one in running]
+    finally:
+        for one in running:
+            one.kill()
+    for one, text in zip(running, said, strict=True):
+        if one.returncode:
+            raise RuntimeError((text.strip() or "no message").splitlines()[-1])
+
+
+def main() -> None:
+    """One process."""
+    import numpy as np
+    import torch
+    from torch import nn
+
+    from melior.engine.loop import train
+    from melior.engine.losses import class_loss
+    from melior.engine.parallel.ranks import joined
+    from melior.engine.problem import Batch
+    from melior.engine.settings import Training
+
+    job, file = json.loads(sys.argv[1]), Path(sys.argv[2])
+    torch.set_num_threads(1)
+    torch.manual_seed(job["settings"]["seed"])
+    sizes = [64, *[job["width"]] * job["layers"]]
+    inner = [part for pair in pairwise(sizes) for part in (nn.Linear(*pair), nn.GELU())]
+    module = nn.Sequential(*inner, nn.Linear(sizes[-1], CLASSES))
+    random = np.random.default_rng(job["settings"]["seed"])
+    values = torch.tensor(random.normal(size=(job["rows"], 64)), dtype=torch.float32)
+    answers = values[:, :CLASSES].argmax(1)
+
+    class Source:
+        lengths = None
+
+        def __len__(self) -> int:
+            return len(answers)
+
+        def batch(self, rows: Any) -> Batch:
+            chosen = torch.as_tensor(rows)
+            return Batch({"input": values[chosen]}, answers[chosen], None, len(rows), len(rows))
+
+    marks: list[float] = []
+
+    def mark(_: Any) -> dict[str, float]:
+        """Called after each step."""
+        marks.append(perf_counter())
+        return {}
+
+    with joined(60):
+        train(module, Source(), class_loss, Training(**job["settings"]), measure=mark)
+    file.write_text(json.dumps(marks[-1] - marks[BEFORE - 1]))
+
+
+if __name__ == "__main__":
+    main()
