@@ -92,6 +92,11 @@ class Mesh:
         return 0 if self.axes is None else int(self.axes.get_local_rank("pipeline"))
 
     @property
+    def share(self) -> int:
+        """Which share of every matrix this rank has."""
+        return 0 if self.axes is None else int(self.axes.get_local_rank("tensor"))
+
+    @property
     def draws(self) -> int:
         """Ranks that differ here draw differently: dropout in other rows, or in other layers."""
         return self.rank + self.ranks * self.stage

@@ -37,19 +37,21 @@ for _like in ("roberta", "xlm-roberta", "camembert", "electra"):
     UNPUBLISHED[_like] = UNPUBLISHED["bert"]
 
 
-def share_matrices(module: nn.Module, mesh: Mesh) -> None:
-    """Deals the matrices of a module out over the tensor ranks, in place.
-
-    UserError: heads that cannot be dealt out evenly, adapters, a plan of a kind that is not known here.
-    """
+def share_matrices(module: nn.Module, mesh: Mesh, plan: dict[str, str]) -> None:
+    """Deals the matrices of a module out over the tensor ranks, in place. plan: see `plan_of`; of a stage of a pipeline
+    those count that are its own."""
     assert mesh.axes is not None
-    plan = plan_of(module, mesh.layout.tensor)
-    made: dict[str, ParallelStyle] = {name: _style(how, name) for name, how in plan.items()}
-    parallelize_module(module, mesh.axes["tensor"], made)
+    own = {name: how for name, how in plan.items() if "weight" in dict(module.get_submodule(name).named_parameters())}
+    made: dict[str, ParallelStyle] = {name: _style(how, name) for name, how in own.items()}
+    if made:
+        parallelize_module(module, mesh.axes["tensor"], made)
 
 
 def plan_of(module: nn.Module, ranks: int) -> dict[str, str]:
-    """How each matrix is shared: colwise, rowwise, or colwise with its outputs gathered, by the name of its layer."""
+    """How each matrix is shared: colwise, rowwise, or colwise with its outputs gathered, by the name of its layer.
+
+    UserError: heads that cannot be dealt out evenly, adapters, a plan of a kind that is not known here.
+    """
     linear = {name: one for name, one in module.named_modules() if isinstance(one, nn.Linear)}
     if any(name.endswith(".base") for name in linear):
         raise UserError(
