@@ -325,7 +325,7 @@ class Loop:
         """Memory ran out: half as many rows at once from here on."""
         if self.device.is_gpu:
             torch.cuda.empty_cache()
-        if self.mesh.world > 1:  # the others wait in a pass that this rank cannot finish
+        if self.mesh.world > 1 and not self.local.on:  # the others wait in a pass that this rank cannot finish
             raise UserError(
                 f"out of memory on rank {self.mesh.place} with {self.place.micro_batch} rows at once: give a smaller "
                 "micro_batch; the same command goes on from the last checkpoint."

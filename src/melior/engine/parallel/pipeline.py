@@ -192,8 +192,12 @@ class Pipeline(Summed):
         one from another is the same on all."""
         from torch.distributed import pipelining
 
+        anew = False
+        if self.dealt is not None:  # a pass gathers weights: where one data rank needs one, all of them make one
+            unknown = not all(self.stage.knows(batch.inputs) for batch in self.batches)
+            anew = bool(self.mesh.most(float(unknown), "data"))
         with self.precision.forward():
-            sizes = [self.stage.sizes(batch.inputs) for batch in self.batches]
+            sizes = [self.stage.sizes(batch.inputs, anew=anew) for batch in self.batches]
         come, go = ([one for one in states if one is not None] for states in zip(*sizes, strict=True))
         rooms = [max((one.numel() for one in states), default=0) for states in (come, go)]
         if self.stage.trace.alike:

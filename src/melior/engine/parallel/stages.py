@@ -192,10 +192,15 @@ class Stage:
         finally:
             self.receive = None
 
-    def sizes(self, inputs: dict[str, Tensor]) -> tuple[Tensor | None, Tensor | None]:
-        """For a batch, tensors without data that are like the state that comes in and the one that goes out."""
-        key = tuple((name, one.shape) for name, one in inputs.items())
-        if key not in self.known:
+    def knows(self, inputs: dict[str, Tensor]) -> bool:
+        """Whether `sizes` can tell without a pass."""
+        return _key(inputs) in self.known
+
+    def sizes(self, inputs: dict[str, Tensor], *, anew: bool = False) -> tuple[Tensor | None, Tensor | None]:
+        """For a batch, tensors without data that are like the state that comes in and the one that goes out. anew: by a
+        pass in any case."""
+        key = _key(inputs)
+        if anew or key not in self.known:
             seen: list[Tensor] = []
 
             def look(state: Tensor) -> None:
@@ -262,6 +267,10 @@ class StandIn:
             None if one is None else torch.full(one.shape, NO_NUMBER, dtype=one.dtype, device=device) for one in leaves
         ]
         return tree_unflatten(made, form)
+
+
+def _key(inputs: dict[str, Tensor]) -> Any:
+    return tuple((name, one.shape) for name, one in inputs.items())
 
 
 def _like(state: Tensor) -> Tensor:
