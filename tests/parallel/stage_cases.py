@@ -21,11 +21,11 @@ def alone(one):
     return {**{key: one[key] for key in ("name", "toy", "how")}, "settings": settings}
 
 
-def run(ranks, cases, folder):
+def run(ranks, cases, folder, seconds=500):
     """{name: arrays, and `said`: what was refused, the notes, the lines of layers}"""
     job, out = folder / f"{ranks}.json", folder / f"out{ranks}"
     job.write_text(json.dumps(cases))
-    codes, _, errors = ended(start(ranks, [sys.executable, str(HERE / "stage_worker.py"), str(job), str(out)]), 500)
+    codes, _, errors = ended(start(ranks, [sys.executable, str(HERE / "stage_worker.py"), str(job), str(out)]), seconds)
     assert codes == [0] * ranks, "\n".join(error[-3000:] for error in errors)
     found = {}
     for one in cases:

@@ -23,24 +23,28 @@ FOUR = {
     "adapters-shards": ("lora", FEW, {"parallel": SHARDS}),
     "deep-shards": ("deep", {}, {**ADAMW, "weight_decay": 0.1, "patience": 5, "parallel": SHARDS}),
     "layers-tensor": ("layers", {}, {"parallel": MATRICES}),
-    "few-rows-shards": ("causal", {"rows": 13}, {"batch_rows": 3, "parallel": SHARDS}),
+    "few-rows-shards": ("causal", {"rows": 13}, {"batch_rows": 3, "epochs": 2, "parallel": SHARDS}),
     "faulty-tensor": ("faulty", {}, {"non_finite": "skip", "parallel": MATRICES}),
     "faulty-shards": ("faulty", {}, {"non_finite": "skip", "parallel": SHARDS}),
 }
 ALL = {"pipeline": 2, "tensor": 2, "data": 2}
 EIGHT = {
-    "causal-all": ("causal", FEW, {"epochs": 1, "parallel": ALL}),
-    "bert-all": ("bert", FEW, {"epochs": 1, "parallel": {**ALL, "sharded": True}}),
-    "tied-all": ("tied", FEW, {"epochs": 1, "clip_norm": 0.3, "parallel": {**ALL, "sharded": True}}),
+    "causal-all": ("causal", FEW, {"parallel": ALL}),
+    "bert-all": ("bert", FEW, {"parallel": {**ALL, "sharded": True}}),
+    "tied-all": ("tied", FEW, {"clip_norm": 0.3, "parallel": {**ALL, "sharded": True}}),
 }
 REFUSED = {"odd": ("deep", {"width": 15}, {"parallel": MATRICES}, "no matrix of this network can be shared")}
+
+
+def once(name, toy, how, settings):
+    return case(name, toy, how, {"epochs": 1, **settings})
 
 
 @pytest.fixture(scope="module")
 def four(tmp_path_factory):
     """What one process gives, and what four ranks give."""
     folder = tmp_path_factory.mktemp("meshes")
-    cases = [case(name, *rest) for name, rest in FOUR.items()]
+    cases = [once(name, *rest) for name, rest in FOUR.items()]
     refused = [case(name, *rest[:-1]) for name, rest in REFUSED.items()]
 
     def kept(name, parallel, **more):
@@ -53,7 +57,7 @@ def four(tmp_path_factory):
         kept(f"{first}, then {then}", parallel, copy=str(folder / f"ended-{first}"))
         for first in ended for then, parallel in later.items() if first != then
     ]  # fmt: skip
-    several = run(4, [*cases, *refused, *ended.values(), *went_on], folder)
+    several = run(4, [*cases, *refused, *ended.values(), *went_on], folder, 1200)
     undisturbed = case("undisturbed", "causal", FEW, KEPT)
     return run(1, [*(alone(one) for one in cases), undisturbed], folder), several
 
@@ -86,7 +90,7 @@ def test_what_does_not_go_together_is_refused_by_one_sentence(four, name):
 
 @pytest.mark.slow
 def test_eight_ranks_along_three_axes_give_the_answer_of_one_process(tmp_path):
-    cases = [case(name, *rest) for name, rest in EIGHT.items()]
-    one, several = run(1, [alone(each) for each in cases], tmp_path), run(8, cases, tmp_path)
+    cases = [once(name, *rest) for name, rest in EIGHT.items()]
+    one, several = run(1, [alone(each) for each in cases], tmp_path), run(8, cases, tmp_path, 1200)
     for name in EIGHT:
         is_the_same(one[name], several[name])

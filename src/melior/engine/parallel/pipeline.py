@@ -172,7 +172,7 @@ class Pipeline(Summed):
                 self.found.append((total.detach(), count.detach()))
             given_on = total * (self.share if batch.rows else 0.0)
         if number == len(self.batches) - 1 and given_on.requires_grad:  # its backward pass is the last of the step
-            given_on.register_hook(lambda gradient: self.last(True))
+            given_on.register_hook(lambda gradient: self.last(True))  # type: ignore[no-untyped-call]
         return given_on
 
     def last(self, flag: bool) -> None:
