@@ -29,6 +29,7 @@ def cases_of(layouts):
             made.append(case(f"{toy}, {name}, accumulated", toy, parallel, micro_batch=2))
         made.append(case(f"packed, {name}", "causal", parallel, {"packed": True}))
         made.append(case(f"adapters, {name}", "lora", parallel, epochs=1))
+        made.append(case(f"best, {name}", "deep", parallel, patience=5, average=0.9))
         made.append(case(f"computed again, {name}", "deep", parallel, activation_checkpointing=True, epochs=1))
         made.append(case(f"adamw, {name}", "texts", parallel, optimizer="adamw", learning_rate=0.01, average=0.9))
         made.append(case(f"clipped, {name}", "deep", parallel, clip_norm=0.1, l1=1e-3, clip_value=0.05))

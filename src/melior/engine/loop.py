@@ -425,10 +425,11 @@ class Loop:
                 self.spread.passing(), self.valid, self.loss, self.measure, place.micro_batch, self.device, self.mesh,
                 shared=self.spread.passes_alone,
             )  # fmt: skip
+            self.spread.changed()  # what is kept is what each rank holds
             line = {"kind": "valid", "step": place.step, **found}
             if watched(line, self.settings, place) and self.settings.keeps_best:
                 self.state.keep_best()
-        self.spread.changed()
+        self.spread.changed()  # the average went out again
         self.diary.history.add(line)
 
     def remember(self, *, to_disk: bool = True, last: bool = False) -> None:

@@ -20,7 +20,6 @@ from melior.engine.outputs import Elsewhere
 from melior.engine.parallel.mesh import Mesh
 from melior.engine.parallel.spread import Dealt, Summed, emptied, local, put_whole, same_weights
 from melior.engine.parallel.stages import Stage, split
-from melior.engine.parallel.tensor import plan_of, share_matrices
 from melior.engine.parallel.traced import trace
 from melior.engine.precision import Precision
 from melior.engine.problem import Batch, Loss, Source
@@ -60,7 +59,11 @@ class Pipeline(Summed):
         self.number, self.last_stage = dist.get_rank(self.group), self.stages - 1
         _refuse(module, settings, mesh, measured)
         self.shapes = {name: one.shape for name, one in module.named_parameters()}
-        plan = plan_of(module, mesh.layout.tensor) if mesh.layout.tensor > 1 else {}
+        plan: dict[str, str] = {}
+        if mesh.layout.tensor > 1:
+            from melior.engine.parallel.tensor import plan_of
+
+            plan = plan_of(module, mesh.layout.tensor)
         self.stage = self._cut(source)
         self._all_train()
         self.stage.free()
@@ -121,6 +124,8 @@ class Pipeline(Summed):
         """What this stage holds is shared further: its matrices by the tensor ranks, its weights by the data ranks.
         The states that go from stage to stage are whole on every rank."""
         if plan:
+            from melior.engine.parallel.tensor import share_matrices
+
             share_matrices(self.module, self.mesh, plan)
         if self.mesh.layout.sharded and self.mesh.ranks > 1:
             self.dealt = Dealt(self.stage.root, self.module, self.mesh)
