@@ -42,7 +42,7 @@ def planned(sizes: Sizes, there: Cluster) -> tuple[Sizes, Plan, tuple[str, ...]]
     """With activations kept or computed again: what fits, and of two that do, the faster."""
     found = []
     for one in (sizes, replace(sizes, checkpointing=True)):
-        layout, why = choose(one, there, on_paper=True)
+        layout, why = choose(one, there)
         found.append((one, plan(one, there, layout), why))
     return max(found, key=lambda each: (each[1].fits, each[1].tokens_per_second if each[1].fits else -each[1].bytes))
 
@@ -82,7 +82,7 @@ def throughput(gpu: str) -> list[str]:
 def layouts(gpu: str, model: str, ranks: int) -> list[str]:
     there = cluster(gpu, ranks)
     sizes, best, _ = planned(MODELS[model], there)
-    every = [one for rung in considered(sizes, there, on_paper=True) for one in rung]
+    every = [one for rung in considered(sizes, there) for one in rung]
     kept = [Layout(), Layout(sharded=True), Layout(sharded=True, tensor=2), Layout(sharded=True, tensor=8),
             Layout(tensor=8)]  # fmt: skip
     laid = [one.fits(ranks) for one in kept] + [best.layout]

@@ -31,6 +31,8 @@ LAYOUTS: dict[str, tuple[int, Case]] = {
     "tensor 2 x shards 2": (4, {"tensor": 2, "sharded": True}),
     "pipeline, 2 ranks": (2, {"pipeline": 2}),
     "pipeline 2 x copies 2": (4, {"pipeline": 2}),
+    "pipeline 2 x shards 2": (4, {"pipeline": 2, "sharded": True}),
+    "pipeline 2 x tensor 2": (4, {"pipeline": 2, "tensor": 2}),
     "averaged after every step, 2 ranks": (2, {"local_steps": 1}),
 }
 SETTINGS = {"batch_rows": 20, "optimizer": "sgd", "learning_rate": 0.05, "log_every": 1, "threads": 1, "epochs": 2,

@@ -16,7 +16,7 @@ class Layout(BaseModel):
                     layer when needed (Zhao et al., PyTorch FSDP, VLDB 2023); off: each has a copy of all (DDP)
     tensor          ranks that share each matrix (Shoeybi et al., Megatron-LM, 2019), >= 1
     pipeline        ranks that share the layers, >= 1; cut so that the slowest takes as little time as can be, measured
-                    at the start. It goes together with data (not sharded), not with tensor
+                    at the start. What a stage has is shared further by tensor ranks, and by data ranks where sharded
     schedule        of the pipeline: 1f1b keeps the activations of few micro-batches (Narayanan et al., PipeDream,
                     SOSP 2019), gpipe those of all of a step (Huang et al., GPipe, NeurIPS 2019)
     pieces          micro-batches of a step of the pipeline, as far as there are rows; None: as many as micro_batch asks

@@ -282,6 +282,45 @@ def test_the_rungs_in_order():
     assert "copies" in why[0].lower()
 
 
+def test_the_last_rung_has_every_combination_of_axes():
+    sizes = replace(flat(8, 0.0, rows=64), blocks=(adam(1.25e8, 1.0),) * 8, heads=8, row_flops=1e12)
+    last = [one.layout for one in considered(sizes, cluster(8))[-1]]
+    for tensor in (1, 2, 4):
+        assert Layout(data=8 // (2 * tensor), tensor=tensor, pipeline=2) in last
+    assert Layout(data=2, tensor=2, pipeline=2, sharded=True) in last
+    assert not any(one.sharded and one.data == 1 for one in last)  # nobody to deal them out to
+    assert {one.tensor for one in [each.layout for each in considered(replace(sizes, heads=0), cluster(8))[-1]]} == {1}
+
+
+def test_a_stage_that_is_shared_further_holds_less():
+    """16 GB of states, all in matrices: 2 stages of 8 GB, 4 GB for each of 2 tensor ranks, half of that as shards; of
+    the gradients, whole between micro-batches, the data ranks share nothing."""
+    sizes = replace(flat(8, 0.0, rows=64), blocks=(adam(1.25e8, 1.0),) * 8, heads=8)
+    assert states(sizes, Layout(pipeline=2), 8) == pytest.approx(8e9)
+    assert states(sizes, Layout(pipeline=2, tensor=2), 8) == pytest.approx(4e9)
+    assert states(sizes, Layout(pipeline=2, tensor=2, sharded=True), 8) == pytest.approx(3e9 / 2 + 1e9)
+
+
+def test_other_stages_wait_for_gathers_that_nothing_hides():
+    sizes = flat(4, 1e6, rows=8, row_flops=1e6)
+    there = cluster(4, overlap=0.0)
+    found = []
+    for sharded in (False, True):
+        layout = Layout(pipeline=2, pieces=4, sharded=sharded).fits(4)
+        found.append(seconds(sizes, there, layout, cut(sizes, layout)))
+    stage = stages(sizes, layout)[0]
+    gathers = sent(sizes, layout, cut(sizes, layout), stage)["gathers"] / 1e11
+    assert gathers > 0
+    assert found[1].waiting - found[0].waiting == pytest.approx(gathers / 4)  # (2 - 1) / 4 of it
+
+
+def test_tensor_ranks_share_frozen_matrices_and_not_what_is_trained_beside_them():
+    """1,000 frozen weights, 900 of them in matrices, with adapters of 100; then the same block trained."""
+    adapted = Part(trained=100, frozen=1000, state=800, matrices=900)
+    assert adapted.share(2) == Part(trained=100, frozen=550, state=800, matrices=450)
+    assert Part(trained=1000, state=8000, matrices=900).share(2) == Part(trained=550, state=4400, matrices=450)
+
+
 def test_what_it_would_need_is_enough():
     sizes = replace(flat(8, 0.0, rows=64), blocks=(adam(1.25e8, 1.0),) * 8, heads=8, row_flops=1e12)
     poor = cluster(4, memory=2.5e9)

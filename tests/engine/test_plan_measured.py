@@ -78,6 +78,15 @@ def test_weights_stand_where_they_stand():
     assert parts_of(net(0), Training())[1] == ()
 
 
+def test_tensor_ranks_share_matrices_beside_which_adapters_stand():
+    from spread_toys import made
+
+    plain, adapted = made("causal")[0], made("lora")[0]
+    assert heads_of(adapted) == heads_of(plain) == 2
+    blocks = parts_of(adapted, Training())[1]
+    assert all(0 < one.trained < one.matrices <= one.frozen for one in blocks)
+
+
 def test_the_work_of_a_row_is_counted():
     """Two operations for a multiplication and its addition: 2 x the entries of every matrix."""
     sizes = sizes_of(Deep(), Numbers(8), Training(device="cpu", precision="float32"))

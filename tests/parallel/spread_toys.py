@@ -1,5 +1,7 @@
 """Small networks and rows to spread over ranks; the same toy is the same bits wherever it is made."""
 
+import os
+
 import torch
 from engine_toys import Numbers, Reader, Texts, net
 from torch import nn
@@ -31,12 +33,21 @@ class Deep(nn.Module):
         return self.head(seen)
 
 
+class Narrow(Deep):
+    def forward(self, input):
+        if self.training and len(input) > 2 and os.environ.get("RANK") == "1":
+            raise MemoryError
+        return super().forward(input)
+
+
 def made(toy, rows=61, seed=0, **how):
     """(module, rows, loss, rows to validate on)"""
     if toy == "broken":  # one of the rows is no number, or one so large that gradients overflow
         source = Numbers(rows)
         source.x[7] = float(how["value"])
         return Deep(seed), source, class_loss, Numbers(23, seed=9)
+    if toy == "narrow":  # memory runs out on the second rank with more than two rows
+        return Narrow(seed), Numbers(rows, weighted=True), class_loss, Numbers(23, seed=9)
     if toy == "numbers":
         return net(seed), Numbers(rows, weighted=True), class_loss, Numbers(23, seed=9)
     if toy == "deep":
@@ -45,7 +56,20 @@ def made(toy, rows=61, seed=0, **how):
         return Reader(seed), Texts(rows), class_loss, Texts(23, seed=9)
     if toy == "tokens":
         return Reader(seed, next_token=True), Texts(rows, next_token=True), token_loss, None
+    if toy == "lora":
+        return adapted(rows, seed)
     return transformer(toy, rows, seed, **how)
+
+
+def adapted(rows, seed):
+    """The causal model with adapters, as they are after some training: B is not zero."""
+    from melior.networks.lora import add_lora, lora_layers
+
+    module, held, loss, _ = transformer("causal", rows, seed)
+    add_lora(module.model, rank=4, seed=seed)
+    for layer in lora_layers(module.model).values():
+        nn.init.normal_(layer.b, std=0.05)
+    return module, held, loss, held
 
 
 def transformer(toy, rows, seed, packed=False):

@@ -71,12 +71,6 @@ def staged(toy, rows, seed, **how):
         held = Numbers(rows, weighted=True)
         held.x[17, 2] = float("nan")
         return Deep(seed), held, class_loss, None
-    if toy == "lora":
-        from melior.networks.lora import add_lora
-
-        module, held, loss, _ = transformer("causal", rows, seed)
-        add_lora(module.model, rank=4, seed=seed)
-        return module, held, loss, held
     if toy in ("tied", "gpt2"):
         from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 

@@ -28,6 +28,9 @@ def cases_of(layouts):
             made.append(case(f"{toy}, {name}", toy, parallel))
             made.append(case(f"{toy}, {name}, accumulated", toy, parallel, micro_batch=2))
         made.append(case(f"packed, {name}", "causal", parallel, {"packed": True}))
+        made.append(case(f"adapters, {name}", "lora", parallel, epochs=1))
+        made.append(case(f"best, {name}", "deep", parallel, patience=5, average=0.9))
+        made.append(case(f"computed again, {name}", "deep", parallel, activation_checkpointing=True, epochs=1))
         made.append(case(f"adamw, {name}", "texts", parallel, optimizer="adamw", learning_rate=0.01, average=0.9))
         made.append(case(f"clipped, {name}", "deep", parallel, clip_norm=0.1, l1=1e-3, clip_value=0.05))
         made.append(case(f"few rows, {name}", "numbers", parallel, {"rows": 9}, batch_rows=3))
@@ -62,14 +65,15 @@ def test_two_ranks_are_one_process():
 @pytest.mark.slow
 def test_four_ranks_are_one_process():
     layouts = {"copies": COPIES, "shards": SHARDS, "tensor x data": TENSOR, "tensor x shards": {**TENSOR, **SHARDS}}
-    names = {f"{toy}, {layout}" for toy in ("deep", "causal", "bert") for layout in layouts}
+    names = {f"{toy}, {layout}" for toy in ("deep", "causal", "bert", "adapters") for layout in layouts}
     check([one for one in cases_of(layouts) if one["name"] in names], 4)
 
 
 def test_averaging_after_every_step_is_summing_gradients():
+    """Also where one of the ranks has memory for fewer rows at once: it halves them alone."""
     plain = {"momentum": 0.0, "clip_norm": None, "optimizer": "sgd"}
     mean = {"local_steps": 1, "outer_rate": 1.0, "outer_momentum": 0.0}
-    cases = [case("numbers", "numbers", mean, **plain), case("tokens", "tokens", mean, **plain)]
+    cases = [case(toy, toy, mean, **plain) for toy in ("numbers", "tokens", "narrow")]
     one, several = one_process(cases), trained(2, cases)
     for name in one:
         assert np.abs(several[name]["weights"] - one[name]["weights"]).max() < CLOSE, name

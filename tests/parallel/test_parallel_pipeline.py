@@ -3,17 +3,10 @@
 Few starts of processes for all cases: one process, two ranks and four, once each.
 """
 
-import json
-import sys
-
 import numpy as np
 import pytest
-from started import HERE, ended, start
+from stage_cases import BASE, alone, case, is_the_same, run
 
-BASE = {
-    "epochs": 2, "batch_rows": 8, "optimizer": "sgd", "learning_rate": 0.05, "log_every": 1, "checkpoint_every": 0,
-    "precision": "float32", "device": "cpu", "threads": 1,
-}  # fmt: skip
 ADAMW = {"optimizer": "adamw", "learning_rate": 1e-3, "average": 0.9}
 TWO = {  # name: toy, how it is made, settings
     "deep": ("deep", {}, {"parallel": {"pipeline": 2}}),
@@ -45,7 +38,15 @@ EXACTLY = {
         ("bert", "bert", {"rows": 29}, {"activation_checkpointing": True}),
     ]
 }
+MATRICES, SHARDS = {"pipeline": 2, "tensor": 2}, {"pipeline": 2, "sharded": True}
 FOUR = {
+    "deep-tensor": ("deep", {}, {"epochs": 1, "parallel": MATRICES}),
+    "causal-tensor": ("causal", {"rows": 13}, {"activation_checkpointing": True, "parallel": MATRICES}),
+    "tied-shards": (
+        "tied",
+        {"rows": 13},
+        {"clip_norm": 0.3, "l1": 1e-4, "clip_value": 0.05, "activation_checkpointing": True, "parallel": SHARDS},
+    ),
     "deep-four": ("deep", {}, {"parallel": {"pipeline": 4}}),
     "deep-both": ("deep", {}, {"parallel": {"pipeline": 2, "data": 2}}),
     "tied-four": ("tied", {"rows": 29}, {"parallel": {"pipeline": 4, "schedule": "gpipe"}}),
@@ -60,33 +61,9 @@ REFUSED = {
     "numbers": ("numbers", {}, {}, "blocks"),
     "shallow": ("deep", {"depth": 1}, {}, "blocks"),
     "compile": ("deep", {}, {"compile": True}, "compile"),
-    "sharded": ("deep", {}, {"parallel": {"pipeline": 2, "sharded": True}}, "sharded"),
     "measure": ("deep", {}, {}, "measure"),
 }
 KEPT = {**ADAMW, "checkpoint_every": 3}
-
-
-def case(name, toy, how, settings, **more):
-    return dict(name=name, toy=toy, how=how, settings={**BASE, **settings}, **more)
-
-
-def alone(one):
-    settings = {key: value for key, value in one["settings"].items() if key != "parallel"}
-    return {**{key: one[key] for key in ("name", "toy", "how")}, "settings": settings}
-
-
-def run(ranks, cases, folder):
-    """{name: arrays, and `said`: what was refused, the notes, the lines of layers}"""
-    job, out = folder / f"{ranks}.json", folder / f"out{ranks}"
-    job.write_text(json.dumps(cases))
-    codes, _, errors = ended(start(ranks, [sys.executable, str(HERE / "stage_worker.py"), str(job), str(out)]), 500)
-    assert codes == [0] * ranks, "\n".join(error[-3000:] for error in errors)
-    found = {}
-    for one in cases:
-        with np.load(out / f"{one['name']}.npz") as kept:
-            found[one["name"]] = {key: kept[key] for key in kept}
-        found[one["name"]]["said"] = json.loads((out / f"{one['name']}.json").read_text())
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +97,9 @@ def trained(tmp_path_factory):
         resumed("from-copies", "killed-copies", **line),
     ]
     several = run(2, two + refused + killed, folder)
-    several |= run(4, [*four, resumed("as-four", "killed", pipeline=4)], folder)
+    both = case("killed-both", "deep", {}, {**KEPT, "parallel": MATRICES}, folder=str(folder / "killed-both"), kill=54)
+    from_both = resumed("from-both", "killed-both", tensor=2, sharded=True)
+    several |= run(4, [*four, resumed("as-four", "killed", pipeline=4), both, from_both], folder)
     last = {**resumed("as-one", "killed"), "settings": {**BASE, **KEPT}}
     undisturbed = case("undisturbed", "deep", {}, KEPT)
     one = run(1, [alone(one) for one in (*two, *four)] + [undisturbed, last], folder)
@@ -129,13 +108,7 @@ def trained(tmp_path_factory):
 
 @pytest.mark.parametrize("name", [*TWO, *FOUR])
 def test_a_pipeline_gives_the_answer_of_one_process(trained, name):
-    one, several = trained[0][name], trained[1][name]
-    assert several["said"]["refused"] == ""
-    assert len(several["losses"]) == len(one["losses"]) > 0
-    np.testing.assert_allclose(several["losses"], one["losses"], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(several["valid"], one["valid"], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(several["norms"], one["norms"], rtol=1e-5)  # of gradients, over all stages
-    np.testing.assert_allclose(several["weights"], one["weights"], rtol=0, atol=1e-6)
+    is_the_same(trained[0][name], trained[1][name])
 
 
 @pytest.mark.parametrize("name", list(EXACTLY))
@@ -146,7 +119,7 @@ def test_a_pipeline_does_what_one_process_does_bit_by_bit(trained, name):
     assert len(several["losses"]) > 0
 
 
-@pytest.mark.parametrize("name", ["again", "as-copies", "from-copies", "as-four", "as-one"])
+@pytest.mark.parametrize("name", ["again", "as-copies", "from-copies", "as-four", "from-both", "as-one"])
 def test_a_checkpoint_of_any_layout_is_read_under_any_other(trained, name):
     one, several = trained
     found, whole = {**one, **several}[name], one["undisturbed"]
@@ -169,7 +142,7 @@ def test_a_step_whose_rows_are_no_numbers_is_left_out_by_all_stages(trained):
 
 
 def test_layers_of_all_stages_are_told(trained):
-    for name in ("deep", "tied-four"):
+    for name in ("deep", "tied-four", "deep-tensor", "tied-shards"):
         one, several = trained[0][name]["said"], trained[1][name]["said"]
         assert several["start"] == one["start"]
         assert [line["step"] for line in several["layers"]] == [line["step"] for line in one["layers"]]

@@ -1,6 +1,6 @@
 """Activation checkpointing: blocks are computed again in the backward pass, so that less is kept between."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,14 +42,19 @@ def recomputed(module: nn.Module) -> Iterator[None]:
     if not blocks:
         raise UserError("activation_checkpointing: the network has no repeated blocks; set it to false.")
     for block in blocks:
-        plain = block.forward
-
-        def forward(*given: Any, plain: Any = plain, **named: Any) -> Any:
-            return checkpoint(plain, *given, use_reentrant=False, **named)
-
-        block.forward = forward
+        block.forward = _Again(block.forward)
     try:
         yield
     finally:
         for block in blocks:
             del block.__dict__["forward"]
+
+
+class _Again:
+    """In place of a block's forward. A copy of the network has its own, since copying goes into what is bound."""
+
+    def __init__(self, plain: Callable[..., Any]) -> None:
+        self.plain = plain
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        return checkpoint(self.plain, *given, use_reentrant=False, **named)

@@ -352,7 +352,7 @@ class Loop:
         """Memory ran out: half as many rows at once from here on."""
         if self.device.is_gpu:
             torch.cuda.empty_cache()
-        if self.mesh.world > 1:  # the others wait in a pass that this rank cannot finish
+        if self.mesh.world > 1 and not self.local.on:  # the others wait in a pass that this rank cannot finish
             raise UserError(
                 f"out of memory on rank {self.mesh.place} with {self.place.micro_batch} rows at once: give a smaller "
                 "micro_batch; the same command goes on from the last checkpoint."
@@ -452,10 +452,11 @@ class Loop:
                 self.spread.passing(), self.valid, self.valid_loss, self.measure, place.micro_batch, self.device,
                 self.mesh, shared=self.spread.passes_alone,
             )  # fmt: skip
+            self.spread.changed()  # what is kept is what each rank holds
             line = {"kind": "valid", "step": place.step, **found}
             if watched(line, self.settings, place) and self.settings.keeps_best:
                 self.state.keep_best()
-        self.spread.changed()
+        self.spread.changed()  # the average went out again
         self.diary.history.add(line)
 
     def remember(self, *, to_disk: bool = True, last: bool = False) -> None:

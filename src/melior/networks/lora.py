@@ -53,8 +53,11 @@ class LoraLayer(nn.Module):
             return given
         dropped = dropout(inputs, self.dropout, self.training) if self.dropout else inputs
         dropped = dropped.to(self.a.dtype) if not torch.is_autocast_enabled(dropped.device.type) else dropped
-        # (.., inputs) -> (.., rank) -> (.., outputs)
-        return given + (linear(linear(dropped, self.a), self.b) * self.scale).to(given.dtype)
+        return given + (self.low_rank(dropped) * self.scale).to(given.dtype)
+
+    def low_rank(self, inputs: Tensor) -> Tensor:
+        """(.., inputs) -> (.., rank) -> (.., outputs)"""
+        return linear(linear(inputs, self.a), self.b)
 
     def correction(self) -> Tensor:
         """What the weight is changed by, in the weight's shape."""

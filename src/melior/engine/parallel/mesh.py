@@ -92,6 +92,11 @@ class Mesh:
         return 0 if self.axes is None else int(self.axes.get_local_rank("pipeline"))
 
     @property
+    def share(self) -> int:
+        """Which share of every matrix this rank has."""
+        return 0 if self.axes is None else int(self.axes.get_local_rank("tensor"))
+
+    @property
     def draws(self) -> int:
         """Ranks that differ here draw differently: dropout in other rows, or in other layers."""
         return self.rank + self.ranks * self.stage
@@ -116,12 +121,12 @@ class Mesh:
         """Whether it is so on any rank: out of memory, an interrupt."""
         return bool(self.most(float(flag)))
 
-    def most(self, value: float) -> float:
-        """The largest over all ranks."""
+    def most(self, value: float, axis: str = "") -> float:
+        """The largest over all ranks, or over those along an axis."""
         if self.axes is None:
             return value
         found = torch.tensor(value, dtype=torch.float64, device=self.device)
-        dist.all_reduce(found, op=dist.ReduceOp.MAX, group=self.group)
+        dist.all_reduce(found, op=dist.ReduceOp.MAX, group=self.along(axis) if axis else self.group)
         return float(found)
 
     def told(self, values: Sequence[float]) -> list[float]:

@@ -18,7 +18,7 @@ from melior.engine.blocks import chains
 from melior.engine.device import Device
 from melior.engine.outputs import Elsewhere
 from melior.engine.parallel.mesh import Mesh
-from melior.engine.parallel.spread import Summed
+from melior.engine.parallel.spread import Dealt, Summed, emptied, local, put_whole, same_weights
 from melior.engine.parallel.stages import Stage, split
 from melior.engine.parallel.traced import trace
 from melior.engine.precision import Precision
@@ -52,15 +52,23 @@ class Pipeline(Summed):
         measured: bool,
     ) -> None:
         super().__init__(module, mesh)
+        self.module = same_weights(module)
         self.loss, self.device = loss, device.device
         self.precision = Precision.of(device)
         self.group, self.stages = mesh.along("pipeline"), mesh.size("pipeline")
         self.number, self.last_stage = dist.get_rank(self.group), self.stages - 1
         _refuse(module, settings, mesh, measured)
         self.shapes = {name: one.shape for name, one in module.named_parameters()}
+        plan: dict[str, str] = {}
+        if mesh.layout.tensor > 1:
+            from melior.engine.parallel.tensor import plan_of
+
+            plan = plan_of(module, mesh.layout.tensor)
         self.stage = self._cut(source)
         self._all_train()
         self.stage.free()
+        self.dealt: Dealt | None = None
+        self._share(plan)
         most = min(-(-settings.batch_rows // mesh.ranks), len(source))
         self.at_once = _rows_of_a_piece(most, settings, mesh)
         pieces = -(-most // self.at_once)
@@ -112,11 +120,23 @@ class Pipeline(Summed):
                 "let more of the network train, or give fewer stages."
             )
 
+    def _share(self, plan: dict[str, str]) -> None:
+        """What this stage holds is shared further: its matrices by the tensor ranks, its weights by the data ranks.
+        The states that go from stage to stage are whole on every rank."""
+        if plan:
+            from melior.engine.parallel.tensor import share_matrices
+
+            share_matrices(self.module, self.mesh, plan)
+        if self.mesh.layout.sharded and self.mesh.ranks > 1:
+            self.dealt = Dealt(self.stage.root, self.module, self.mesh)
+            self.stage.hook()
+        emptied(self.given, self.module)
+        self.held = dict(self.module.named_parameters())
+
     @property
     def elsewhere(self) -> set[Tensor]:
         """Weights of this stage that an earlier one holds too, and counts."""
-        held = self.stage.holders
-        return {one for name, one in self.stage.parameters.items() if self.number in held[name][1:]}
+        return {one for name, one in self.held.items() if self.number in self.stage.holders[name][1:]}
 
     # ---- a step
 
@@ -124,6 +144,7 @@ class Pipeline(Summed):
         """Adds the gradients of `share` times the sum of losses; sums and counts of each piece, on the last stage
         alone."""
         self.batches, self.found, self.share = [batch.to(self.device) for batch in batches], [], share
+        self.last(False)
         numbers = torch.arange(len(batches))
         target = numbers if self.number == self.last_stage else None
         try:
@@ -149,19 +170,39 @@ class Pipeline(Summed):
             out = self.stage.run(batch.inputs, receive if self.number else None)
         if self.number < self.last_stage:
             flat = out.reshape(-1)
-            return nn.functional.pad(flat, (0, self.room - flat.numel()))
-        total, count = self.loss(out, batch)
-        if batch.rows:
-            self.found.append((total.detach(), count.detach()))
-        return total * (self.share if batch.rows else 0.0)
+            given_on = nn.functional.pad(flat, (0, self.room - flat.numel()))
+        else:
+            total, count = self.loss(out, batch)
+            if batch.rows:
+                self.found.append((total.detach(), count.detach()))
+            given_on = total * (self.share if batch.rows else 0.0)
+        if number == len(self.batches) - 1 and given_on.requires_grad:  # its backward pass is the last of the step
+            given_on.register_hook(lambda gradient: self.last(True))  # type: ignore[no-untyped-call]
+        return given_on
+
+    def last(self, flag: bool) -> None:
+        if self.dealt is not None:
+            self.dealt.last(flag)
+
+    def summed(self, gradients: Sequence[Tensor]) -> None:
+        if self.dealt is None:  # else they were summed as they were dealt out
+            super().summed(gradients)
+
+    def changed(self) -> None:
+        if self.dealt is not None:
+            self.dealt.changed()
 
     def _schedule(self) -> Any:
         """Who sends what when, for pieces of these shapes. All ranks need a new one at the same steps, as what tells
         one from another is the same on all."""
         from torch.distributed import pipelining
 
+        anew = False
+        if self.dealt is not None:  # a pass gathers weights: where one data rank needs one, all of them make one
+            unknown = not all(self.stage.knows(batch.inputs) for batch in self.batches)
+            anew = bool(self.mesh.most(float(unknown), "data"))
         with self.precision.forward():
-            sizes = [self.stage.sizes(batch.inputs) for batch in self.batches]
+            sizes = [self.stage.sizes(batch.inputs, anew=anew) for batch in self.batches]
         come, go = ([one for one in states if one is not None] for states in zip(*sizes, strict=True))
         rooms = [max((one.numel() for one in states), default=0) for states in (come, go)]
         if self.stage.trace.alike:
@@ -197,26 +238,29 @@ class Pipeline(Summed):
     @torch.no_grad()
     def _sum_shared(self) -> None:
         """The gradient of a weight that several stages hold is the sum of theirs."""
-        for name, one in self.stage.parameters.items():
+        for name, one in self.held.items():
             first, *others = self.stage.holders[name]
-            if not (others and one.requires_grad and self.number in (first, *others)):
+            if not (others and one.requires_grad):
                 continue
             one.grad = torch.zeros_like(one) if one.grad is None else one.grad.contiguous()
+            grad = local(one.grad)  # of a weight that is dealt out all stages have the same part here
+            if not grad.numel():
+                continue
             if self.number != first:
-                dist.send(one.grad, group=self.group, group_dst=first)
-                dist.recv(one.grad, group=self.group, group_src=first)
+                dist.send(grad, group=self.group, group_dst=first)
+                dist.recv(grad, group=self.group, group_src=first)
                 continue
             for other in others:
-                more = torch.empty_like(one.grad)
+                more = torch.empty_like(grad)
                 dist.recv(more, group=self.group, group_src=other)
-                one.grad += more
+                grad += more
             for other in others:
-                dist.send(one.grad, group=self.group, group_dst=other)
+                dist.send(grad, group=self.group, group_dst=other)
 
     def gathered(self, step: int, found: dict[str, Any]) -> dict[str, Any]:
         """Each stage leaves what it found in the store that all ranks share, and the first puts it together. What a
         stage says of layers that only stand in there gives way to what an earlier one says."""
-        if self.mesh.rank:
+        if self.mesh.rank or self.mesh.share:
             return found
         store = dist.distributed_c10d._get_default_store()
         if self.number:
@@ -240,7 +284,7 @@ class Pipeline(Summed):
 
     @torch.no_grad()
     def whole(self) -> None:
-        self.stage.undo()
+        put_whole(self.given, self.module)
         for name, one in self.stage.parameters.items():
             if self.number not in self.stage.holders[name]:
                 one.data = one.data.new_empty(self.shapes[name])
@@ -285,7 +329,7 @@ class _Passing(nn.Module):
         out = line.stage.run(inputs, receive if line.number else None)
         if line.number == line.last_stage:
             return out
-        dist.send(out.contiguous(), group=line.group, group_dst=line.number + 1)
+        dist.send(out.clone(memory_format=torch.contiguous_format), group=line.group, group_dst=line.number + 1)
         return Elsewhere()
 
 
@@ -306,8 +350,6 @@ def _rows_of_a_piece(most: int, settings: Training, mesh: Mesh) -> int:
 
 def _refuse(module: nn.Module, settings: Training, mesh: Mesh, measured: bool) -> None:
     """What does not go together with a pipeline, by one sentence."""
-    if mesh.layout.tensor > 1 or mesh.layout.sharded:
-        raise UserError("train.parallel: pipeline goes together with data, not with tensor or sharded; take these out.")
     if settings.compile is True:
         raise UserError("compile: a pipeline runs the stages of a network as they are; set compile to false.")
     if measured:

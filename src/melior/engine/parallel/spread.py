@@ -123,7 +123,36 @@ class Summed(Spread):
                 one.copy_(sum_of_it.view_as(one))
 
     def whole(self) -> None:
-        _gathered(self.given, self.module)
+        put_whole(self.given, self.module)
+
+
+class Dealt:
+    """The weights of a module, dealt out over the data ranks in place: those of each block, and those that stand
+    outside of blocks. root: what is called, and has the module inside, or is the module."""
+
+    def __init__(self, root: nn.Module, module: nn.Module, mesh: Mesh) -> None:
+        from torch.distributed.fsdp import FSDPModule, fully_shard
+
+        assert mesh.axes is not None
+        blocks = [block for block in repeated(module) if any(True for _ in block.parameters())]
+        for one in (*blocks, root):
+            fully_shard(one, mesh=mesh.axes["data"])
+        self.parts = [one for one in root.modules() if isinstance(one, FSDPModule)]
+        for one in self.parts:
+            one.set_gradient_divide_factor(1.0)  # sums, see Mesh
+            one.set_force_sum_reduction_for_comms(True)
+        assert isinstance(root, FSDPModule)
+        self.root = root
+
+    def last(self, flag: bool) -> None:
+        """See `Spread.last`."""
+        self.root.set_requires_gradient_sync(flag)
+        self.root.set_is_last_backward(flag)
+
+    def changed(self) -> None:
+        """See `Spread.changed`."""
+        for one in self.parts:
+            one.reshard()  # a forward pass without a backward pass leaves the outermost gathered
 
 
 class Shards(Spread):
@@ -132,30 +161,18 @@ class Shards(Spread):
     passes_alone = False
 
     def __init__(self, given: nn.Module, module: nn.Module, mesh: Mesh) -> None:
-        from torch.distributed.fsdp import FSDPModule, fully_shard
-
         super().__init__(given, mesh)
-        assert mesh.axes is not None
-        blocks = [block for block in repeated(module) if any(True for _ in block.parameters())]
-        for one in (*blocks, module):
-            fully_shard(one, mesh=mesh.axes["data"])
-        self.parts = [one for one in module.modules() if isinstance(one, FSDPModule)]
-        for one in self.parts:
-            one.set_gradient_divide_factor(1.0)  # sums, see Mesh
-            one.set_force_sum_reduction_for_comms(True)
-        assert isinstance(module, FSDPModule)
-        self.module, self.forward, self.shards = module, module, module
+        self.module, self.forward = module, module
+        self.dealt = Dealt(module, module, mesh)
 
     def last(self, flag: bool) -> None:
-        self.shards.set_requires_gradient_sync(flag)
-        self.shards.set_is_last_backward(flag)
+        self.dealt.last(flag)
 
     def changed(self) -> None:
-        for one in self.parts:
-            one.reshard()  # a forward pass without a backward pass leaves the outermost gathered
+        self.dealt.changed()
 
     def whole(self) -> None:
-        _gathered(self.given, self.module)
+        put_whole(self.given, self.module)
 
 
 def spread(module: nn.Module, mesh: Mesh, device: torch.device) -> Spread:
@@ -170,29 +187,29 @@ def spread(module: nn.Module, mesh: Mesh, device: torch.device) -> Spread:
         copies = Copies(module, mesh, device)
         copies.batch_norms = norms
         return copies
-    work = _same_weights(module)
+    work = same_weights(module)
     norms = shared_statistics(work, mesh)
     if layout.tensor > 1:
-        from melior.engine.parallel.tensor import share_matrices
+        from melior.engine.parallel.tensor import plan_of, share_matrices
 
-        share_matrices(work, mesh)
+        share_matrices(work, mesh, plan_of(work, layout.tensor))
     if layout.sharded and mesh.ranks > 1:
         made: Spread = Shards(module, work, mesh)
     else:
         made = Summed(module, mesh)
         made.module, made.forward = work, work
     made.batch_norms = norms
-    _emptied(module, work)
+    emptied(module, work)
     return made
 
 
-def _same_weights(module: nn.Module) -> nn.Module:
+def same_weights(module: nn.Module) -> nn.Module:
     """A copy of the modules around the same parameters and buffers: what is done to the copy's leaves the other be."""
     kept = {id(one): one for one in (*module.parameters(), *module.buffers())}
     return deepcopy(module, dict(kept))
 
 
-def _emptied(given: nn.Module, work: nn.Module) -> None:
+def emptied(given: nn.Module, work: nn.Module) -> None:
     """Frees the weights of `given` that `work` holds in another form."""
     used = {id(one) for one in (*work.parameters(), *work.buffers())}
     for one in given.parameters():
@@ -201,7 +218,7 @@ def _emptied(given: nn.Module, work: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _gathered(given: nn.Module, work: nn.Module) -> None:
+def put_whole(given: nn.Module, work: nn.Module) -> None:
     held = dict(work.named_parameters())
     for name, one in given.named_parameters():
         if name in held and held[name] is not one:

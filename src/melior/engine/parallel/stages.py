@@ -19,6 +19,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
+from torch.utils.hooks import RemovableHandle
 
 from melior.engine.parallel.traced import BEFORE, Trace, state_of
 from melior.engine.surroundings import still
@@ -74,11 +75,13 @@ class Stage:
         }
         self.owners = {name: min(self._stage(at) for at in self._places(one)) for name, one in self.buffers.items()}
         self.receive: Receive | None = None
+        self.root = Until(module)
         self.known: dict[Any, tuple[Tensor | None, Tensor | None]] = {}
         self._undo: list[Callable[[], None]] = []
+        self._hooks: list[RemovableHandle] = []
         self._stand_in()
         self._take_out()
-        self._hook()
+        self.hook()
 
     def _places(self, one: Tensor) -> Iterable[int]:
         return self.trace.users.get(id(one)) or [BEFORE]
@@ -143,7 +146,9 @@ class Stage:
 
         self._undo.append(back)
 
-    def _hook(self) -> None:
+    def hook(self) -> None:
+        """Borders come before whatever else is hooked to a block so far."""
+
         def enter(one: nn.Module, args: Any, kwargs: Any) -> None:
             if self.receive is not None:
                 self.receive(cast(Tensor, state_of(args, kwargs)))
@@ -152,9 +157,14 @@ class Stage:
             raise Border(cast(Tensor, state_of(args, kwargs)))
 
         blocks, first, end = self.trace.blocks, self.cuts[self.number], self.cuts[self.number + 1]
-        self._undo.append(blocks[first].register_forward_pre_hook(enter, with_kwargs=True, prepend=True).remove)
+        self._unhook()
+        self._hooks.append(blocks[first].register_forward_pre_hook(enter, with_kwargs=True, prepend=True))
         if not self.last:
-            self._undo.append(blocks[end].register_forward_pre_hook(leave, with_kwargs=True, prepend=True).remove)
+            self._hooks.append(blocks[end].register_forward_pre_hook(leave, with_kwargs=True, prepend=True))
+
+    def _unhook(self) -> None:
+        while self._hooks:
+            self._hooks.pop().remove()
 
     def free(self) -> None:
         """Lets go of the weights that other stages hold."""
@@ -165,6 +175,7 @@ class Stage:
 
     def undo(self) -> None:
         """All modules, parameters and buffers where they were; what was freed is empty."""
+        self._unhook()
         while self._undo:
             self._undo.pop()()
 
@@ -177,16 +188,19 @@ class Stage:
         """
         self.receive = receive
         try:
-            return self.module(**inputs)
-        except Border as border:
-            return border.state
+            return self.root(**inputs)
         finally:
             self.receive = None
 
-    def sizes(self, inputs: dict[str, Tensor]) -> tuple[Tensor | None, Tensor | None]:
-        """For a batch, tensors without data that are like the state that comes in and the one that goes out."""
-        key = tuple((name, one.shape) for name, one in inputs.items())
-        if key not in self.known:
+    def knows(self, inputs: dict[str, Tensor]) -> bool:
+        """Whether `sizes` can tell without a pass."""
+        return _key(inputs) in self.known
+
+    def sizes(self, inputs: dict[str, Tensor], *, anew: bool = False) -> tuple[Tensor | None, Tensor | None]:
+        """For a batch, tensors without data that are like the state that comes in and the one that goes out. anew: by a
+        pass in any case."""
+        key = _key(inputs)
+        if anew or key not in self.known:
             seen: list[Tensor] = []
 
             def look(state: Tensor) -> None:
@@ -215,6 +229,20 @@ class Stage:
         return near(out, self.trace.out if self.last else states[blocks[self.number + 1]])
 
 
+class Until(nn.Module):
+    """A network up to where the next stage begins: a pass that returns, so that what is hooked behind it is called."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, **inputs: Tensor) -> Any:
+        try:
+            return self.network(**inputs)
+        except Border as border:
+            return border.state
+
+
 class StandIn:
     """In place of a module's forward: tensors without numbers, of the shapes that it would give, which are found by
     running it once for each shape of what it is given. What has other types than floating point it gives as ever."""
@@ -239,6 +267,10 @@ class StandIn:
             None if one is None else torch.full(one.shape, NO_NUMBER, dtype=one.dtype, device=device) for one in leaves
         ]
         return tree_unflatten(made, form)
+
+
+def _key(inputs: dict[str, Tensor]) -> Any:
+    return tuple((name, one.shape) for name, one in inputs.items())
 
 
 def _like(state: Tensor) -> Tensor:

@@ -92,20 +92,19 @@ def plan(sizes: Sizes, cluster: Cluster, layout: Layout) -> Plan:
     return Plan(layout, cluster.ranks, rows, parts, most, taken, fits, sizes.rows, sizes.tokens)
 
 
-def considered(sizes: Sizes, cluster: Cluster, *, on_paper: bool = False) -> list[list[Plan]]:
+def considered(sizes: Sizes, cluster: Cluster) -> list[list[Plan]]:
     """The layouts that can be chosen, rung by rung: copies; shards; tensor ranks within a machine, with copies or
-    shards; a pipeline with or without them, in its usual micro-batches or smaller ones. Tensor ranks divide the heads,
-    stages the blocks, and there are no more data ranks than rows in a step. on_paper: also a pipeline of tensor ranks,
-    which can be planned and not trained yet."""
+    shards; a pipeline with or without them, with copies or shards of its stages, in its usual micro-batches or smaller
+    ones. Tensor ranks divide the heads, stages the blocks, and there are no more data ranks than rows in a step."""
     found: list[list[Plan]] = []
-    for rung in _rungs(sizes, cluster, on_paper):
+    for rung in _rungs(sizes, cluster):
         plans = [plan(sizes, cluster, one) for one in rung if _possible(sizes, cluster, one)]
         if plans:
             found.append(plans)
     return found
 
 
-def _rungs(sizes: Sizes, cluster: Cluster, on_paper: bool) -> Iterator[list[Layout]]:
+def _rungs(sizes: Sizes, cluster: Cluster) -> Iterator[list[Layout]]:
     ranks = cluster.ranks
     yield [Layout()]
     if ranks == 1:
@@ -116,9 +115,10 @@ def _rungs(sizes: Sizes, cluster: Cluster, on_paper: bool) -> Iterator[list[Layo
     yield [Layout(tensor=n, sharded=sharded) for n in shares for sharded in (False, True)]
     cuts = [n for n in range(2, len(sizes.blocks) + 1) if len(sizes.blocks) % n == 0]
     yield [
-        Layout(tensor=n, pipeline=cut, pieces=pieces)
+        Layout(tensor=n, pipeline=cut, pieces=pieces, sharded=sharded)
         for cut in cuts
-        for n in (1, *(shares if on_paper else []))
+        for n in (1, *shares)
+        for sharded in (False, True)
         for pieces in _pieces(sizes, ranks, n * cut, cut)
     ]
 
@@ -136,11 +136,11 @@ def _possible(sizes: Sizes, cluster: Cluster, layout: Layout) -> bool:
     return data > 0 and left == 0 and data <= sizes.rows and not (layout.sharded and data == 1)
 
 
-def choose(sizes: Sizes, cluster: Cluster, *, on_paper: bool = False) -> tuple[Layout, tuple[str, ...]]:
+def choose(sizes: Sizes, cluster: Cluster) -> tuple[Layout, tuple[str, ...]]:
     """The layout to take, and one or two sentences why: copies where they fit, else shards, else tensor ranks, else a
     pipeline; of several that fit, the one whose step takes least, so that sends and waits least. Where nothing fits it
-    is the one that needs the least memory, and a sentence says what it would take. on_paper: see `considered`."""
-    rungs = considered(sizes, cluster, on_paper=on_paper)
+    is the one that needs the least memory, and a sentence says what it would take."""
+    rungs = considered(sizes, cluster)
     if not rungs:
         raise ValueError(
             f"{cluster.ranks} ranks cannot share steps of {sizes.rows} rows: give fewer ranks or more rows"
@@ -154,7 +154,7 @@ def choose(sizes: Sizes, cluster: Cluster, *, on_paper: bool = False) -> tuple[L
     return least.layout, (
         f"Nothing fits: the least is {gib(least.bytes)} a rank ({least.layout}), and {gib(cluster.memory)} less a "
         f"margin of {MARGIN:.0%} are there.",
-        needed(sizes, cluster, least, on_paper=on_paper),
+        needed(sizes, cluster, least),
     )
 
 
@@ -181,7 +181,7 @@ def _kind(layout: Layout) -> str:
     return "shards" if layout.sharded else "copies"
 
 
-def needed(sizes: Sizes, cluster: Cluster, least: Plan, *, on_paper: bool = False) -> str:
+def needed(sizes: Sizes, cluster: Cluster, least: Plan) -> str:
     """What it would take where nothing fits: more memory, or more ranks like these."""
     memory_of_each = least.bytes / (1 - MARGIN)
     said = f"It needs {cluster.ranks} ranks of {gib(memory_of_each)} each"
@@ -189,7 +189,7 @@ def needed(sizes: Sizes, cluster: Cluster, least: Plan, *, on_paper: bool = Fals
     while ranks < MOST_RANKS:
         ranks = 2 * ranks if ranks % 2 == 0 or ranks == 1 else ranks + 1
         more = cluster.of(ranks)
-        if any(one.fits for rung in considered(sizes, more, on_paper=on_paper) for one in rung):
+        if any(one.fits for rung in considered(sizes, more) for one in rung):
             return f"{said}, or {ranks} ranks of {gib(cluster.memory)}."
     cheaper = "" if sizes.checkpointing else ", with activations computed again (checkpointing: true)"
     return f"{said}; more ranks do not make it fit: take shorter rows or a smaller model{cheaper}."

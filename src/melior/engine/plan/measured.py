@@ -49,9 +49,9 @@ def parts_of(module: nn.Module, settings: Training) -> tuple[Part, tuple[Part, .
 
 def heads_of(module: nn.Module) -> int:
     """The largest number of tensor ranks that can share the blocks: what divides the heads, or where nothing says how
-    many there are, the outputs of each matrix. 0: none; a LoRA stands beside its matrix, which is then not shared."""
+    many there are, the outputs of each matrix. 0: none."""
     linear = [one for block in repeated(module) for one in block.modules() if isinstance(one, nn.Linear)]
-    if not linear or any(name.endswith(".base") for name, _ in module.named_modules()):
+    if not linear:
         return 0
     said = [
         getattr(one.config, key, None)

@@ -35,8 +35,11 @@ class Part:
         """What one of so many tensor ranks holds: its share of the matrices, and all of the rest."""
         if ranks == 1 or not self.all:
             return self
-        kept = 1 - self.matrices / self.all * (1 - 1 / ranks)
-        return Part(self.trained * kept, self.frozen * kept, self.state * kept, self.matrices / ranks)
+        given = 1 - 1 / ranks
+        frozen = min(self.matrices, self.frozen)  # in a block with both, what is trained stands beside frozen matrices
+        trained = self.trained - (self.matrices - frozen) * given
+        state = self.state * trained / self.trained if self.trained else 0.0
+        return Part(trained, self.frozen - frozen * given, state, self.matrices / ranks)
 
 
 def together(parts: Iterable[Part]) -> Part:

@@ -110,9 +110,11 @@ def _of_stage(sizes: Sizes, cluster: Cluster, layout: Layout, rows: Cut, stage: 
     times = _sending(sizes, cluster, layout, rows, stage)
     hidden = cluster.overlap * computing
     gradients, gathers = times["gradients"], times["gathers"]
+    each = computing + times["tensor"] + times["borders"]  # of all pieces, as far as other stages wait for it
     if layout.sharded:
         first = gathers / max(rows.pieces * (2 * len(stage.blocks) + 1), 1)
         shown = max(gradients + gathers - hidden, first)
+        each += max(gathers - hidden, 0.0)
     elif layout.tensor == 1 and layout.pipeline == 1:
         size = FLOAT * stage.held.trained
         last = gradients * min(1.0, BUCKET / size) if size else 0.0
@@ -120,7 +122,7 @@ def _of_stage(sizes: Sizes, cluster: Cluster, layout: Layout, rows: Cut, stage: 
     else:
         shown = gradients
     sending = shown + times["tensor"] + times["borders"] + times["averages"]
-    waiting = (computing + times["tensor"] + times["borders"]) * (layout.pipeline - 1) / rows.pieces
+    waiting = each * (layout.pipeline - 1) / rows.pieces
     return Seconds(computing, updating, sending, waiting, sum(times.values()))
 
 
