@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from common import Results, Shown, fresh, median, number, options, part_asked, peak_mib
-from tables import TARGET, Rows, all_reviews, mixed
+
+from melior.proofs.tables import TARGET, Rows, all_reviews, mixed
 
 WANTED = 8.0
 METHODS = 12

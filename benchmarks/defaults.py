@@ -20,7 +20,8 @@ import numpy as np
 import polars as pl
 from common import Results, Shown, fresh, mean, median, number, options, part_asked, peak_mib
 from numpy.typing import NDArray
-from tables import SETS, TARGET, Rows
+
+from melior.proofs.tables import SETS, TARGET, Rows
 
 TEXT = "reviews text"
 NAMES = ("digits", "wine", "breast_cancer", "mixed 3000", "mixed 1500 of 4", "mixed 600")
@@ -182,7 +183,7 @@ def quality(name: str, contender: str, folds: int, repeats: int) -> dict[str, An
 
 def encoding(which: str, everything: bool) -> dict[str, Any]:
     """Terms of one text column, fitted and transformed once."""
-    from tables import all_reviews, reviews
+    from melior.proofs.tables import all_reviews, reviews
 
     rows = all_reviews() if everything else reviews()
     texts = rows.frame["review"].fill_null("")

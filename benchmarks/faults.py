@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 from common import Results, Shown, mean, number, options, share_interval
-from planting import FAULTS, Fault, Planted
-from tables import SETS, TARGET, Rows, split
+
+from melior.proofs.planting import FAULTS, Fault, Planted
+from melior.proofs.tables import SETS, TARGET, Rows, split
 
 COST = 0.02  # macro F1; a fault that costs less has nothing to recover
 Case = dict[str, Any]

@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 from common import Results, Shown, median, number, options
-from tables import TARGET, mixed
+
+from melior.proofs.tables import TARGET, mixed
 
 CLOCK = {"seconds", "baseline_seconds", "run", "started", "case_seconds"}
 MELIOR = str(Path(sys.executable).parent / "melior")

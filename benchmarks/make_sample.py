@@ -12,20 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from sources import reviews_file
 
-NAMES = {
-    "Clothing ID": "clothing_id",
-    "Age": "age",
-    "Title": "title",
-    "Review Text": "review",
-    "Rating": "rating",
-    "Recommended IND": "recommended",
-    "Positive Feedback Count": "positive_feedback",
-    "Division Name": "division",
-    "Department Name": "department",
-    "Class Name": "class",
-}
+from melior.proofs.sources import reviews_file
+from melior.proofs.tables import NAMES
 
 
 def main(out: Path) -> None:

@@ -20,7 +20,8 @@ import polars as pl
 from common import Results, Shown, mean, number, options, share_interval
 from faults import f1, improved
 from numpy.typing import NDArray
-from tables import Rows, labels_of
+
+from melior.proofs.tables import Rows, labels_of
 
 FRESH = 20_000
 Values = NDArray[np.float64]

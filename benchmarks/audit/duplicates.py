@@ -34,7 +34,8 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from common import Results, Shown, fresh, mean, number, options, part_asked, peak_mib
-from tables import SETS, TARGET, all_reviews
+
+from melior.proofs.tables import SETS, TARGET, all_reviews
 
 KINDS = ("replace", "insert", "delete", "swap")
 SHARES = (0.05, 0.10, 0.20)

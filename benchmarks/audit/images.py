@@ -27,7 +27,8 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from common import Results, Shown, fresh, mean, number, options, part_asked, peak_mib
-from sources import mnist_file
+
+from melior.proofs.sources import mnist_file
 
 KINDS = ("jpeg", "cut", "size", "brightness", "all four")
 NEAR_BITS = 8

@@ -21,8 +21,9 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common import Results, Shown, mean, number, options
-from planting import Planted, wrong_labels, wrong_labels_of_one_class
-from tables import SETS, Rows, labels_of
+
+from melior.proofs.planting import Planted, wrong_labels, wrong_labels_of_one_class
+from melior.proofs.tables import SETS, Rows, labels_of
 
 RATES = (0.0, 0.05, 0.1, 0.2, 0.4)
 PLANTED = {"uniform": wrong_labels, "of one class": wrong_labels_of_one_class}
@@ -31,7 +32,7 @@ PICTURES = ("digits", "MNIST")
 
 
 def mnist(seed: int) -> Rows:
-    from sources import mnist_file
+    from melior.proofs.sources import mnist_file
 
     whole = pl.read_csv(mnist_file(), has_header=False)
     label = whole.columns[-1]  # after the pixels

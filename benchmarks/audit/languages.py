@@ -20,13 +20,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import debian
 import numpy as np
 import polars as pl
 from common import Results, Shown, number, options
 
 from melior.checks.faulty_text import faults_of, fewest
 from melior.checks.truncated_text import cut_texts
+from melior.proofs import debian
 from melior.texts.garbled import garbled
 from melior.texts.languages import LANGUAGES, identify, mixtures
 from melior.texts.passages import passages

@@ -31,7 +31,8 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from common import Results, Shown, mean, number, options, share_interval
-from tables import TARGET, labels_of, reviews
+
+from melior.proofs.tables import TARGET, labels_of, reviews
 
 CHECKS = ("target_leakage", "leaking_pairs", "leaking_phrases", "row_order", "preprocessing_leakage")
 Random = np.random.Generator

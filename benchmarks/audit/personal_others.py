@@ -10,7 +10,8 @@ import re
 from typing import Any
 
 from personal_texts import Filling
-from sources import people_file, people_templates
+
+from melior.proofs.sources import people_file, people_templates
 
 Gold = list[tuple[int, int, str]]
 NAMES = ("person", "name", "name_male", "name_female")

@@ -29,7 +29,8 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from common import Results, Shown, fresh, number, options, part_asked, peak_mib
-from tables import TARGET, mixed, reviews
+
+from melior.proofs.tables import TARGET, mixed, reviews
 
 SIZES = (10_000, 100_000, 1_000_000)
 LIMIT = 1800  # seconds for one audit

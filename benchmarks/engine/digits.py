@@ -20,7 +20,8 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from common import Results, Shown, fresh, mean, number, options, part_asked
-from sources import mnist_file
+
+from melior.proofs.sources import mnist_file
 
 FAMILIES = ("image_network", "linear", "trees")
 TEST = 100  # rows of each digit

@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 from common import hardware
-from sources import minilm_folder, reviews_file, smollm_file
+
+from melior.proofs.sources import minilm_folder, reviews_file, smollm_file
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "engine" / "finetune.json"
 TRAIN, TEST, LIMIT = 480, 600, 128

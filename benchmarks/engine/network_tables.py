@@ -18,7 +18,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from common import Results, Shown, fresh, number, options, part_asked
-from tables import SETS, TARGET
+
+from melior.proofs.tables import SETS, TARGET
 
 PROGRAM = "engine/network_tables"
 NAMES = ("wine", "breast_cancer", "mixed 600", "mixed 1500 of 4", "mixed 3000")

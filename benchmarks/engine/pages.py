@@ -36,7 +36,7 @@ ASIDE = 0.1
 
 def rows_of(each: int, seed: int) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """(training rows, rows put aside): texts with their language, `each` of a language."""
-    from debian import paragraphs
+    from melior.proofs.debian import paragraphs
 
     random, found = np.random.default_rng(seed), paragraphs()
     train, held = [], []

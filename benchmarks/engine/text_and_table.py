@@ -32,9 +32,9 @@ COLUMNS = ("texts", "table", "both")
 
 def scored(family: str, columns: str, seed: int, rows: int) -> dict[str, Any]:
     from sklearn.metrics import f1_score, roc_auc_score
-    from tables import TARGET, all_reviews
 
     from melior.data.read import read
+    from melior.proofs.tables import TARGET, all_reviews
     from melior.recipe import Choice, Recipe
     from melior.trials.fit import fit
 

@@ -1,6 +1,6 @@
 """Faults, planted in clean rows: pure functions of rows, strength and seed that also tell what they did.
 
-Nothing here imports Melior. Each function gets the clean training rows and gives back a `Planted`.
+Each function gets the clean training rows and gives back a `Planted`.
 """
 
 import warnings
@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from tables import Rows
+
+from melior.proofs.tables import Rows
 
 Which = NDArray[np.int64]
 

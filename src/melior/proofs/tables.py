@@ -1,5 +1,5 @@
-"""Data for the benchmarks: real rows that come with packages, and generated ones. Nothing here imports Melior but the
-path of its sample, so what is measured does not depend on what is measured with.
+"""Data for cards and benchmarks: real rows that come with packages, and generated ones. Nothing here imports Melior but
+where its sample and the fetched files lie, so what is measured does not depend on what is measured with.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 TARGET = "answer"
+NAMES = {
+    "Clothing ID": "clothing_id",
+    "Age": "age",
+    "Title": "title",
+    "Review Text": "review",
+    "Rating": "rating",
+    "Recommended IND": "recommended",
+    "Positive Feedback Count": "positive_feedback",
+    "Division Name": "division",
+    "Department Name": "department",
+    "Class Name": "class",
+}  # of the columns of all reviews, in the sample
 
 
 @dataclass(frozen=True)
@@ -57,8 +69,7 @@ def reviews(seed: int = 0) -> Rows:
 
 def all_reviews() -> Rows:
     """All 23,486 reviews, under the names of the sample."""
-    from make_sample import NAMES
-    from sources import reviews_file
+    from melior.proofs.sources import reviews_file
 
     frame = pl.read_parquet(reviews_file()).select(list(NAMES)).rename(NAMES).drop("rating")
     return Rows(

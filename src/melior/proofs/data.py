@@ -1,0 +1,41 @@
+"""Rows of experiments as tables: what a seed trains on and what it is scored on."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from melior.data.read import read
+from melior.proofs._base import Given
+from melior.proofs.planting import Fault
+from melior.proofs.tables import SETS, TARGET, Rows, split
+
+TRAINED = 0.7  # of the rows, where a case says nothing else
+
+
+def given(train: Rows, test: Rows, **kinds: str) -> Given:
+    """Tables of one schema. kinds: of columns that are not what they look like."""
+    both = pl.concat([train.whole(), test.whole()], how="vertical_relaxed")
+    table = read(both, target=TARGET, columns={**dict.fromkeys(train.texts, "text"), **kinds}, name=train.name)
+    inside = np.arange(len(train.labels))
+    return Given(table.take(inside), table.take(np.arange(len(train.labels), table.rows)))
+
+
+def plain(name: str, seed: int, *, share: float = TRAINED, rows: int | None = None) -> Given:
+    """A clean set of `melior.proofs.tables`, split anew for each seed; rows: training rows at most."""
+    train, test = split(SETS[name](seed), share, seed)
+    return given(train if rows is None else few(train, rows, seed), test)
+
+
+def faulty(
+    name: str, fault: Fault, seed: int, *, share: float = TRAINED, kinds: Mapping[str, str] | None = None
+) -> Given:
+    """The same with a fault planted in the training rows; the others stay clean."""
+    train, test = split(SETS[name](seed), share, seed)
+    planted = fault(train, seed)
+    return given(planted.faulty, planted.production(test), **dict(kinds or {}))
+
+
+def few(rows: Rows, count: int, seed: int) -> Rows:
+    """So many of the rows, with their classes as they are."""
+    return rows if count >= len(rows.labels) else split(rows, count / len(rows.labels), seed)[0]
