@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
+import torch
 
 from melior.engine.memory import saved_bytes
 from melior.engine.problem import Batch
@@ -136,7 +135,8 @@ def model_of(name):
 @pytest.mark.parametrize(
     ("name", "refused"),
     [("bert", None), ("roberta", None), ("distilbert", None), ("electra", None), ("albert", None), ("nomic_bert", None),
-     ("mpnet", "cannot be set"), ("deberta-v2", "cannot be set"), ("longformer", "by itself"), ("llama", "one direction")],
+     ("mpnet", "cannot be set"), ("deberta-v2", "cannot be set"), ("longformer", "by itself"),
+     ("llama", "one direction")],
 )  # fmt: skip
 def test_whose_attention_can_be_set(name, refused):
     config, state = model_of(name)

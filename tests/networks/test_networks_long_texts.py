@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
 from melior.checks.truncated_text import TruncatedText
 from melior.errors import UserError
@@ -19,12 +19,15 @@ from melior.testing import tables
 from melior.trials.context import TableContext
 from melior.trials.fit import fit
 
-FILLER = "the cloth was here and there with some more words about a day in town".split()
+FILLER = [
+    "the", "cloth", "was", "here", "and", "there", "with", "some", "more", "words", "about", "a", "day", "in", "town",
+]  # fmt: skip
 ANSWERS = {"good": "yes", "awful": "no"}
 SCRATCH = {
     "epochs": 12, "batch_rows": 16, "width": 16, "depth": 1, "heads": 2, "vocabulary": 400, "longest": 16,
     "learning_rate": 0.02, "dropout": 0.0, "precision": "float32",
 }  # fmt: skip
+SLOWER = {**SCRATCH, "epochs": 20, "learning_rate": 0.005}
 
 
 def texts(rows, words, seed, late=False, answers=ANSWERS):
@@ -74,7 +77,8 @@ def test_what_stands_late_in_a_text_is_learned(change):
     train, new = texts(160, 40, 0, late=True), texts(80, 40, 1, late=True)
     if change is WINDOWS:
         assert right(fitted(train, SCRATCH), new) < 0.7  # the first 16 tokens say nothing
-    assert right(fitted(train, {**SCRATCH, "epochs": 25}, change), new) > 0.9
+    chosen = (change,) if change is WINDOWS else (change, "attention_pooling")  # few rows: let it learn where to look
+    assert right(fitted(train, SLOWER, *chosen), new) > 0.9
 
 
 def test_the_word_that_tells_has_the_largest_weight():
@@ -101,7 +105,7 @@ def test_the_word_that_tells_has_the_largest_weight():
 def test_windows_share_the_weight_of_a_text():
     train, new = texts(160, 40, 0, late=True), texts(40, 40, 1, late=True)
     both = ({"chunking": {"windows": 6}}, "attention_pooling")
-    predictor = fitted(train, {**SCRATCH, "epochs": 20}, *both)
+    predictor = fitted(train, SLOWER, *both)
     assert right(predictor, new) > 0.9
     shown = predictor.token_weights(new)
     sums = shown.group_by("row").agg(pl.col("weight").sum())["weight"].to_numpy()

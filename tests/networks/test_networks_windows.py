@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
+import torch
 
 from melior.networks.features import encoded_texts
 from melior.networks.losses import TextClassifier
