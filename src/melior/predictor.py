@@ -21,6 +21,10 @@ class Scorer(Fitted, ABC):
     def scores(self, table: Table) -> Floats:
         """(rows, classes), each row sums to 1; of several labels a row, a probability for each by itself."""
 
+    def token_weights(self, table: Table) -> pl.DataFrame | None:
+        """What each token counts in its row (see `Predictor.token_weights`); None: it was not learned."""
+        return None
+
 
 class ScoreStep(Fitted, ABC):
     """Changes probabilities after scoring: calibration."""
@@ -143,6 +147,23 @@ class Predictor(Fitted):
                 **{f"score_{label}": scores[:, number] for number, label in enumerate(classes)},
             }
         )
+
+    def token_weights(self, source: Any) -> pl.DataFrame:
+        """What each token counts in its row's answer, where that was learned (attention_pooling): `row`, `token` (its
+        number in the row), `text`, and `weight`; the weights of a row sum to 1.
+
+        >>> predictor.token_weights(table).sort("weight").tail(3)         # doctest: +SKIP
+        """
+        from melior.data.read import read_like
+
+        table = source if isinstance(source, Table) else read_like(source, self.schema)
+        found = self.scorer.token_weights(table)
+        if found is None:
+            raise UserError(
+                f"this predictor ({self.family}) did not learn what tokens count; train text_encoder with the method "
+                "attention_pooling, alone and not in an ensemble."
+            )
+        return found
 
     def save(self, folder: str | Path) -> list[Path]:
         """Writes predictor.json and predictor.safetensors; returns their paths."""

@@ -248,6 +248,11 @@ class FamilyScorer(Scorer):
     def scores(self, table: Table) -> Floats:
         return self.model.scores(self.encoding.transform(table))
 
+    def token_weights(self, table: Table) -> pl.DataFrame | None:
+        from melior.models._texts import shown_weights
+
+        return shown_weights(self.encoding, self.model, table)
+
 
 class AverageScorer(Scorer):
     """The weighted mean of the members' probabilities; weights sum to 1."""

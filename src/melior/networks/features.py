@@ -13,10 +13,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from melior.networks.losses import encoded
 from melior.networks.tokenizers import saved
 from melior.networks.tokens import tokenized
+from melior.networks.windows import Cut, by_text, pooled_windows, windows_of
 from melior.progress import Progress, silent
 from melior.storage import write_atomic
 
@@ -47,6 +49,8 @@ def frozen_features(
     *,
     pooling: Pooling = "mean",
     limit: int = 256,
+    cut: Cut | None = None,
+    windows: str = "mean",
     cache: Path | None = None,
     key: str | None = None,
     progress: Progress = silent,
@@ -55,15 +59,19 @@ def frozen_features(
 
     pooling  mean of the tokens, or cls: the first token's state
     limit    tokens of a text that are read
+    cut      how a text is cut into windows, or None: it goes through the encoder whole
+    windows  mean of a text's windows, or max: the largest of each number
     cache    folder where features are kept, or None
     key      of `content_key`, where it is known already
     """
     plain = [text or "" for text in texts]
     own = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY).digest() for text in plain]
-    folder = None if cache is None else cache / f"{key or content_key(model, tokenizer)}-{pooling}-{limit}"
+    cuts = "" if cut is None else f"-{windows}-{cut.window}-{cut.overlap}"
+    folder = None if cache is None else cache / f"{key or content_key(model, tokenizer)}-{pooling}-{limit}{cuts}"
 
     def make(rows: list[int]) -> NDArray[np.float32]:
-        return encoded_texts(model, tokenizer, [plain[row] for row in rows], pooling=pooling, limit=limit)
+        some = [plain[row] for row in rows]
+        return encoded_texts(model, tokenizer, some, pooling=pooling, limit=limit, cut=cut, windows=windows)
 
     found = remembered(own, make, folder, size=lambda row: len(plain[row]), what="texts", progress=progress)
     return found if own else np.zeros((0, model.config.get_text_config().hidden_size), dtype=np.float32)
@@ -99,9 +107,16 @@ def remembered(
 
 @torch.no_grad()
 def encoded_texts(
-    model: Any, tokenizer: Any, texts: Sequence[str], *, pooling: Pooling, limit: int
+    model: Any,
+    tokenizer: Any,
+    texts: Sequence[str],
+    *,
+    pooling: Pooling,
+    limit: int,
+    cut: Cut | None = None,
+    windows: str = "mean",
 ) -> NDArray[np.float32]:
-    """The same without a cache; texts of like length go through together."""
+    """The same without a cache; texts of like length go through together, each with all its windows."""
     device = next(model.parameters()).device
     model.eval()
     tokens = tokenized(tokenizer, texts, limit)
@@ -115,7 +130,7 @@ def encoded_texts(
             stop += 1
         rows = order[start:stop]
         ids, mask = tokens.padded(rows, tokenizer.pad_token_id)
-        made = encoded(model, ids.to(device), mask.to(device), pooling).float().cpu().numpy()
+        made = text_vectors(model, ids.to(device), mask.to(device), pooling, cut, windows).float().cpu().numpy()
         if found is None:
             found = np.zeros((len(order), made.shape[1]), dtype=np.float32)
         found[rows] = made
@@ -123,6 +138,16 @@ def encoded_texts(
     if found is None:
         return np.zeros((0, model.config.get_text_config().hidden_size), dtype=np.float32)
     return found
+
+
+def text_vectors(model: Any, ids: Tensor, mask: Tensor, pooling: str, cut: Cut | None, windows: str) -> Tensor:
+    """(texts, width) of texts that go through an encoder at once, whole or in windows."""
+    if cut is None:
+        return encoded(model, ids, mask, pooling)
+    parts = windows_of(torch.where(mask > 0, ids, -1), cut)
+    real = parts.tokens >= 0
+    vectors = encoded(model, torch.where(real, parts.tokens, ids[0, 0]), real.long(), pooling)
+    return pooled_windows(*by_text(vectors, parts), windows)
 
 
 def _write(folder: Path, names: list[bytes], features: NDArray[np.float32]) -> None:

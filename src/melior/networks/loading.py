@@ -196,13 +196,13 @@ def token_limit(config: Any, tokenizer: Any) -> int:
     """The most tokens that model and tokenizer take: positions of the model, where it counts them."""
     text = config.get_text_config()
     positions = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None) or 2**20
-    if getattr(text, "model_type", "") in _POSITIONS_AFTER_PADDING:
+    if getattr(text, "model_type", "") in POSITIONS_AFTER_PADDING:
         positions -= text.pad_token_id + 1
     return int(min(positions, tokenizer.model_max_length, 2**20))
 
 
 # their positions start after the number of the pad token, so that many fewer tokens fit
-_POSITIONS_AFTER_PADDING = frozenset(
+POSITIONS_AFTER_PADDING = frozenset(
     {"roberta", "xlm-roberta", "camembert", "longformer", "mpnet", "xlm-roberta-xl", "roberta-prelayernorm"}
 )
 

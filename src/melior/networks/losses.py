@@ -14,6 +14,8 @@ from torch.utils.checkpoint import checkpoint
 
 from melior.engine.losses import IGNORED, class_loss, multi_label_loss
 from melior.engine.problem import Batch
+from melior.networks.pooling import AttentionPool, token_shares
+from melior.networks.windows import Windows, by_text, pooled_windows, shares
 
 __all__ = ["CausalNetwork", "TextClassifier", "TokenLoss", "class_loss", "language_loss", "multi_label_loss"]
 CELLS = 2**24  # logits made at once: 64 MB in float32
@@ -113,26 +115,62 @@ def _plain_head(model: Any) -> bool:
 class TextClassifier(nn.Module):
     """A pooled encoder with a linear head.
 
-    inputs   input_ids and attention_mask (rows, time)
-    outputs  logits (rows, classes)
+    inputs   input_ids and attention_mask (rows, time); where texts are cut, of all their windows, and the windows
+    outputs  logits (texts, classes)
 
-    pooling  mean of the tokens, or cls: the first token
+    pooling  mean of the tokens, cls: the first token, or attention: what is learned to count
     dropout  before the head
+    windows  None, or how the windows of a text become one vector: mean, max, attention
     """
 
-    def __init__(self, encoder: Any, classes: int, *, pooling: str = "mean", dropout: float = 0.1) -> None:
+    def __init__(
+        self, encoder: Any, classes: int, *, pooling: str = "mean", dropout: float = 0.1, windows: str | None = None
+    ) -> None:
         super().__init__()
+        width = encoder.config.get_text_config().hidden_size
         self.encoder = encoder
         self.pooling = pooling
+        self.windows = windows
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(encoder.config.get_text_config().hidden_size, classes)
+        self.head = nn.Linear(width, classes)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
+        self.attention = AttentionPool(width) if pooling == "attention" else None
+        self.window_attention = AttentionPool(width) if windows == "attention" else None
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        pooled = encoded(self.encoder, input_ids, attention_mask, self.pooling)
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, windows: Windows | None = None) -> Tensor:
+        if self.attention is None:
+            pooled = encoded(self.encoder, input_ids, attention_mask, self.pooling)
+        else:
+            pooled = self.attention(self.states(input_ids, attention_mask), attention_mask.bool())
+        if windows is not None:
+            grid, real = by_text(pooled, windows)
+            many = self.window_attention
+            pooled = pooled_windows(grid, real, self.windows or "mean") if many is None else many(grid, real)
         logits: Tensor = self.head(self.dropout(pooled))
         return logits
+
+    def states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """(rows, time, width) of the encoder."""
+        found: Tensor = self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]
+        return found
+
+    def token_weights(
+        self, input_ids: Tensor, attention_mask: Tensor, windows: Windows | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(rows, time) what each token counts in its row, and (rows,) what each window counts in its text; both sum to
+        1. Where the tokens are not weighed but the windows are, the tokens of a window count alike."""
+        states = self.states(input_ids, attention_mask)
+        alone = states.new_ones(len(states))
+        how = "mean" if windows is not None and self.attention is None else self.pooling
+        own = token_shares(attention_mask, how, states, self.attention)
+        if windows is None:
+            return own, alone
+        vectors = (token_shares(attention_mask, self.pooling, states, self.attention)[..., None] * states).sum(dim=1)
+        grid, real = by_text(vectors, windows)
+        many = self.window_attention
+        of_text = shares(grid, real, self.windows or "mean") if many is None else many.weights(grid, real)
+        return own, of_text[windows.owners, windows.places]
 
 
 def encoded(encoder: Any, input_ids: Tensor, attention_mask: Tensor, pooling: str) -> Tensor:

@@ -1,6 +1,6 @@
 """Probabilities from a kept network, the same bits each time it is loaded."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,13 @@ from melior.data.table import Floats
 from melior.engine.outputs import scores
 from melior.engine.settings import Training
 from melior.features._base import Matrix
+from melior.features.parts import Ragged
 from melior.networks.build import build, drawing
 from melior.networks.sources import MatrixRows
 from melior.networks.states import put_state
 
 ROWS_AT_ONCE = 256
+TOKENS_AT_ONCE = 64 * 1024  # of rows that are scored together, padding included
 
 
 def rebuilt(kind: str, plan: dict[str, Any], state: Mapping[str, NDArray[Any]], *, exact: bool) -> nn.Module:
@@ -36,13 +38,38 @@ def probabilities(module: nn.Module, matrix: Matrix, *, exact: bool, several: bo
         settings = Training(batch_rows=ROWS_AT_ONCE, precision="float32")
         logits = torch.from_numpy(scores(module, source, settings))
         return np.asarray(_probable(logits.double(), several).numpy())
-    found = []
+    order, found = [], []
     with torch.inference_mode():
-        for start in range(0, len(source), ROWS_AT_ONCE):
-            inputs = source.batch(np.arange(start, min(start + ROWS_AT_ONCE, len(source)))).inputs
+        for rows in together(source.lengths, len(source)):
+            inputs = source.batch(rows).inputs
             inputs["values"] = inputs["values"].double()
+            order.append(rows)
             found.append(_probable(module(**inputs), several).numpy())
-    return np.concatenate(found)
+    return np.concatenate(found)[np.argsort(np.concatenate(order))]
+
+
+def token_weights(module: Any, part: Ragged) -> NDArray[np.float64]:
+    """(all tokens,) what each token counts in its row, as the rows stand one after another; a row's sum to 1."""
+    found = np.empty(len(part.flat))
+    with torch.inference_mode():
+        for rows in together(part.lengths, len(part)):
+            tokens = part.padded(rows, -1)
+            weights = module.token_weights(torch.from_numpy(tokens)).double().numpy()
+            for row, own in zip(rows, weights, strict=True):
+                found[part.starts[row] : part.starts[row + 1]] = own[: part.starts[row + 1] - part.starts[row]]
+    return found
+
+
+def together(lengths: NDArray[np.int64] | None, rows: int) -> Iterator[NDArray[np.int64]]:
+    """Which rows are scored together, each row once: rows of like length, as many as their tokens allow."""
+    order = np.arange(rows) if lengths is None else np.argsort(lengths, kind="stable")
+    start = 0
+    while start < rows:
+        stop = min(start + ROWS_AT_ONCE, rows)
+        while lengths is not None and stop - start > 1 and lengths[order[stop - 1]] * (stop - start) > TOKENS_AT_ONCE:
+            stop -= 1
+        yield order[start:stop]
+        start = stop
 
 
 def _probable(logits: torch.Tensor, several: bool) -> torch.Tensor:

@@ -38,6 +38,10 @@ QUICK: dict[str, dict[str, Any]] = {
         "precision": "float32", "learning_rate": 0.02, "image_dimensions": 4,
     },
     "image_network": {"epochs": 4, "batch_rows": 16, "image_channels": 8, "precision": "float32"},
+    "text_encoder": {
+        "epochs": 3, "batch_rows": 32, "width": 8, "depth": 1, "heads": 2, "vocabulary": 320, "longest": 12,
+        "learning_rate": 0.01, "precision": "float32",
+    },
 }  # fmt: skip
 INSIDE = np.random.default_rng(6).permutation(150)[:110]  # training rows of the mixed table, held-out ones among them
 

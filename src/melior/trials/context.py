@@ -16,6 +16,7 @@ from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
 from melior.features.neighbours import EXACT, REFERENCE, nearest, sample_positions
 from melior.methods._base import methods
+from melior.methods._base import resolve as chosen_methods
 from melior.metrics import Metric, one_hot
 from melior.metrics.registry import metric
 from melior.models._base import Model, families, resolve
@@ -299,10 +300,19 @@ class TableContext:
     def tokens(self, column: str) -> tuple[NDArray[np.int64], int] | None:
         if self.recipe.model.name == "auto":
             return None  # it picks among families that read all
-        limit = self.model().token_limit(self.table)
+        reader = self._once("reader", self._reader)
+        limit = reader.token_limit(self.table)
         if limit is None:
             return None
-        return self._once(("tokens", column), lambda: self.model().tokens(self.table.column(column))), limit
+        return self._once(("tokens", column), lambda: reader.tokens(self.table.column(column))), limit
+
+    def _reader(self) -> Model:
+        """The recipe's family as its methods change it: chunking and sparse attention read more of a text."""
+        model = self.model()
+        for method in chosen_methods(self.recipe.methods):
+            if method.refused(self.recipe, self.table, model) is None:
+                model = method.model(model)
+        return model
 
     def metric_value(self, scores: Floats, which: Rows | None = None) -> float:
         rows = self.labelled if which is None else which[self.table.given_labels()[which] >= 0]
