@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from melior.data.table import Floats, Table
 from melior.methods._rows import mixed_space
@@ -129,9 +130,10 @@ def _columns(real: Table, made: Table) -> dict[str, float]:
         if len(one) and len(other):
             found[name] = float(ks_2samp(one, other).statistic)
     for name in real.of_kind("category", "language"):
-        one, other = (
-            dict(t.column(name).rename("value").value_counts(name="n", normalize=True).iter_rows())
-            for t in (real, made)
-        )
-        found[name] = sum(abs(one.get(v, 0.0) - other.get(v, 0.0)) for v in {*one, *other}) / 2
+        before, after = _shares(real.column(name)), _shares(made.column(name))
+        found[name] = sum(abs(before.get(v, 0.0) - after.get(v, 0.0)) for v in {*before, *after}) / 2
     return found
+
+
+def _shares(values: pl.Series) -> dict[str | None, float]:
+    return dict(values.rename("value").value_counts(name="share", normalize=True).iter_rows())

@@ -47,6 +47,23 @@ class Shape:
         return (self.side // 4).bit_length() - 1 if self.side else 0
 
 
+class Told(nn.Module):
+    """Layer normalization whose gain and bias belong to the class: (rows, width) and (rows,) to (rows, width).
+
+    De Vries et al., Modulating Early Visual Processing by Language, NeurIPS 2017, there with batches.
+    """
+
+    def __init__(self, classes: int, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.gain, self.bias = nn.Embedding(classes, width), nn.Embedding(classes, width)
+        nn.init.normal_(self.gain.weight, 1.0, 0.3)
+        nn.init.normal_(self.bias.weight, 0.0, 0.3)
+
+    def forward(self, inner: Tensor, labels: Tensor) -> Tensor:
+        return torch.addcmul(self.bias(labels), self.gain(labels), self.norm(inner))
+
+
 class Generator(nn.Module):
     """Noise (rows, NOISE) and classes (rows,) to a vector (rows, vector) and a picture (rows, channels, side, side)."""
 
@@ -54,14 +71,8 @@ class Generator(nn.Module):
         super().__init__()
         self.shape = shape
         width = shape.width
-        self.trunk = nn.Sequential(
-            nn.Linear(NOISE + shape.classes, width),
-            nn.LayerNorm(width),
-            nn.ReLU(),
-            nn.Linear(width, width),
-            nn.LayerNorm(width),
-            nn.ReLU(),
-        )
+        self.first, self.second = nn.Linear(NOISE + shape.classes, width), nn.Linear(width, width)
+        self.told_first, self.told_second = Told(shape.classes, width), Told(shape.classes, width)
         self.vector = nn.Linear(width + NOISE + shape.classes, shape.vector) if shape.vector else None
         self.picture = self._picture() if shape.side else None
 
@@ -78,7 +89,8 @@ class Generator(nn.Module):
     def forward(self, noise: Tensor, labels: Tensor, gumbel: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """gumbel (rows, sum of groups): noise of the one-hot groups; without it they are probabilities."""
         told = torch.cat([noise, one_hot(labels, self.shape.classes).to(noise.dtype)], dim=1)
-        inner = self.trunk(told)
+        inner = torch.relu(self.told_first(self.first(told), labels))
+        inner = torch.relu(self.told_second(self.second(inner), labels))
         vector, picture = noise.new_zeros(len(noise), 0), noise.new_zeros(len(noise), 0, 0, 0)
         if self.vector is not None:
             raw = self.vector(torch.cat([inner, told], dim=1))
@@ -97,7 +109,9 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """Vectors, pictures and classes to (rows,) how real they look; any real number."""
+    """Vectors, pictures and classes to (rows,) how real they look; any real number. The class is an input, and its
+    embedding's product with the last layer's input is added (Miyato and Koyama, cGANs with Projection Discriminator,
+    ICLR 2018)."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -117,14 +131,16 @@ class Critic(nn.Module):
             nn.LeakyReLU(0.2),
             nn.Linear(shape.width, shape.width),
             nn.LeakyReLU(0.2),
-            nn.Linear(shape.width, 1),
         )
+        self.last, self.of_class = nn.Linear(shape.width, 1), nn.Embedding(shape.classes, shape.width)
+        nn.init.normal_(self.of_class.weight, 0.0, shape.width**-0.5)
 
     def forward(self, vector: Tensor, picture: Tensor, labels: Tensor) -> Tensor:
         told = [vector, one_hot(labels, self.shape.classes).to(vector.dtype)]
         if self.picture is not None:
             told.append(self.picture(picture))
-        found: Tensor = self.judge(torch.cat(told, dim=1))[:, 0]
+        inner = self.judge(torch.cat(told, dim=1))
+        found: Tensor = self.last(inner)[:, 0] + (self.of_class(labels) * inner).sum(dim=1)
         return found
 
 
