@@ -1,4 +1,4 @@
-"""Generated rows: the penalty against its formula, rows there and back, known answers for quality, and the whole way."""
+"""Generated rows: the penalty against its formula, rows there and back, quality that is known, and the whole way."""
 
 import numpy as np
 import polars as pl

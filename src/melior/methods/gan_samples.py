@@ -36,7 +36,7 @@ class GanSamples(Method):
     reference: ClassVar[str] = "Gulrajani et al., Improved Training of Wasserstein GANs, NeurIPS 2017"
     order: ClassVar[int] = 65
     rivals: ClassVar[frozenset[str]] = frozenset(
-        {"class_weights", "oversampling", "undersampling", "balanced_ensemble"}
+        {"weighted_loss", "class_weights", "oversampling", "undersampling", "balanced_ensemble"}
     )
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     cost: ClassVar[float] = 10.0

@@ -30,7 +30,9 @@ class Oversampling(Method):
     questions: ClassVar[tuple[int, ...]] = (9, 25)
     reference: ClassVar[str] = "Chawla et al., SMOTE: Synthetic Minority Over-sampling Technique, JAIR 2002"
     order: ClassVar[int] = 65
-    rivals: ClassVar[frozenset[str]] = frozenset({"class_weights", "undersampling", "balanced_ensemble", "gan_samples"})
+    rivals: ClassVar[frozenset[str]] = frozenset(
+        {"weighted_loss", "class_weights", "undersampling", "balanced_ensemble", "gan_samples"}
+    )
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"kind": "smote"}, {"kind": "embedded", "ratio": 0.3})
     cost: ClassVar[float] = 1.8
 
