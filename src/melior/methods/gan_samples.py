@@ -17,7 +17,7 @@ from melior.recipe import Recipe
 __all__ = ["GanSamples", "Quality", "generator_quality"]
 
 FEWEST = 8  # rows of a class from which something can be learned; below, copies
-USUAL_STEPS = (200, 800)  # a step for each training row within these
+USUAL_STEPS = (200, 500)  # a step for each training row within these
 
 
 class GanSamples(Method):
@@ -27,7 +27,7 @@ class GanSamples(Method):
     fewer than 8 rows gets copies.
 
     ratio  0.01..1, default 1 (all classes equally large); a class that already has more is left alone
-    steps  1..100,000 steps of the generator; auto (none): one for each training row, 200 to 800
+    steps  1..100,000 steps of the generator; auto (none): one for each training row, 200 to 500
     width  8..1,024 units of a layer, default 128
     """
 

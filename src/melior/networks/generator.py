@@ -204,7 +204,7 @@ def trained_generator(
         return vector, picture
 
     for_generator, for_critic = (
-        torch.optim.Adam(module.parameters(), lr=RATE, betas=BETAS, foreach=True) for module in (generator, critic)
+        torch.optim.Adam(module.parameters(), lr=RATE, betas=BETAS, fused=True) for module in (generator, critic)
     )
     before = torch.get_num_threads()
     torch.set_num_threads(max(threads, 1))
@@ -216,7 +216,8 @@ def trained_generator(
                     fake = made(generator, answers)
                 shares = torch.rand(batch_rows, generator=random)
                 penalty = gradient_penalty(critic, (vector, picture), fake, answers, shares)
-                loss = critic(*fake, answers).mean() - critic(vector, picture, answers).mean() + PENALTY * penalty
+                both = critic(torch.cat([fake[0], vector]), torch.cat([fake[1], picture]), torch.cat([answers, answers]))
+                loss = both[:batch_rows].mean() - both[batch_rows:].mean() + PENALTY * penalty
                 for_critic.zero_grad(set_to_none=True)
                 loss.backward()
                 for_critic.step()

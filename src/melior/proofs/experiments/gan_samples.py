@@ -43,15 +43,16 @@ PROOF = Proof(
     paper="Gulrajani et al., Improved Training of Wasserstein GANs, NeurIPS 2017",
     helps=(
         Case(
-            "mixed, 1 of 25 rare",
+            "mixed, 1 of 25 rare, until 1 of 5 is",
             lambda seed: rare("mixed 3000", 0.04, seed),
-            methods=({"gan_samples": {"ratio": 0.5}},),
+            methods=({"gan_samples": {"ratio": 0.25}},),
             seeds=3,
         ),
         Case(
-            "breast cancer, 1 of 10 of one kind",
+            "breast cancer, 1 of 10 of one kind, until all are equal, by recall",
             lambda seed: rare("breast_cancer", 0.1, seed),
             methods=("gan_samples",),
+            metric="macro_recall",
             seeds=3,
         ),
         Case("pictures of 3 and 8, 20 of 110 are 3", pictures, methods=("gan_samples",), seeds=3),
@@ -61,7 +62,7 @@ PROOF = Proof(
             "mixed, 1 of 25 rare, by ranks, trees",
             lambda seed: rare("mixed 3000", 0.04, seed),
             model="trees",
-            methods=({"gan_samples": {"ratio": 0.5}},),
+            methods=({"gan_samples": {"ratio": 0.25}},),
             metric="roc_auc",
             seeds=3,
         ),

@@ -9,7 +9,7 @@ from melior.proofs._base import Case, Given, Proof
 from melior.proofs.tables import Rows, labels_of, split
 
 
-def corners(seed: int, rows: int = 1400, share: float = 0.06) -> Given:
+def corners(seed: int, rows: int = 3500, share: float = 0.06) -> Given:
     """Two columns decide, three say nothing; a share of the rows lies far out, and there the rule is turned round."""
     random = np.random.default_rng([seed, 641])
     values = random.normal(size=(rows, 5))
@@ -19,7 +19,7 @@ def corners(seed: int, rows: int = 1400, share: float = 0.06) -> Given:
     labels[far] = 1 - labels[far]
     frame = pl.DataFrame({f"x{place}": values[:, place] for place in range(5)})
     whole = Rows("corners", frame, labels_of(labels))
-    train, test = split(whole, 0.5, seed)
+    train, test = split(whole, 0.2, seed)
     # half of what is scored are rows from far out, which the training rows have few of
     rare, usual = np.flatnonzero(test.frame["x2"].to_numpy() > 2.5), np.flatnonzero(test.frame["x2"].to_numpy() <= 2.5)
     return data.given(train, test.take(np.concatenate([rare, usual[: len(rare)]])))
