@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -99,3 +99,20 @@ def cards_of(answer: str, by: tuple[str, ...] = ()) -> tuple[Card, ...]:
     if answer in known:
         return (known[answer],)
     return tuple(known[name] for name in by if name in known)
+
+
+def questions_told() -> list[dict[str, Any]]:
+    """All thirty with their answers and cards, as plain values."""
+    from melior.questions import questions
+
+    told = []
+    for one in questions():
+        answers = [
+            {
+                **asdict(answer),
+                "cards": [{**asdict(card), "proved": card.proved} for card in cards_of(answer.id, answer.by)],
+            }
+            for answer in one.answers
+        ]
+        told.append({**asdict(one), "answers": answers})
+    return told
