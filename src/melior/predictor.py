@@ -65,11 +65,14 @@ class LabelThresholds(Fitted):
 
 
 class Predictor(Fitted):
-    """A trained model with all that surrounds it.
+    """A trained model with all that surrounds it. `notes`: what methods said of their part in the fit, one sentence
+    each, for people.
 
     >>> predictor = Predictor.load("runs/plain/predictor")        # doctest: +SKIP
     >>> predictor.predict(table)                                  # doctest: +SKIP
     """
+
+    notes: tuple[str, ...] = ()  # kept on disk only where there are any
 
     def __init__(self, schema: Schema, scorer: Scorer, *, family: str, metric: str) -> None:
         self.schema_ = schema.to_dict()
@@ -98,6 +101,9 @@ class Predictor(Fitted):
 
     def with_decision(self, decision: Decision | LabelThresholds) -> "Predictor":
         return self._changed(decision=decision)
+
+    def with_notes(self, notes: tuple[str, ...]) -> "Predictor":
+        return self._changed(notes=notes) if notes else self
 
     def _changed(self, **changes: Any) -> "Predictor":
         return type(self).rebuilt({**vars(self), **changes})

@@ -8,11 +8,12 @@ from toys import ToyContext, made_table
 from melior.data.schema import Schema
 from melior.data.table import Table
 from melior.methods._rows import groups_of_equal_rows, mixed_space, none_emptied
+from melior.methods._sampling import between, commonest_of_neighbours, dealt, missing_rows, smote_pairs
 from melior.methods.bagging import drawn
 from melior.methods.boosting import samme_r_scores, samme_r_weights
 from melior.methods.class_weights import ClassWeights, class_weights
 from melior.methods.deduplication import Deduplication, first_of_each
-from melior.methods.oversampling import Oversampling, between, commonest_of_neighbours, dealt, missing_rows, smote_pairs
+from melior.methods.oversampling import Oversampling
 from melior.methods.undersampling import Undersampling, distance_to_class, most_rows, tomek_links
 
 

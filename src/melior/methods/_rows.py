@@ -79,3 +79,20 @@ def mixed_space(table: Table) -> Floats:
         if codes.max(initial=0) < 200:
             parts.append(np.eye(codes.max(initial=0) + 1)[codes] / np.sqrt(2))
     return np.concatenate(parts, axis=1)
+
+
+def row_space(table: Table, seed: int = 0) -> Floats:
+    """(rows, dimensions) as `mixed_space`, and each text and image column in at most 16 fitted dimensions beside them,
+    scaled so that the widest has a standard deviation of 1."""
+    from melior.features.images import ImageDimensions
+    from melior.features.texts import TextDimensions
+
+    parts = [mixed_space(table)]
+    for name in table.of_kind("text"):
+        shown = np.asarray(TextDimensions(name, dimensions=16).fit(table, seed).transform(table))
+        if shown.shape[1]:
+            parts.append(shown / max(float(shown.std(axis=0).max()), 1e-9))
+    for name in table.of_kind("image"):
+        block = ImageDimensions(name, dimensions=16, scale=1.0).fit(table, seed)
+        parts.append(np.asarray(block.transform(table))[:, : len(block.axes)])
+    return np.concatenate(parts, axis=1)

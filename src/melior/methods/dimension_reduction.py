@@ -22,7 +22,7 @@ class DimensionReduction(Method):
     multilabel: ClassVar[bool] = True
     reference: ClassVar[str] = "Hotelling, Analysis of a Complex of Statistical Variables, J. Educ. Psychology 1933"
     order: ClassVar[int] = 70
-    rivals: ClassVar[frozenset[str]] = frozenset({"l1_selection", "sparse_coding"})
+    rivals: ClassVar[frozenset[str]] = frozenset({"l1_selection", "sparse_coding", "feature_weights"})
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"dimensions": 10}, {"dimensions": 50})
     cost: ClassVar[float] = 1.5
 

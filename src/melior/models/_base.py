@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -73,7 +73,7 @@ class Model(BaseModel, ABC):
     kinds: ClassVar[frozenset[str]]  # column kinds that it reads
     can: ClassVar[frozenset[str]] = (
         frozenset()
-    )  # row_weights, l1_penalty, l2_penalty, early_stopping, transfer_learning, going_on
+    )  # row_weights, l1_penalty, l2_penalty, early_stopping, transfer_learning, going_on, feature_weights
     is_network: ClassVar[bool] = False
     cost: ClassVar[int] = 1  # for ordering only: cheap families first
 
@@ -165,6 +165,11 @@ class Model(BaseModel, ABC):
     def early_stopped(self, share: float, patience: int) -> Self:
         """The family that stops when a validation part of the training rows no longer improves."""
         raise UserError(f"{self.name} does not train in rounds, so it cannot stop early.")
+
+    def with_feature_weights(self, weights: Mapping[str, float]) -> Self:
+        """The family that gives columns these weights itself, because scaling its features would change nothing. For
+        families with the ability "feature_weights"."""
+        raise UserError(f"{self.name} weighs no columns itself.")
 
 
 class Learner(Protocol):

@@ -1,5 +1,6 @@
 """Boosted trees (LightGBM) on numbers, categories, time parts, and texts and images in a few fitted dimensions."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -31,10 +32,11 @@ class Trees(Model):
     image_dimensions dimensions of each image column
     stop_share      share of training rows that says when to stop; 0 trains all rounds
     stop_patience   rounds without a better loss there until it stops
+    gains           column -> weight, >= 0: what a split of the column gains is multiplied by it; 0 leaves it out
     """
 
     kinds = frozenset({"number", "category", "language", "text", "image", "time"})
-    can = frozenset({"row_weights", "l1_penalty", "l2_penalty", "early_stopping", "going_on"})
+    can = frozenset({"row_weights", "l1_penalty", "l2_penalty", "early_stopping", "going_on", "feature_weights"})
     cost = 2
 
     rounds: Annotated[int, Field(ge=1, le=10_000)] = 100
@@ -47,6 +49,7 @@ class Trees(Model):
     image_dimensions: Annotated[int, Field(ge=1, le=728)] = 48
     stop_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     stop_patience: Annotated[int, Field(ge=1)] = 10
+    gains: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = Field(default_factory=dict)
 
     def encoder(self, table: Table, *, scaled: bool) -> Encoder:
         blocks: list[Block] = []
@@ -79,6 +82,8 @@ class Trees(Model):
         if len(present) < 2 or matrix.features == 0:
             return Constant.fitted(labels, weights, classes)
         settings = self._settings(len(labels), len(present), seed, threads)
+        if self.gains:  # a weight a feature, in their order
+            settings["feature_contri"] = [self.gains.get(source, 1.0) for source in matrix.sources]
         rounds = self.rounds
         if self.stop_share > 0:
             rounds = self._rounds_until_stop(matrix, codes, weights, settings, seed)
@@ -152,6 +157,9 @@ class Trees(Model):
 
     def early_stopped(self, share: float, patience: int) -> Self:
         return self.model_copy(update={"stop_share": share, "stop_patience": patience})
+
+    def with_feature_weights(self, weights: Mapping[str, float]) -> Self:
+        return self.model_copy(update={"gains": {**self.gains, **weights}})
 
 
 def _dataset(matrix: Matrix, codes: NDArray[Any], weights: Floats | None, like: Any = None) -> Any:

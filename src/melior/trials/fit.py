@@ -251,8 +251,10 @@ def fit(
         threads=threads,
         shared=shared or Shared(),
     )
-    scorer = procedure(chosen, train, context)
+    rows = picked_rows(chosen, train, context)
+    scorer = learner_of(chosen, context).fit(rows, context)
     predictor = Predictor(train.schema, scorer, family=model.name, metric=recipe.metric)
+    predictor = predictor.with_notes(rows.notes[len(train.notes) :])
     after = [method for method in chosen if type(method).predictor is not Method.predictor]
     if after:
         scores = held_out_scores(chosen, train, context) if any(m.uses_held_out() for m in after) else np.empty((0, 0))
@@ -265,13 +267,22 @@ def fit(
 
 def procedure(chosen: Sequence[Method], train: Table, context: Fitting) -> Any:
     """Everything up to the scorer: rows hooks, then the learner with its wraps."""
+    return learner_of(chosen, context).fit(picked_rows(chosen, train, context), context)
+
+
+def picked_rows(chosen: Sequence[Method], train: Table, context: Fitting) -> Table:
+    """The rows to learn from. A method may add a sentence about what it did to their notes."""
     rows = train
     for method in chosen:
         rows = method.rows(rows, context)
+    return rows
+
+
+def learner_of(chosen: Sequence[Method], context: Fitting) -> Learner:
     learner: Learner = context.base_learner()
     for method in chosen:
         learner = method.learner(learner)
-    return learner.fit(rows, context)
+    return learner
 
 
 def held_out_scores(chosen: Sequence[Method], train: Table, context: Fitting) -> Floats:

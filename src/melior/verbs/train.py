@@ -142,7 +142,7 @@ def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, p
     seconds = time.perf_counter() - started
     result = Training(
         predictor, evaluation, recipe, chosen.reason, training.rows, where, seconds,
-        (*table.notes, *unfinished(trainings.interrupted)), trainings.interrupted,
+        (*table.notes, *predictor.notes, *unfinished(trainings.interrupted)), trainings.interrupted,
     )  # fmt: skip
     if made is not None:
         from melior.report import write
@@ -154,7 +154,7 @@ def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, p
         made.write("examples.json", examples)
         early = {"interrupted": trainings.interrupted} if trainings.interrupted else {}
         about = {"seconds": seconds, "name": table.name, "family": chosen.reason, "rows": training.rows}
-        made.finish(**about, notes=list(table.notes), **early)
+        made.finish(**about, notes=[*table.notes, *predictor.notes], **early)
         write(made)
     progress("scoring", 2, 2)
     return result
