@@ -46,7 +46,8 @@ class Pairs:
 
     def take(self, which: list[int]) -> "Pairs":
         parts = (self.source, self.target, self.source_language, self.target_language)
-        return Pairs(*(tuple(part[at] for at in which) for part in parts), name=self.name)
+        source, target, spoken, wanted = (tuple(part[at] for at in which) for part in parts)
+        return Pairs(source, target, spoken, wanted, self.name)
 
     def joined(self, other: "Pairs") -> "Pairs":
         return Pairs(
@@ -92,6 +93,15 @@ def translation_pairs(path: str | Path) -> Pairs:
             languages.append([code(side)] * frame.height)
     texts = [tuple(frame.get_column(side).to_list()) for side in sides]
     return Pairs(texts[0], texts[1], tuple(languages[0]), tuple(languages[1]), name)
+
+
+def stamp(path: str | Path) -> tuple[int, int]:
+    """When a file was changed, and its bytes: what was made of it is kept as long as these are the same."""
+    try:
+        state = Path(path).stat()
+    except OSError:
+        return 0, 0  # reading it says what is wrong
+    return state.st_mtime_ns, state.st_size
 
 
 def code(name: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 import polars as pl
@@ -34,20 +35,37 @@ class Page(NamedTuple):
     text: str
 
 
+def lent(name: str) -> bool:
+    """Whether a page is only used for translation pairs and unlabelled texts: a third of the names, never scored."""
+    return crc32(name.encode()) % 3 == 0
+
+
+@cache
+def whole_pages() -> dict[tuple[str, str], list[str]]:
+    """(language, name) -> the paragraphs of a page."""
+    found = {}
+    for path in sorted(debian.unpacked().rglob("usr/share/man/**/*.gz")):
+        folder = path.relative_to(next(p for p in path.parents if p.name == "man")).parts[0]
+        language = "en" if folder.startswith("man") else debian.language_of(folder.split(".")[0])
+        if language is None or path.is_symlink():
+            continue
+        try:
+            found[language, path.name[:-3]] = list(
+                debian.without_markup(gzip.decompress(path.read_bytes()).decode("utf-8"))
+            )
+        except (OSError, UnicodeDecodeError):
+            continue
+    return found
+
+
 @cache
 def pages() -> tuple[Page, ...]:
     """The pages of four sections in all languages, in the order of language and name; without the line of the title,
     in which a page's name stands."""
     found = {}
-    for path in sorted(debian.unpacked().rglob("usr/share/man/**/*.gz")):
-        folder = path.relative_to(next(p for p in path.parents if p.name == "man")).parts[0]
-        language = "en" if folder.startswith("man") else debian.language_of(folder.split(".")[0])
-        name, _, section = path.name[:-3].rpartition(".")
-        if language is None or path.is_symlink() or section[:1] not in SECTIONS:
-            continue
-        try:
-            paragraphs = list(debian.without_markup(gzip.decompress(path.read_bytes()).decode("utf-8")))
-        except (OSError, UnicodeDecodeError):
+    for (language, page), paragraphs in whole_pages().items():
+        name, _, section = page.rpartition(".")
+        if section[:1] not in SECTIONS:
             continue
         text = " ".join(one for one in paragraphs if " " in one or len(one) > 40)
         text = text.partition(" - ")[2] or text  # "name - what it does"
@@ -67,7 +85,7 @@ def given(
     told    a column says the language; False: it has to be read off the texts
     """
     random = np.random.default_rng([seed, 41])
-    every = [page for page in pages() if page.section in sections]
+    every = [page for page in pages() if page.section in sections and not lent(page.name)]
     names = sorted({page.name for page in every})
     aside = {names[at] for at in random.permutation(len(names))[: round(share * len(names))]}
     train: list[Page] = []
@@ -91,7 +109,7 @@ def given(
 
 @cache
 def messages() -> dict[str, dict[str, str]]:
-    """Language -> English message -> its translation, both without marks for programs, of two English words and more."""
+    """Language -> English message, of two words and more -> its translation, both without marks for programs."""
     found: dict[str, dict[str, str]] = {}
     for catalogue in debian.CATALOGUES:
         for path in sorted(debian.unpacked().rglob(f"locale/*/LC_MESSAGES/{catalogue}.mo")):
@@ -109,11 +127,21 @@ def messages() -> dict[str, dict[str, str]]:
 
 
 def translations(one: str, other: str) -> list[tuple[str, str]]:
-    """Messages in two languages that say the same, by way of the English original."""
-    told = messages()
+    """Messages in two languages that say the same, by way of the English original, and paragraphs of the pages that
+    are lent: where both languages have as many of them, they are translations one by one."""
+    told, paged = messages(), whole_pages()
     if one == "en":
-        return sorted(told[other].items())
-    return sorted((said, told[other][key]) for key, said in told[one].items() if key in told[other])
+        found = set(told[other].items())
+    else:
+        found = {(said, told[other][key]) for key, said in told[one].items() if key in told[other]}
+    for language, page in paged:
+        if language != one or not lent(page.rpartition(".")[0]) or (other, page) not in paged:
+            continue
+        sides = paged[one, page], paged[other, page]
+        if len(sides[0]) == len(sides[1]):
+            cut = [(a[:LETTERS], b[:LETTERS]) for a, b in zip(*sides, strict=True)]
+            found |= {(a, b) for a, b in cut if a != b and min(len(a), len(b)) > 10 and 0.5 < len(a) / len(b) < 2}
+    return sorted(found)
 
 
 def pairs_path(one: str, other: str) -> str:
@@ -140,15 +168,16 @@ def texts_path(*languages: str) -> str:
 
 
 def texts_file(*languages: str, most: int = 4000) -> Path:
-    """A file of unlabelled texts: paragraphs of manual pages, the same number of each language at most."""
+    """A file of unlabelled texts: paragraphs of the pages that are lent, the same number of each language at most."""
     path = Path(texts_path(*languages))
     if not path.exists():
-        found, random = debian.paragraphs(), np.random.default_rng(7)
-        rows = []
+        random, rows = np.random.default_rng(7), []
         for language in languages:
-            own = found[language]
-            for at in np.sort(random.permutation(len(own))[:most]):
-                rows.append({"text": own[at][:LETTERS], "language": language})
+            pages = sorted(whole_pages().items())
+            own = [text[:LETTERS] for (spoken, page), paragraphs in pages for text in paragraphs
+                   if spoken == language and lent(page.rpartition(".")[0]) and len(text) >= FEWEST_LETTERS]  # fmt: skip
+            own = list(dict.fromkeys(own))
+            rows += [{"text": own[at], "language": language} for at in np.sort(random.permutation(len(own))[:most])]
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return path

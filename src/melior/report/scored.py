@@ -56,7 +56,9 @@ def scored(content: Content, limits: Limits) -> dict[str, Any] | None:
 def _spoken(content: Content) -> dict[str, Any] | None:
     """The scores of each language; None where there is but one."""
     by = (content.scores or {}).get("by_language") or {}
-    rows = {name: one for name, one in by.items() if isinstance(one, Mapping) and isinstance(one.get("scores"), Mapping)}
+    rows = {
+        name: one for name, one in by.items() if isinstance(one, Mapping) and isinstance(one.get("scores"), Mapping)
+    }
     if not rows:
         return None
     names = list(next(iter(rows.values()))["scores"])

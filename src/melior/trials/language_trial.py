@@ -19,7 +19,16 @@ from melior.progress import Progress, silent
 from melior.recipe import Recipe
 from melior.runs.store import TRAINING
 from melior.storage import write_atomic
-from melior.trials.language_model import Writer, begun, digest_of, interrupted_at, row_limit, rows_learned, settings_of, taught
+from melior.trials.language_model import (
+    Writer,
+    begun,
+    digest_of,
+    interrupted_at,
+    row_limit,
+    rows_learned,
+    settings_of,
+    taught,
+)
 from melior.trials.language_scores import foreseen_rows
 
 MODEL, KEPT = "model", "trial.json"

@@ -77,8 +77,11 @@ class Evaluation:
                     "reliability": [curve.to_dict() for curve in self.reliability],
                     "seconds": round(self.seconds, 3),
                     **({} if self.label_rows is None else {"label_rows": dict(self.label_rows)}),
-                    **({"by_language": {name: one.to_dict() for name, one in self.by_language.items()}}
-                       if self.by_language else {}),
+                    **(
+                        {"by_language": {name: one.to_dict() for name, one in self.by_language.items()}}
+                        if self.by_language
+                        else {}
+                    ),
                 }
             )
         )
@@ -125,7 +128,13 @@ class Evaluation:
 
 
 def measured(
-    predictor: Predictor, table: Table, *, on: str, seed: int = 0, truth: Floats | None = None, trained: Table | None = None
+    predictor: Predictor,
+    table: Table,
+    *,
+    on: str,
+    seed: int = 0,
+    truth: Floats | None = None,
+    trained: Table | None = None,
 ) -> tuple[Evaluation, Floats, Any]:
     """The evaluation of a predictor on labelled rows, its probabilities and its answers.
 

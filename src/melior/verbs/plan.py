@@ -188,7 +188,15 @@ def _about(
 
 def _language(recipe: Recipe, source: Any, progress: Progress) -> tuple[Ready, int]:
     from melior.data.language import language_rows
-    from melior.trials.language_model import begun, need_networks, put_aside, row_limit, rows_learned, settings_of, taught
+    from melior.trials.language_model import (
+        begun,
+        need_networks,
+        put_aside,
+        row_limit,
+        rows_learned,
+        settings_of,
+        taught,
+    )
 
     settings = settings_of(recipe)
     need_networks()
