@@ -35,7 +35,9 @@ def wanted_words(tokenizer: Any, texts: Iterable[str], most: int, fewest: int = 
 @torch.no_grad()
 def extend(loaded: Loaded, new: Sequence[str]) -> int:
     """Adds whole words as tokens, in place, and gives how many; each embedding, and row of an output layer that is not
-    tied, begins as the mean of those of the pieces that it was cut into before."""
+    tied, begins as the mean of those of the pieces that it was cut into before.
+
+    For reading: a tokenizer on bytes writes added words that are not plain ASCII with wrong letters."""
     from tokenizers import AddedToken
 
     tokenizer, model = loaded.tokenizer, loaded.model
