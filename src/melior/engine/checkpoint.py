@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Thread
@@ -212,12 +213,14 @@ class Checkpoints:
         return None
 
 
-def same_training(settings: Training, layout: Layout, rows: int, module: nn.Module) -> str:
+def same_training(settings: Training, layout: Layout, rows: int, module: nn.Module, lessons: Sequence[str] = ()) -> str:
     """What must be the same to go on with a training; on how many ranks is not among it, but for steps that each of
     them makes alone."""
     kept = settings.model_dump(mode="json", exclude=NOT_NUMERICS)
     if layout.local_steps:
         kept["local_steps"] = [layout.local_steps, layout.outer_rate, layout.outer_momentum]
+    if lessons:
+        kept["lessons"] = list(lessons)
     return digest([kept, rows, shapes(module), frozen(module)])
 
 

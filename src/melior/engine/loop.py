@@ -24,6 +24,7 @@ from melior.engine.collate import micro_batches
 from melior.engine.device import Device, choose
 from melior.engine.diary import Diary
 from melior.engine.history import Line
+from melior.engine.lessons import Lesson, Lessons
 from melior.engine.norms import Layers, kinds, sampled
 from melior.engine.optimizers import Optimizers
 from melior.engine.order import Order
@@ -74,14 +75,18 @@ def train(
     settings: Training,
     *,
     valid: Source | None = None,
+    valid_loss: Loss | None = None,
     measure: Measure | None = None,
+    lessons: Sequence[Lesson] = (),
     folder: Path | None = None,
     progress: Progress = silent,
 ) -> Trained:
     """Trains the weights of `module` that require a gradient, in place.
 
     source   training rows                   valid    rows to validate on: early stopping, plateau, the best weights
-    loss     see problem.Loss                measure  further figures of the module at each validation
+    loss     see problem.Loss                valid_loss  the one of these rows, where it is another
+    measure  further figures of the module at each validation
+    lessons  what changes batches or how they are derived
     folder   where checkpoints and history are written; one that holds an unfinished training continues it exactly
     """
     if len(source) == 0:
@@ -102,7 +107,8 @@ def train(
         if settings.activation_checkpointing:
             stack.enter_context(recomputed(module))
         module.to(device.device)
-        loop = Loop(module, source, loss, settings, device, valid, measure, folder, progress, interrupt)
+        loop = Loop(module, source, loss, settings, device, valid, measure, folder, progress, interrupt, lessons)
+        loop.valid_loss = valid_loss or loss
         stack.callback(loop.diary.history.close)
         loop.diary.notes.extend(why)
         with told_who_is_late(loop.heart, lambda: loop.place.step):
@@ -124,14 +130,17 @@ class Loop:
         folder: Path | None,
         progress: Progress,
         interrupt: Interrupt,
+        lessons: Sequence[Lesson] = (),
     ) -> None:
         self.source, self.loss, self.settings, self.device = source, loss, settings, device
+        self.valid_loss = loss
         self.valid, self.measure, self.interrupt = valid, measure, interrupt
         assert settings.parallel != "auto"  # `train` has chosen
         self.mesh = Mesh.of(settings.parallel, device.device)
         self.heart = Heart(self.mesh)
+        self.lessons = Lessons(lessons, settings.seed, self.mesh.world, self.mesh.rank)
         # before it is spread: the same training under every layout
-        same = same_training(settings, self.mesh.layout, len(source), module)
+        same = same_training(settings, self.mesh.layout, len(source), module, [one.told for one in lessons])
         self.kinds = kinds(module)
         self.spread: Spread
         if self.mesh.size("pipeline") > 1:
@@ -288,9 +297,8 @@ class Loop:
                 if self.mesh.ranks > 1:
                     self.spread.last(number == len(batches))
                     self.spread.counts(batch.rows > 0)
-                with self.precision.forward():
-                    out = self.forward(**batch.inputs)
-                total, count = self.loss(out, batch)  # scalars
+                run = self.lessons.around(self._pass, self.module, self.place.step, self.total, number)
+                total, count = run(batch)  # scalars
                 total.backward(gradient=torch.full_like(total, share))  # type: ignore[no-untyped-call]
                 if batch.rows:
                     losses.append(total.detach())
@@ -313,7 +321,13 @@ class Loop:
         if step in self.place.skipped:
             return []
         made = micro_batches(self.source, self.order, step, self.place.micro_batch, self.mesh)
+        made = self.lessons.changed(made, step, self.total)
         return [one.pinned() for one in made] if self.device.is_gpu else made
+
+    def _pass(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        with self.precision.forward():
+            out = self.forward(**batch.inputs)
+        return self.loss(out, batch)
 
     def _global(self, values: list[float]) -> Sequence[float]:
         """Sums over all ranks; where they step alone, of this one."""
@@ -422,8 +436,8 @@ class Loop:
         with self.average.swapped():
             self.spread.changed()
             found = validation(
-                self.spread.passing(), self.valid, self.loss, self.measure, place.micro_batch, self.device, self.mesh,
-                shared=self.spread.passes_alone,
+                self.spread.passing(), self.valid, self.valid_loss, self.measure, place.micro_batch, self.device,
+                self.mesh, shared=self.spread.passes_alone,
             )  # fmt: skip
             line = {"kind": "valid", "step": place.step, **found}
             if watched(line, self.settings, place) and self.settings.keeps_best:

@@ -1,5 +1,6 @@
 """The learning-rate range test: a short training with a rising rate shows from where to where a rate learns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -9,6 +10,7 @@ from torch import nn
 
 from melior.engine import clip
 from melior.engine.device import choose
+from melior.engine.lessons import Lesson
 from melior.engine.loop import Loop
 from melior.engine.problem import Loss, Source
 from melior.engine.settings import Training
@@ -39,6 +41,7 @@ def rate_range(
     low: float = 1e-7,
     high: float = 10.0,
     steps: int = 100,
+    lessons: Sequence[Lesson] = (),
 ) -> RateRange:
     """Raises the rate from `low` to `high` over `steps` steps, by the same factor each time; the module is as before
     afterwards. Smith, Cyclical learning rates for training neural networks, WACV 2017.
@@ -49,7 +52,7 @@ def rate_range(
     rates, losses, running, best = [], [], 0.0, float("inf")
     with surroundings(changed, device) as interrupt:
         module.to(device.device)
-        loop = Loop(module, source, loss, changed, device, None, None, None, silent, interrupt)
+        loop = Loop(module, source, loss, changed, device, None, None, None, silent, interrupt, lessons)
         before = {name: one.detach().clone() for name, one in loop.state.weights().items()}
         try:
             loop.begin()

@@ -1,14 +1,14 @@
 """What a method is: a frozen set of settings with hooks that change how training goes, each the identity by default.
 
-A recipe's methods act in the order in which data flows: all `rows` hooks, `columns`, `model`, `learner`, and after
-fitting `predictor`. Among the hooks of one kind the order is `order`, so that cleaning comes before weighting before
-sampling however the recipe lists them.
+A recipe's methods act in the order in which data flows: all `rows` hooks, `columns`, `model`, `learner`, inside the
+training of a network `network`, `batch`, `loss` and `forward`, and after fitting `predictor`. Among the hooks of one
+kind the order is `order`, so that cleaning comes before weighting before sampling however the recipe lists them.
 """
 
 from abc import ABC
 from collections.abc import Collection, Sequence
 from functools import cache
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,6 +20,15 @@ from melior.models._base import FitContext, Learner, Model
 from melior.predictor import Predictor
 from melior.recipe import Choice, Recipe, sentence
 from melior.registry import discover, snake
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from melior.engine.lessons import Moment, Run
+    from melior.engine.problem import Batch
+    from melior.networks.teaching import Known, RowLoss
+
+INSIDE = ("network", "batch", "loss", "forward")  # hooks inside the training of a network
 
 
 class HeldOut(Protocol):
@@ -54,6 +63,7 @@ class Method(BaseModel, ABC):
     always     tried on every table, whatever the findings
     first_for  symptoms for which its defaults help most often: the judge gives them a larger share of its level
     networks   acts on how networks are built or trained: refused for other families
+    instead    what other families have in place of what acts inside training, for the sentence that refuses it there
     needs      what it cannot work without and no ordinary table has, in words; empty for most
     multilabel works where a row may have several labels. Not said: a method that only changes the family's settings
                does, since it reads no label, and any other does not
@@ -72,6 +82,7 @@ class Method(BaseModel, ABC):
     always: ClassVar[bool] = False
     first_for: ClassVar[frozenset[str]] = frozenset()
     networks: ClassVar[bool] = False
+    instead: ClassVar[str] = "a method that acts on rows"
     needs: ClassVar[str] = ""
     multilabel: ClassVar[bool]
     cost: ClassVar[float] = 1.0  # fits of the baseline that one fit with it costs, roughly
@@ -81,7 +92,7 @@ class Method(BaseModel, ABC):
         if "name" not in cls.__dict__:
             cls.name = snake(cls.__name__)
         if "multilabel" not in cls.__dict__:
-            reading = ("rows", "columns", "learner", "predictor")
+            reading = ("rows", "columns", "learner", "predictor", *INSIDE)
             cls.multilabel = all(getattr(cls, hook) is getattr(Method, hook) for hook in reading)
 
     def refused(self, recipe: Recipe, table: Table, model: Model) -> str | None:
@@ -91,6 +102,11 @@ class Method(BaseModel, ABC):
             return (
                 f'it needs one class a row, and "{table.target}" has several labels a row; there '
                 f"{', '.join(able)} can be used"
+            )
+        if self.acts() and not model.is_network:
+            return (
+                f"it acts inside the training of a network, and {model.name} is none; name a network under `model`, or "
+                f"use {self.instead}"
             )
         return self.unsuitable(recipe, table, model)
 
@@ -117,6 +133,40 @@ class Method(BaseModel, ABC):
     def learner(self, learner: Learner) -> Learner:
         """Wraps fitting: bagging, boosting, stacking."""
         return learner
+
+    # ---- inside the training of a network; tensors and modules are torch's, so torch is imported inside
+
+    def network(self, network: "nn.Module", known: "Known") -> "nn.Module":
+        """The network that is trained in place of the one that was built; `finished` gives that one back."""
+        return network
+
+    def finished(self, network: "nn.Module") -> "nn.Module":
+        """Of what `network` gave, once it is trained, the network to keep: built as ever, with the weights learned."""
+        return network
+
+    def batch(self, batch: "Batch", moment: "Moment") -> "Batch":
+        """Another batch in its place, drawn from `moment.random` alone; on the CPU, maybe on another thread."""
+        return batch
+
+    def loss(self, loss: "RowLoss", known: "Known") -> "RowLoss":
+        """(logits, labels) to the loss of each row. Labels are class numbers (rows,), or shares (rows, classes) where
+        a `batch` hook mixes rows. Rows put aside to stop early are judged by the usual loss."""
+        return loss
+
+    def forward(self, run: "Run", network: "nn.Module", batch: "Batch", moment: "Moment") -> "tuple[Tensor, Tensor]":
+        """The sum of a batch's losses and how much counts, with as many passes through `run` as it needs."""
+        return run(batch)
+
+    def acts(self) -> frozenset[str]:
+        """The hooks inside training that are not the identity."""
+        return frozenset(name for name in INSIDE if getattr(type(self), name) is not getattr(Method, name))
+
+    @property
+    def told(self) -> str:
+        """Name and settings: the same for what does the same."""
+        return f"{self.name}{self.model_dump_json()}"
+
+    # ---- after fitting
 
     def uses_held_out(self) -> bool:
         """True where `predictor` reads its second argument."""

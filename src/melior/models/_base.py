@@ -121,6 +121,15 @@ class Model(BaseModel, ABC):
         own = [column.astype(np.int32) for column in labels.T]
         return LabelScorers([self.fit(matrix, one, weights, 2, seed=seed, threads=threads) for one in own])
 
+    def taught_by(self, *methods: Any) -> Self:
+        """The family with these methods acting inside its training; for networks."""
+        raise UserError(f"{self.name} is no network, so nothing can act inside its training.")
+
+    @property
+    def taught(self) -> str:
+        """What acts inside its training, by name and settings; empty: nothing does."""
+        return ""
+
     def penalized(self, *, l1: float | None = None, l2: float | None = None) -> Self:
         """The family with this much penalty; strengths are relative, 1 is the family's usual amount."""
         raise UserError(f"{self.name} has no such penalty.")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from melior.data.table import Floats, LabelMatrix, Labels, Table
 from melior.errors import UserError
@@ -149,6 +149,7 @@ class NetworkModel(Model):
     compile: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
     log_to: tuple[Literal["tensorboard", "mlflow"], ...] = ()
+    _methods: tuple[Any, ...] = PrivateAttr(default=())  # what acts inside training: put here by the recipe's methods
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -180,6 +181,17 @@ class NetworkModel(Model):
         return int(2 ** np.round(np.log2(np.clip(rows / 40, LEAST_ROWS, 256))))
 
     # ---- what methods change
+
+    def taught_by(self, *methods: Any) -> Self:
+        """The family with these acting inside its training, after those that it has: objects with the hooks network,
+        batch, loss, forward and finished of `melior.methods._base.Method`, `acts` and `told`."""
+        made = self.model_copy()
+        made._methods = (*self._methods, *methods)
+        return made
+
+    @property
+    def taught(self) -> str:
+        return "".join(str(one.told) for one in self._methods)
 
     def penalized(self, *, l1: float | None = None, l2: float | None = None) -> Self:
         if l1 is not None:
@@ -299,6 +311,7 @@ class NetworkModel(Model):
             folder=where.next_folder(),
             progress=where.progress,
             several=several,
+            methods=self._methods,
         )
         if trained.interrupted and not (where.folder and where.unfinished_counts):
             raise KeyboardInterrupt

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from melior.data.table import Floats
+from melior.engine.lessons import Lesson
 from melior.engine.loop import train
 from melior.engine.losses import class_loss, multi_label_loss
 from melior.engine.outputs import scores
@@ -24,6 +25,7 @@ from melior.features._base import Matrix
 from melior.networks.build import build, drawing
 from melior.networks.sources import MatrixRows
 from melior.networks.states import put_state, state_of
+from melior.networks.teaching import Taught, known_of, loss_of
 from melior.progress import Progress, silent
 from melior.storage import write_atomic
 
@@ -54,6 +56,7 @@ def fitted(
     folder: Path | None = None,
     progress: Progress = silent,
     several: bool = False,
+    methods: Sequence[Any] = (),
 ) -> Fitted:
     """The state of the trained module; the same plan, rows and settings give the same.
 
@@ -62,30 +65,47 @@ def fitted(
     find_rate   the learning rate is what a range test on the rows suggests
     folder      an unfinished training there is gone on with
     several     rows may have several labels: a loss for each label, labels (rows, labels) of 0 and 1
+    methods     what acts inside training, in order: see `teaching`
     """
-    loss = multi_label_loss if several else class_loss
+    usual = multi_label_loss if several else class_loss
+    known = known_of(rows, int(plan["classes"]), several, settings.seed)
+    loss, lessons = loss_of(methods, known), [Taught(one) for one in methods]
+    changing = [one for one in methods if "network" in one.acts()]
     with drawing():
         torch.manual_seed(settings.seed)
         module = build(kind, plan)
         put_state(module, begun, partly=True)
-        about_to_train(module, rows, loss, settings)
+        for one in changing:
+            module = one.network(module, known)
+        about_to_train(module, rows, usual, settings)
         if find_rate:
-            settings = settings.model_copy(update={"learning_rate": _found_rate(module, rows, loss, settings, folder)})
-        trained = train(module, rows, loss, settings, valid=valid, folder=folder, progress=progress)
+            found = _found_rate(module, rows, loss, settings, folder, lessons)
+            settings = settings.model_copy(update={"learning_rate": found})
+        trained = train(
+            module, rows, loss, settings,
+            valid=valid, valid_loss=usual, lessons=lessons, folder=folder, progress=progress,
+        )  # fmt: skip
+        for one in reversed(changing):
+            module = one.finished(module)
     planned = next((line.get("steps") for line in trained.history if line["kind"] == "start"), None)
     early = f"step {trained.steps:,} of {planned:,}" if trained.stopped == "interrupted" else ""
     return Fitted(state_of(module), early)
 
 
 def _found_rate(
-    module: torch.nn.Module, rows: MatrixRows, loss: Loss, settings: Training, folder: Path | None
+    module: torch.nn.Module,
+    rows: MatrixRows,
+    loss: Loss,
+    settings: Training,
+    folder: Path | None,
+    lessons: Sequence[Lesson],
 ) -> float:
     """The rate that a range test suggests; what it gave is kept beside the history, where `diagnose` reads it."""
     kept = None if folder is None else folder / RANGE
     if kept is not None and kept.exists():
         suggested = float(json.loads(kept.read_bytes())["suggested"])
     else:
-        found = rate_range(module, rows, loss, settings, steps=RANGE_STEPS)
+        found = rate_range(module, rows, loss, settings, steps=RANGE_STEPS, lessons=lessons)
         suggested = found.suggested
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)

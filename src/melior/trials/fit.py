@@ -56,7 +56,7 @@ class Shared:
 def key_of(value: Any) -> str:
     """A short name of a step, encoder or model: the same for the same settings."""
     if isinstance(value, Model):
-        return f"{value.name}{value.model_dump_json()}"
+        return f"{value.name}{value.model_dump_json()}{value.taught}"
     if isinstance(value, Fitted):
         arrays: dict[str, Any] = {}
         tree = json.dumps(pack(value, arrays), sort_keys=True)
@@ -237,6 +237,9 @@ def fit(
     chosen = check(recipe, train, model)
     for method in chosen:
         model = method.model(model)
+    inside = [method for method in chosen if method.acts()]
+    if inside:
+        model = model.taught_by(*inside)
     steps = [step for method in chosen if (step := method.columns()) is not None]
     context = Fitting(
         base=train,
