@@ -29,14 +29,14 @@ class BilingualTraining(Method):
     rows do not have as their likeliest translation (IBM model 1). A language model (task: generate) gets the pairs as
     rows, in both directions.
 
-    pairs   a file of translation pairs: `source` and `target` (with `source_language` and `target_language`), or
-            two columns named by their languages
-    kind    of a text_encoder: contrastive (default: nearer to its translation than to others) or distilled (both
-            sides where the encoder, as it came, puts the source: for a pretrained encoder of one language)
-    passes  over the pairs, 1..1,000, default 3
-    batch   pairs at once, 2..65,536, default 64: as many wrong translations a right one is told from
-    rate    the learning rate, above 0 to 1; auto (none): 1e-3 from nothing, 5e-5 for a pretrained encoder
-    most    pairs at most, 20..10,000,000, default 50,000, drawn at random
+    pairs     a file of translation pairs: `source` and `target` (with `source_language` and `target_language`), or
+              two columns named by their languages
+    kind      of a text_encoder: contrastive (default: nearer to its translation than to others) or distilled (both
+              sides where the encoder, as it came, puts the source: for a pretrained encoder of one language)
+    passes    over the pairs, 1..1,000, default 3
+    together  pairs at once, 2..65,536, default 64: as many wrong translations a right one is told from
+    rate      the learning rate, above 0 to 1; auto (none): 1e-3 from nothing, 5e-5 for a pretrained encoder
+    most      pairs at most, 20..10,000,000, default 50,000, drawn at random
     """
 
     treats: ClassVar[frozenset[str]] = frozenset({"language_gap"})
@@ -52,7 +52,7 @@ class BilingualTraining(Method):
     pairs: Annotated[str, Field(max_length=4096, pattern=FILE)] = ""
     kind: Literal["contrastive", "distilled"] = "contrastive"
     passes: Annotated[int, Field(ge=1, le=1000)] = 3
-    batch: Annotated[int, Field(ge=2, le=65_536)] = 64
+    together: Annotated[int, Field(ge=2, le=65_536)] = 64
     rate: Annotated[float, Field(gt=0, le=1)] | None = None
     most: Annotated[int, Field(ge=20, le=10_000_000)] = 50_000
 
@@ -104,7 +104,7 @@ class BilingualTraining(Method):
             where: dict[str, Any] = {"pooling": model.pooling, "limit": limit}
             before = retrieved(loaded, held.source, held.target, **where)
             align(
-                loaded, pairs.source, pairs.target, kind=self.kind, epochs=self.passes, batch_rows=self.batch,
+                loaded, pairs.source, pairs.target, kind=self.kind, epochs=self.passes, batch_rows=self.together,
                 learning_rate=rate, **where,
             )  # fmt: skip
             after = retrieved(loaded, held.source, held.target, **where)
