@@ -171,7 +171,7 @@ def settings_of(method):
     return [one for one in found if not (one in seen or seen.append(one))]
 
 
-CASES = [(m, settings) for m in methods().values() if not m.networks and not m.needs for settings in settings_of(m)]
+CASES = [(m, settings) for m in methods().values() if not (m.networks or m.needs) for settings in settings_of(m)]
 
 
 def case_name(case):

@@ -121,3 +121,21 @@ def test_a_classifier_without_scores_is_not_a_clean_table(tmp_path: Path, model:
     assert "Nothing was found wrong" not in parsed.text
     what = "The linear model" if model == "linear" else "The model"
     assert f"{what} was trained on 300 rows; no rows were put aside to score it on" in parsed.text
+
+
+def test_a_classifier_is_scored_in_each_language(tmp_path: Path) -> None:
+    one = {"value": 0.5, "low": 0.4, "high": 0.6}
+    spoken = {
+        "de": {"rows": 40, "trained": 120, "scores": {"macro_f1": one, "accuracy": one}},
+        EVIL: {"rows": 30, "trained": 0, "scores": {"macro_f1": one, "accuracy": None}},
+    }
+    kept = {"metric": "macro_f1", "rows": 70, "on": "t.csv", "classes": ["a", "b"], "scores": {"macro_f1": one},
+            "before": None}  # fmt: skip
+    recipe = Recipe(data={"path": "t.csv", "target": "y"}, model="linear")
+    examples = {"table": {"rows": 70, "columns": []}}
+    run = build(tmp_path / "run", "train", recipe=recipe, examples=examples, scores={**kept, "by_language": spoken})
+    parsed = Page(render(run))
+    assert "Each language by itself" in parsed.text
+    assert "trained on" in parsed.text
+    plain = build(tmp_path / "plain", "train", recipe=recipe, examples=examples, scores=kept)
+    assert "Each language by itself" not in Page(render(plain)).text

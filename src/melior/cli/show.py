@@ -222,3 +222,14 @@ def evaluation(found: "Evaluation | LanguageScores", before: "Mapping[str, Inter
     for name, one in found.overall().items():
         table.add_row(name, f"{one.value:.4f}", f"{one.low:.4f} … {one.high:.4f}")
     out.print(table)
+    spoken: Any = found.by_language
+    if not spoken or not all(hasattr(one, "scores") for one in spoken.values()):
+        return
+    names = list(next(iter(spoken.values())).scores)
+    table = Table(title="By language", title_justify="left", title_style="bold")
+    for heading in ("language", "rows", "trained on", *names):
+        table.add_column(heading, justify="left" if heading == "language" else "right")
+    for name, of in spoken.items():
+        cells = [f"{of.scores[one].value:.3f} [{of.scores[one].low:.2f} … {of.scores[one].high:.2f}]" for one in names]
+        table.add_row(name, f"{of.rows:,}", "" if of.trained is None else f"{of.trained:,}", *cells)
+    out.print(table)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from melior.data.language import Row
 from melior.data.table import Floats, Labels, Table
 from melior.errors import UserError
 from melior.features._base import MatrixStep, TableStep
@@ -116,6 +117,10 @@ class Method(BaseModel, ABC):
     def rows(self, train: Table, context: FitContext) -> Table:
         """Which training rows, with which labels and weights. Never sees any other rows."""
         return train
+
+    def language_rows(self, rows: Sequence[Row], seed: int) -> list[Row]:
+        """The same for a language model (task: generate): which rows it learns. Never sees rows put aside."""
+        return list(rows)
 
     def columns(self) -> TableStep | MatrixStep | None:
         """A step, not yet fitted, that is fitted on the training rows and kept with the predictor."""

@@ -85,6 +85,7 @@ def foreseen(content: Content) -> dict[str, Any] | None:
         "was": "the plain recipe" if content.evidence else "the model as it came",
         "classes": None,
         "languages": _languages(kept, bool(before)),
+        "spoken": None,
         "on": str(kept.get("on") or "rows put aside"),
         "rows": kept.get("rows"),
         "differs": None,

@@ -45,10 +45,35 @@ def scored(content: Content, limits: Limits) -> dict[str, Any] | None:
         "before": any(name in before for name in names),
         "was": "the plain recipe",
         "languages": [],
+        "spoken": _spoken(content),
         "classes": _by_class(content, scores, before, limits),
         "on": str((content.scores or {}).get("on") or "held-out rows"),
         "rows": (content.scores or {}).get("rows"),
         "differs": _differs(content),
+    }
+
+
+def _spoken(content: Content) -> dict[str, Any] | None:
+    """The scores of each language; None where there is but one."""
+    by = (content.scores or {}).get("by_language") or {}
+    rows = {
+        name: one for name, one in by.items() if isinstance(one, Mapping) and isinstance(one.get("scores"), Mapping)
+    }
+    if not rows:
+        return None
+    names = list(next(iter(rows.values()))["scores"])
+    return {
+        "metrics": [{"name": words.metric(name), "means": words.meaning(name)} for name in names],
+        "told": any(one.get("trained") is not None for one in rows.values()),
+        "rows": [
+            {
+                "name": shortened(name, 60),
+                "rows": one.get("rows"),
+                "trained": one.get("trained"),
+                "cells": [one["scores"].get(metric) for metric in names],
+            }
+            for name, one in rows.items()
+        ],
     }
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from melior.data.language import Row, texts_of
 from melior.errors import MissingExtra, UserError
 from melior.layout import Layout
+from melior.methods._base import Method, methods, resolve
 from melior.models._generator import resolve_generator
 from melior.models.causal_lm import CausalLm
 from melior.progress import Progress, silent
@@ -76,12 +77,25 @@ def imported() -> None:
 
 
 def settings_of(recipe: Recipe) -> CausalLm:
-    """The settings of the model that a recipe of `task: generate` asks for; its methods are refused."""
+    """The settings of the model that a recipe of `task: generate` asks for; methods that do nothing there are
+    refused."""
     settings = resolve_generator(recipe.model)
     assert isinstance(settings, CausalLm)
-    if recipe.methods:
-        raise UserError(f"methods.{recipe.methods[0].name}: methods are for task: classify; take it out.")
+    for method in resolve(recipe.methods):
+        if type(method).language_rows is Method.language_rows:
+            able = [name for name, one in methods().items() if one.language_rows is not Method.language_rows]
+            raise UserError(
+                f"methods.{method.name} cannot be used here: it changes nothing of task: generate; there "
+                f"{', '.join(able)} can be used."
+            )
     return settings
+
+
+def rows_learned(recipe: Recipe, rows: Sequence[Row]) -> list[Row]:
+    """What the methods of a recipe of `task: generate` make of its training rows, in the order in which they act."""
+    for method in resolve(recipe.methods):
+        rows = method.language_rows(rows, recipe.seed)
+    return list(rows)
 
 
 def groups_of(rows: Sequence[Row]) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from melior.errors import UserError
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
 from melior.runs.store import Run
-from melior.trials.language_model import digest_of, put_aside, settings_of
+from melior.trials.language_model import digest_of, put_aside, rows_learned, settings_of
 from melior.trials.language_scores import MOST_SCORED
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class InMemory:
             self.on = f"{self.name}, rows put aside"
         else:
             self.rows, (self.held, self.on) = rows, language_rows(test)
+        self.rows = rows_learned(recipe, self.rows)
         self.digest = digest_of([*self.rows, *self.held])
 
     def spelled(self) -> Iterable[Row]:
@@ -100,6 +101,11 @@ class Streamed:
     """
 
     def __init__(self, recipe: Recipe, blocks: RowBlocks, test: Any, why: str, progress: Progress = silent) -> None:
+        if recipe.methods:
+            raise UserError(
+                f"methods.{recipe.methods[0].name}: methods change rows in memory, and these go through the disk, "
+                f"{why}; take it out, or set data.stream to false."
+            )
         self.blocks, self.seed, self.why, self.progress = blocks, recipe.seed, why, progress
         self.name = blocks.name
         self.on = f"{self.name}, rows put aside"

@@ -19,7 +19,16 @@ from melior.progress import Progress, silent
 from melior.recipe import Recipe
 from melior.runs.store import TRAINING
 from melior.storage import write_atomic
-from melior.trials.language_model import Writer, begun, digest_of, interrupted_at, row_limit, settings_of, taught
+from melior.trials.language_model import (
+    Writer,
+    begun,
+    digest_of,
+    interrupted_at,
+    row_limit,
+    rows_learned,
+    settings_of,
+    taught,
+)
 from melior.trials.language_scores import foreseen_rows
 
 MODEL, KEPT = "model", "trial.json"
@@ -86,11 +95,12 @@ def language_trial(
         return found
     started = time.perf_counter()
     settings = settings_of(recipe)
-    loaded = begun(settings, rows.learned, recipe.seed)
+    learned = rows_learned(recipe, rows.learned)
+    loaded = begun(settings, learned, recipe.seed)
     limit = row_limit(settings, loaded.limit)
     before = time.perf_counter()
     tuned = taught(
-        settings, loaded, rows.learned, limit, recipe.seed, folder=folder / TRAINING, name=name, watched=rows.watched,
+        settings, loaded, learned, limit, recipe.seed, folder=folder / TRAINING, name=name, watched=rows.watched,
         progress=progress,
     )  # fmt: skip
     after = time.perf_counter()

@@ -29,6 +29,7 @@ from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.runs.store import Run
 from melior.trials.run import content_hash
+from melior.verbs.by_language import LanguageScore, by_language
 from melior.verbs.examples import examples_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ CURVES = 12  # classes whose curves are drawn, the commonest first
 @dataclass(frozen=True)
 class Evaluation:
     """Scores of one predictor on some rows. Where a row may have several labels there is no confusion table, and
-    `label_rows` says how many rows have each."""
+    `label_rows` says how many rows have each. `by_language` has the scores of each language, where there are two."""
 
     metric: str
     scores: Mapping[str, Interval]
@@ -53,6 +54,7 @@ class Evaluation:
     on: str
     seconds: float = 0.0
     label_rows: Mapping[str, int] | None = field(default=None, repr=False)
+    by_language: Mapping[str, LanguageScore] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Interval:
         return self.scores[name]
@@ -75,6 +77,11 @@ class Evaluation:
                     "reliability": [curve.to_dict() for curve in self.reliability],
                     "seconds": round(self.seconds, 3),
                     **({} if self.label_rows is None else {"label_rows": dict(self.label_rows)}),
+                    **(
+                        {"by_language": {name: one.to_dict() for name, one in self.by_language.items()}}
+                        if self.by_language
+                        else {}
+                    ),
                 }
             )
         )
@@ -100,6 +107,7 @@ class Evaluation:
             on=given["on"],
             seconds=float(given["seconds"]),
             label_rows=given.get("label_rows"),
+            by_language={name: LanguageScore.from_dict(one) for name, one in (given.get("by_language") or {}).items()},
         )  # fmt: skip
 
     def overall(self) -> dict[str, Interval]:
@@ -120,11 +128,18 @@ class Evaluation:
 
 
 def measured(
-    predictor: Predictor, table: Table, *, on: str, seed: int = 0, truth: Floats | None = None
+    predictor: Predictor,
+    table: Table,
+    *,
+    on: str,
+    seed: int = 0,
+    truth: Floats | None = None,
+    trained: Table | None = None,
 ) -> tuple[Evaluation, Floats, Any]:
     """The evaluation of a predictor on labelled rows, its probabilities and its answers.
 
     truth: label weights (rows, classes) when labels are known to be partly wrong; the labels as they are otherwise.
+    trained: the training rows, to say how many of them are in each language.
     """
     started = time.perf_counter()
     known = table.answered()
@@ -152,6 +167,7 @@ def measured(
         on=on,
         seconds=time.perf_counter() - started,
         label_rows=table.target_counts() if table.multilabel else None,
+        by_language=by_language(data, table, predictor.metric, seed=seed, trained=trained),
     )
     return evaluation, scores, answers
 

@@ -188,7 +188,15 @@ def _about(
 
 def _language(recipe: Recipe, source: Any, progress: Progress) -> tuple[Ready, int]:
     from melior.data.language import language_rows
-    from melior.trials.language_model import begun, need_networks, put_aside, row_limit, settings_of, taught
+    from melior.trials.language_model import (
+        begun,
+        need_networks,
+        put_aside,
+        row_limit,
+        rows_learned,
+        settings_of,
+        taught,
+    )
 
     settings = settings_of(recipe)
     need_networks()
@@ -198,6 +206,7 @@ def _language(recipe: Recipe, source: Any, progress: Progress) -> tuple[Ready, i
         raise UserError(f"{name}: it holds no rows.")
     if recipe.data.test is None:
         rows, _ = put_aside(rows, recipe.split.sealed, recipe.seed)
+    rows = rows_learned(recipe, rows)
     progress("loading the model", 0, 1)
     loaded = begun(settings, rows, recipe.seed)
     limit = row_limit(settings, loaded.limit)

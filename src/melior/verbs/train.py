@@ -137,7 +137,7 @@ def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, p
         evaluation, examples = None, examples_of(training, ())
         if sealed is not None and ranks.first:
             on = sealed.name if ready.test is not None else "rows put aside before training"
-            evaluation, scores, answers = measured(predictor, sealed, on=on, seed=recipe.seed)
+            evaluation, scores, answers = measured(predictor, sealed, on=on, seed=recipe.seed, trained=training)
             examples = examples_of(training, (), scored=sealed, scores=scores, answers=answers)
     seconds = time.perf_counter() - started
     result = Training(
