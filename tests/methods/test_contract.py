@@ -98,7 +98,7 @@ def test_is_frozen_and_checks_its_settings(method):
 
 @EVERY
 def test_what_is_for_networks_is_refused_for_others_and_the_rest_is_not(method, table):
-    assert bool(method().unsuitable(Recipe(metric="macro_f1"), table, Toy())) == method.networks
+    assert bool(method().refused(Recipe(metric="macro_f1"), table, Toy())) == method.networks
 
 
 def test_candidates_are_valid_and_resolve(case):

@@ -107,6 +107,11 @@ class Method(BaseModel, ABC):
                 f"it acts inside the training of a network, and {model.name} is none; name a network under `model`, or "
                 f"use {self.instead}"
             )
+        if self.acts():
+            from melior.methods._networks import untrained
+
+            if reason := untrained(model):
+                return reason
         return self.unsuitable(recipe, table, model)
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:

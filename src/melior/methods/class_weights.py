@@ -35,7 +35,9 @@ class ClassWeights(Method):
     questions: ClassVar[tuple[int, ...]] = (9, 13, 25)
     reference: ClassVar[str] = "King and Zeng, Logistic Regression in Rare Events Data, Political Analysis 2001"
     order: ClassVar[int] = 60
-    rivals: ClassVar[frozenset[str]] = frozenset({"oversampling", "undersampling", "balanced_ensemble"})
+    rivals: ClassVar[frozenset[str]] = frozenset(
+        {"oversampling", "undersampling", "balanced_ensemble", "weighted_loss"}
+    )
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"power": 0.5})
 
     power: Annotated[float, Field(ge=0, le=2)] = 1.0

@@ -56,7 +56,7 @@ class LabelCleaning(Method):
     questions: ClassVar[tuple[int, ...]] = (21,)
     reference: ClassVar[str] = "Northcutt et al., Confident Learning: Estimating Uncertainty in Labels, JAIR 2021"
     order: ClassVar[int] = 30
-    rivals: ClassVar[frozenset[str]] = frozenset({"noise_correction"})
+    rivals: ClassVar[frozenset[str]] = frozenset({"noise_correction", "dynamic_weights"})
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"action": "drop"})
     cost: ClassVar[float] = 18.0
 

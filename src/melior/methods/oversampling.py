@@ -79,7 +79,9 @@ class Oversampling(Method):
     questions: ClassVar[tuple[int, ...]] = (9, 25)
     reference: ClassVar[str] = "Chawla et al., SMOTE: Synthetic Minority Over-sampling Technique, JAIR 2002"
     order: ClassVar[int] = 65
-    rivals: ClassVar[frozenset[str]] = frozenset({"class_weights", "undersampling", "balanced_ensemble"})
+    rivals: ClassVar[frozenset[str]] = frozenset(
+        {"class_weights", "undersampling", "balanced_ensemble", "weighted_loss"}
+    )
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"kind": "smote"}, {"kind": "smote", "ratio": 0.1})
     cost: ClassVar[float] = 1.8
 

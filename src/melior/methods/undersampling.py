@@ -60,7 +60,9 @@ class Undersampling(Method):
     questions: ClassVar[tuple[int, ...]] = (9, 25)
     reference: ClassVar[str] = "Tomek, Two Modifications of CNN, IEEE Transactions on Systems, Man and Cybernetics 1976"
     order: ClassVar[int] = 66
-    rivals: ClassVar[frozenset[str]] = frozenset({"class_weights", "oversampling", "balanced_ensemble"})
+    rivals: ClassVar[frozenset[str]] = frozenset(
+        {"class_weights", "oversampling", "balanced_ensemble", "weighted_loss"}
+    )
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"ratio": 0.2}, {"kind": "tomek"})
     cost: ClassVar[float] = 0.7
 

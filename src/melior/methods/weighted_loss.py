@@ -66,7 +66,7 @@ class WeightedLoss(Method):
     order: ClassVar[int] = 60
     networks: ClassVar[bool] = True
     instead: ClassVar[str] = "class_weights, which every family takes"
-    rivals: ClassVar[frozenset[str]] = frozenset({"class_weights", "oversampling", "undersampling"})
+    rivals: ClassVar[frozenset[str]] = frozenset({"class_weights", "oversampling", "undersampling", "robust_loss"})
     candidates: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "logit_adjusted"},
         {},
