@@ -1,5 +1,6 @@
 # make demo   the whole main job on a sample of real reviews: makes .venv, installs the light core, runs `melior demo`
 # make test   makes the same .venv with everything the tests need, and runs them all
+# make proofs measures what methods are worth and writes their cards: all that lack one, for two hours at most
 # make lint   what CI checks beside the tests: ruff and mypy
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 TESTS ?= tests
 WORKERS ?= 2
 
-.PHONY: demo test test-fast lint lock docs clean
+.PHONY: demo test test-fast proofs lint lock docs clean
 
 demo: $(VENV)/core.done
 	$(BIN)/melior demo
@@ -19,6 +20,11 @@ test: $(VENV)/test.done
 
 test-fast: $(VENV)/test.done
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" $(TESTS)
+
+# what a method is worth, measured: cards in the package, which `melior questions` and the documents show
+proofs: $(VENV)/test.done
+	$(BIN)/melior prove --all --budget 2h --out src/melior/questions/cards
+	$(BIN)/python docs/make_reference.py
 
 lint: $(VENV)/test.done
 	$(BIN)/ruff check src tests benchmarks docs

@@ -19,6 +19,8 @@ from typing import Any
 from pydantic import BaseModel
 from translated import Chinese, English
 
+from melior.questions import Question
+
 HERE = Path(__file__).resolve().parent
 MARKED = re.compile(r"(<!-- generated:(\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 
@@ -353,33 +355,40 @@ def metrics_table(say: English, *, multilabel: bool = False) -> str:
 
 
 def questions(say: English) -> str:
-    from melior.checks._base import checks as looked
-    from melior.checks._training import training_checks as looked_at_trainings
-    from melior.methods._base import methods as known
-    from melior.metrics.registry import families as measured
-    from melior.models._base import families
     from melior.questions import questions as asked
 
     every = asked()
     here, whole = sum(a.here for one in every for a in one.answers), sum(len(one.answers) for one in every)
     pieces = [say.form("{0} of {1} answers are here.", here, whole)]
-    linked = {name: f"[{name}](methods.md#{name})" for name in known()}
-    linked |= {name: f"[{name}](models.md#{name})" for name in families()}
+    for one in every:
+        symptoms = "\n\n" + say.form("Symptoms: {}.", code(one.symptoms, say)) if one.symptoms else ""
+        asked_as = say.form(QUESTION, one.en, one.zh).split("\n\n")
+        head = f'<a id="question-{one.n}"></a>\n\n## {one.n}. [{asked_as[0]}](questions/{one.n}.md)\n\n{asked_as[1]}'
+        pieces.append(f"{head}{symptoms}\n\n{answers(one, say)}")
+    return "\n\n".join(pieces)
+
+
+def answers(question: Question, say: English, up: str = "") -> str:
+    """The table of a question's answers. up: from the page to the folder of the reference pages."""
+    from melior.checks._base import checks as looked
+    from melior.checks._training import training_checks as looked_at_trainings
+    from melior.methods._base import methods as known
+    from melior.metrics.registry import families as measured
+    from melior.models._base import families
+
+    linked = {name: f"[{name}]({up}methods.md#{name})" for name in known()}
+    linked |= {name: f"[{name}]({up}models.md#{name})" for name in families()}
     linked |= {f"metric {name}": say.form("metric {}", name) for name in measured()}
     every_check = (*looked(), *looked_at_trainings())
-    linked |= {f"check {name}": say.form("check {}", f"[{name}](checks.md#{name})") for name in every_check}
-    linked |= {"train.parallel": "[train.parallel](recipe.md#trainparallel)"}
-    linked |= {f"train --{one}": f"[train --{one}](commands.md#train)" for one in ("plan", "processes")}
-    for one in every:
-        rows = []
-        for answer in one.answers:
-            by = say(", ").join(linked.get(part, part) for part in answer.by)
-            name = say.form("{0}, {1}", answer.id, answer.zh)
-            rows.append((name, plain(say(answer.must, f"answer {answer.id}")), by if answer.here else say("not yet")))
-        symptoms = "\n\n" + say.form("Symptoms: {}.", code(one.symptoms, say)) if one.symptoms else ""
-        head = f'<a id="question-{one.n}"></a>\n\n## {one.n}. {say.form(QUESTION, one.en, one.zh)}{symptoms}'
-        pieces.append(head + "\n\n" + table(("answer", "what it must do", "given by"), rows, say))
-    return "\n\n".join(pieces)
+    linked |= {f"check {name}": say.form("check {}", f"[{name}]({up}checks.md#{name})") for name in every_check}
+    linked |= {"train.parallel": f"[train.parallel]({up}recipe.md#trainparallel)"}
+    linked |= {f"train --{one}": f"[train --{one}]({up}commands.md#train)" for one in ("plan", "processes")}
+    rows = []
+    for answer in question.answers:
+        by = say(", ").join(linked.get(part, part) for part in answer.by)
+        name = say.form("{0}, {1}", answer.id, answer.zh)
+        rows.append((name, plain(say(answer.must, f"answer {answer.id}")), by if answer.here else say("not yet")))
+    return table(("answer", "what it must do", "given by"), rows, say)
 
 
 QUESTION = "{0}\n\n{1}"  # in the language of the page first
@@ -414,7 +423,34 @@ def commands(say: English) -> str:
     return "\n\n".join(pieces)
 
 
-PAGES = {made.__name__: made for made in (recipe, checks, methods, models, metrics, questions, commands)}
+def choosing(say: English) -> str:
+    """Symptom by symptom, from the cards."""
+    import card_pages
+
+    from melior.findings import SYMPTOMS
+    from melior.methods._base import methods as known
+
+    treating = {
+        symptom: [name for name, method in known().items() if symptom in method.treats] for symptom in sorted(SYMPTOMS)
+    }
+    return card_pages.choosing(treating, say, lambda name: f"[{name}](methods.md#{name})")
+
+
+PAGES = {made.__name__: made for made in (recipe, checks, methods, models, metrics, questions, commands, choosing)}
+
+
+def made_whole(english: English, chinese: English) -> Iterable[tuple[str, str]]:
+    """What is generated from beginning to end: (place, text), a page for each question and its plot."""
+    import card_pages
+
+    from melior.questions import questions as asked
+
+    for one in asked():
+        for folder, say, up in (("questions", english, "../"), ("zh/questions", chinese, "../../")):
+            text = card_pages.question_page(one, say, lambda q, s: answers(q, s, "../"), up)
+            yield f"{folder}/{one.n}.md", text
+        if found := card_pages.of_question(one):
+            yield f"img/questions/{one.n}.svg", card_pages.plot(found)
 
 
 def renewed(page: Path, say: English) -> str:
@@ -441,6 +477,13 @@ def main() -> int:
                 stale.append(f"{said}: {'out of date, run python docs/make_reference.py' if check else 'written'}")
                 if not check and not lacking:
                     page.write_text(text, encoding="utf-8")
+    for place, text in made_whole(english, chinese):
+        page = HERE / place
+        if not page.exists() or text != page.read_text(encoding="utf-8"):
+            stale.append(f"docs/{place}: {'out of date, run python docs/make_reference.py' if check else 'written'}")
+            if not check and not lacking:
+                page.parent.mkdir(parents=True, exist_ok=True)
+                page.write_text(text, encoding="utf-8")
     if lacking:
         print(chinese.lacking(), end="")
         return 0

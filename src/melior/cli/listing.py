@@ -4,18 +4,23 @@ from typing import Annotated
 
 import typer
 
+from melior.cli import options as given
+
 
 def register(app: typer.Typer) -> None:
     @app.command()
     def questions(
         number: Annotated[int | None, typer.Argument(help="A question's number, 1 to 30.")] = None,
         chinese: Annotated[bool, typer.Option("--zh", help="In Chinese.")] = False,
+        json: given.Json = None,
     ) -> None:
-        """The thirty questions, and what answers each."""
-        from melior.cli import show
+        """The thirty questions, what answers each, and what it was worth where it was measured."""
+        from melior.cli import show, show_cards
         from melior.questions import questions as all_questions
+        from melior.questions.cards import cards_of, questions_told
 
         known = all_questions()
+        given.write_json(json, {"questions": questions_told()})
         if number is None:
             table = show.Table(title="The questions", title_justify="left", title_style="bold")
             for heading in ("", "question", "answers here", "symptoms"):
@@ -37,6 +42,9 @@ def register(app: typer.Typer) -> None:
             name = f"{answer.id}, {answer.zh}" if chinese else answer.id
             by = f"by {', '.join(answer.by)}" if answer.here else "not yet"
             show.out.print(f"  {mark} {name}: {answer.must} [dim]({by})[/]")
+            for card in cards_of(answer.id, answer.by):
+                for case in card.cases:
+                    show_cards.line(case, "      ")
 
     @app.command()
     def checks() -> None:

@@ -12,7 +12,8 @@ from melior.processes import ENDED, first_process
 
 INTERRUPTED, LOST = 130, 75
 COMMANDS = (
-    "init", "audit", "improve", "train", "evaluate", "diagnose", "predict", "chat", "report", "demo", "listing",
+    "init", "audit", "improve", "train", "evaluate", "diagnose", "predict", "chat", "report", "demo", "prove",
+    "listing",
 )  # fmt: skip
 
 app = typer.Typer(
