@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from melior.engine.lessons import Moment, Run
     from melior.engine.problem import Batch
+    from melior.methods._done import Done
     from melior.networks.teaching import Known, RowLoss
 
 INSIDE = ("network", "batch", "loss", "forward")  # hooks inside the training of a network
@@ -121,6 +122,10 @@ class Method(BaseModel, ABC):
     def rows(self, train: Table, context: FitContext) -> Table:
         """Which training rows, with which labels and weights. Never sees any other rows."""
         return train
+
+    def done(self, train: Table, context: FitContext) -> "list[Done]":
+        """What `rows` and `columns` do to these training rows and why, for people; empty where that is not told."""
+        return []
 
     def columns(self) -> TableStep | MatrixStep | None:
         """A step, not yet fitted, that is fitted on the training rows and kept with the predictor."""

@@ -76,9 +76,11 @@ def word_embeddings(network: nn.Module) -> list[nn.Module]:
     for module in network.modules():
         if isinstance(module, WordsVector):
             found.append(module.embedding)
-        elif hasattr(module, "get_input_embeddings"):
+            continue
+        asked: Any = getattr(module, "get_input_embeddings", None)  # of transformers' models
+        if asked is not None:
             try:
-                own = module.get_input_embeddings()
+                own = asked()
             except NotImplementedError:
                 continue
             if isinstance(own, nn.Embedding) and not any(own is one for one in found):
@@ -171,7 +173,7 @@ class Attack:
 
         with ExitStack() as stack:
             for module in word_embeddings(network):
-                stack.callback(module.register_forward_hook(moved).remove)  # type: ignore[arg-type]
+                stack.callback(module.register_forward_hook(moved).remove)
             yield
 
 

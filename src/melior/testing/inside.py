@@ -64,6 +64,9 @@ class Taught:
         return known_of(self.rows, int(self.plan["classes"]), self.several, SEED)
 
 
+SEEN: dict[type, list[Taught]] = {}  # of a suite: for several promises
+
+
 @contextmanager
 def watching() -> Iterator[list[Taught]]:
     """The trainings of networks that begin inside, as they begin."""
@@ -194,15 +197,14 @@ class InsidePromises:
 
     def _taught(self) -> list[Taught]:
         """How a network's training begins with each of the settings, on a table of every kind and on pictures."""
-        own = self.__class__.__dict__.get("_seen")
+        own = SEEN.get(type(self))
         if own is None:
-            own = []
+            own = SEEN[type(self)] = []
             for place in self._places():
                 with watching() as seen:
                     predictor = self._fit(*place)
                 own += [replace(one, place=place, predictor=predictor) for one in seen if one.acting][-1:]
-            self.__class__._seen = own  # type: ignore[attr-defined]
-        return own  # type: ignore[no-any-return]
+        return own
 
     def _places(self) -> list[tuple[dict[str, Any], Model, Table]]:
         """Settings, a family of networks in which the method acts with them, and a table."""

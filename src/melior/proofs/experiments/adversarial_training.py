@@ -34,7 +34,7 @@ def under_attack(seed: int, methods: tuple[Any, ...]) -> float:
     from melior.trials.fit import fit
 
     rows = digits(seed)
-    recipe = Recipe(model=NETWORK, metric="accuracy", methods=list(methods), seed=seed)  # type: ignore[arg-type]
+    recipe = Recipe(model=NETWORK, metric="accuracy", methods=list(methods), seed=seed)
     scorer: Any = fit(recipe, rows.train).scorer
     network = scorer.model.network()
     weight = next(network.parameters())
