@@ -6,9 +6,9 @@
 
 Labels of training rows are made wrong (`melior.proofs.planting`), new rows are right. A peer gets the same encoded
 rows, the same network with the same optimiser, rate, schedule and steps (or scikit-learn's logistic regression), and
-the same seeds: generalized cross-entropy and co-teaching as plain loops of torch that stand below, and CleanLearning with
-its defaults around a logistic regression. Each case runs in a fresh process; the seconds are of the fit alone, encoding
-included. Wanted: as good as the peer within the interval, and not slower.
+the same seeds: generalized cross-entropy and co-teaching as plain loops of torch that stand below, and CleanLearning
+with its defaults around a logistic regression. Each case runs in a fresh process; the seconds are of the fit alone,
+encoding included. Wanted: as good as the peer within the interval, and not slower.
 """
 
 import argparse

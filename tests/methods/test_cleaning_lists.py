@@ -78,3 +78,23 @@ def test_what_was_done_is_counted():
     assert said(done) == "label_cleaning: 2 dropped; data_cleaning: 1 clipped"
     assert frame_of(done)["row"].to_list() == [1, 1, 3]
     assert frame_of([]).height == 0
+
+
+def test_a_run_keeps_the_list(tmp_path):
+    import melior
+
+    table = made_table(rows=240, wrong=0.15)
+    frame = table.frame.with_columns(pl.Series("y", [table.classes[label] for label in table.labels]))
+    frame.write_csv(tmp_path / "rows.csv")
+    cleaning = Choice(name="label_cleaning", settings={"rounds": 1})
+    found = melior.train(tmp_path / "rows.csv", target="y", model="linear", methods=[cleaning], run=tmp_path / "run")
+    listed = pl.read_csv(tmp_path / "run" / "changes.csv", schema_overrides={"became": pl.String})
+    assert listed.height > 10
+    assert any("label_cleaning: " in note and "changes.csv" in note for note in found.notes)
+    given = frame["y"].to_list()
+    assert all(given[one["row"] - 1] == one["was"] for one in listed.iter_rows(named=True))
+    again = melior.train(tmp_path / "rows.csv", target="y", model="linear", methods=[cleaning], run=tmp_path / "run")
+    assert [note for note in again.notes if "changes.csv" in note]
+    plain = melior.train(tmp_path / "rows.csv", target="y", model="linear", run=tmp_path / "plain")
+    assert not (tmp_path / "plain" / "changes.csv").exists()
+    assert not any("changes.csv" in note for note in plain.notes)

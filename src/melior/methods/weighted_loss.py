@@ -68,8 +68,8 @@ class WeightedLoss(Method):
     instead: ClassVar[str] = "class_weights, which every family takes"
     rivals: ClassVar[frozenset[str]] = frozenset({"class_weights", "oversampling", "undersampling", "robust_loss"})
     candidates: ClassVar[tuple[dict[str, Any], ...]] = (
-        {"kind": "logit_adjusted"},
         {},
+        {"kind": "logit_adjusted"},
         {"kind": "class_balanced"},
     )
 

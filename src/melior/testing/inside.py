@@ -186,7 +186,7 @@ class InsidePromises:
 
     def test_inside_a_fit_is_repeatable_and_kept(self) -> None:
         """A network trained with it twice is the same to the bit, and saved it is what it was."""
-        for taught in self._taught():
+        for taught in self._taught()[:2]:  # one of each table: the same promise for other settings costs minutes
             first, train = taught.predictor, taught.train
             second = self._fit(*taught.place)
             holds(same_state(first, second), f"{taught.place[:2]}: fitted twice with the same seed it differs")
