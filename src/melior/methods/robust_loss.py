@@ -100,7 +100,8 @@ class RobustLoss(Method):
                reverse beside it; smoothed: a little of each label belongs to every class; bootstrapped: a little of it
                to the network's own answer; huberised: straight where a row is hard to believe
     q          of generalized, above 0 to 1, default 0.7; towards 0 it is cross-entropy
-    alpha, beta  of symmetric, the weights of cross-entropy, 0..10, default 0.1, and of its reverse, 0..10, default 1
+    alpha      of symmetric, the weight of cross-entropy, 0..10, default 0.1
+    beta       of symmetric, the weight of its reverse, 0..10, default 1
     smoothing  of smoothed, 0..0.9, default 0.1
     trust      of bootstrapped, 0.1..1, default 0.8; 1 is cross-entropy
     tau        of huberised, above 1 to 1,000, default 10: rows with a probability below 1 / tau pull no further
