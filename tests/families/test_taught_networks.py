@@ -106,3 +106,36 @@ def test_what_works_with_every_family_says_where_it_does_not():
     assert known["noise_training"]().refused(Recipe(), texts, TabularNetwork(texts="words")) is None
     only = table.without_columns([one for one in table.features() if table.schema.kinds[one] not in ("category",)])
     assert "category" in known["adversarial_training"]().refused(Recipe(), only, TabularNetwork())
+
+
+def test_attacks_reach_the_words_of_a_transformer():
+    pytest.importorskip("transformers")
+    from melior.engine.lessons import Moment
+    from melior.networks.adversarial import Attack, word_embeddings
+    from melior.networks.build import build
+    from melior.networks.sources import MatrixRows
+    from melior.networks.teaching import Known, loss_of
+
+    table = tables.mixed_table(rows=60)
+    family = TextEncoder(width=16, depth=1, heads=2, vocabulary=320, longest=24)
+    matrix, labels = encoded(family, table)
+    torch.manual_seed(0)
+    network = build("encoded_text", family.plan(matrix, 3))
+    network.train()
+    (layer,) = word_embeddings(network)
+    assert layer is network.classifier.encoder.get_input_embeddings()
+    batch = MatrixRows(matrix, labels).batch(np.arange(20))
+    loss = loss_of([], Known(torch.ones(3), 60, False, 0))
+
+    def run(batch):
+        return loss(network(**batch.inputs), batch)
+
+    network.eval()
+    before = float(run(batch)[0].detach())
+    for norm, steps in (("l2", 1), ("linf", 3)):
+        found = Attack(norm, 0.5, steps).against(run, network, batch, Moment(0, 1, torch.Generator()).random)
+        assert set(found.words) == {layer}
+        with found.applied(network):
+            assert float(run(batch)[0].detach()) > before
+        if steps == 1:
+            assert not found.words[layer].delta[batch.inputs["text: all"] < 0].any(), "padding has no say"

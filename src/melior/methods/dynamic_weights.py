@@ -13,7 +13,7 @@ from melior.methods._networks import untrained
 from melior.methods._noise import KeptRows, confident_joint, kept_classes
 from melior.methods._rows import Mask
 from melior.methods.label_cleaning import too_few_rows
-from melior.models._base import FitContext, Learner, Model
+from melior.models._base import FamilyLearner, FitContext, Learner, Model
 from melior.predictor import Scorer
 from melior.recipe import Recipe
 
@@ -124,14 +124,16 @@ class PacedLearner(TeachingLearner):
         self.kind, self.rate, self.ramp, self.rounds = kind, rate, ramp, rounds
 
     def fit(self, train: Table, context: FitContext) -> Scorer:
-        model = family_of(self.inner)
         labels = train.given_labels()
-        inside = untrained(model) is None
-        if inside and self.rate is not None:
+        plain = isinstance(self.inner, FamilyLearner)  # what another method has wrapped is fitted in rounds
+        model = family_of(self.inner) if plain or self.kind != "small_loss" else None
+        if model is not None and untrained(model):
+            model = None
+        if model is not None and self.rate is not None:
             return self.paced(model, self.rate).fit(train, context)
         scores = context.out_of_fold(context.base_learner(), train)
         rate = wrong_share(labels, scores) if self.rate is None else self.rate
-        if inside:
+        if model is not None:
             return self.paced(model, rate).fit(train, context)
         kept = smallest_losses(labels, scores, rate)
         for number in range(1, self.rounds):

@@ -14,7 +14,7 @@ from melior.proofs.data import faulty, plain
 from melior.proofs.planting import FAULTS
 
 # numbers as they are: an embedding of bins is steep where many rows have the same value
-NETWORK: dict[str, Any] = {"tabular_network": {"embedding": "none", "epochs": 20}}
+NETWORK: dict[str, Any] = {"tabular_network": {"embedding": "none", "epochs": 20, "batch_rows": 32}}
 WRONG = {fault.name: fault for fault in FAULTS}
 STRENGTH, STEPS, STARTS = 0.2, 20, 3
 METHOD: dict[str, Any] = {"adversarial_training": {"strength": STRENGTH}}

@@ -4,13 +4,15 @@ from melior.proofs._base import Case, Given, Proof
 from melior.proofs.data import faulty, plain
 from melior.proofs.planting import FAULTS
 
-NETWORK = {"tabular_network": {"dropout": 0.0, "weight_decay": 0.01, "epochs": 30}}  # nothing else that resists
+NETWORK = {
+    "tabular_network": {"dropout": 0.0, "weight_decay": 0.01, "epochs": 30, "batch_rows": 32}
+}  # nothing else that resists
 WRONG = {fault.name: fault for fault in FAULTS}
 TOGETHER = ({"dynamic_weights": {"kind": "co_teaching", "rate": 0.4}},)
 
 
 def digits(seed: int) -> Given:
-    return faulty("digits", WRONG["wrong labels 40%"], seed)
+    return faulty("digits", WRONG["wrong labels 40%"], seed, share=0.5)
 
 
 def table(seed: int) -> Given:
@@ -18,7 +20,7 @@ def table(seed: int) -> Given:
 
 
 def right(seed: int) -> Given:
-    return plain("digits", seed)
+    return plain("digits", seed, share=0.5)
 
 
 PROOF = Proof(

@@ -4,7 +4,7 @@ from melior.proofs._base import Case, Given, Proof
 from melior.proofs.data import faulty, plain
 from melior.proofs.planting import FAULTS
 
-NETWORK = {"tabular_network": {"epochs": 15, "dropout": 0.0, "weight_decay": 0.01}}
+NETWORK = {"tabular_network": {"epochs": 15, "batch_rows": 32, "dropout": 0.0, "weight_decay": 0.01}}
 WRONG = {fault.name: fault for fault in FAULTS}
 ROUNDS = {"rounds": 1, "second": "linear"}
 FORWARD, BACKWARD = (({"noise_correction": {"kind": kind, **ROUNDS}},) for kind in ("forward", "backward"))

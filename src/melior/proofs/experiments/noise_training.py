@@ -10,7 +10,7 @@ from melior.proofs._base import Case, Given, Proof
 from melior.proofs.data import given, plain
 from melior.proofs.tables import SETS, Rows, split
 
-NETWORK = {"tabular_network": {"epochs": 20}}
+NETWORK = {"tabular_network": {"epochs": 20, "batch_rows": 32}}
 STRONG = ({"noise_training": {"numbers": 0.5}},)
 
 

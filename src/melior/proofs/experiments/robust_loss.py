@@ -4,12 +4,15 @@ from melior.proofs._base import Case, Given, Proof
 from melior.proofs.data import faulty, plain
 from melior.proofs.planting import FAULTS
 
-NETWORK = {"tabular_network": {"dropout": 0.0, "weight_decay": 0.01}}  # nothing else that resists
+NETWORK = {
+    "tabular_network": {"dropout": 0.0, "weight_decay": 0.01, "epochs": 30, "batch_rows": 32}
+}  # nothing else that resists
+RESISTS = {"tabular_network": {"epochs": 30, "batch_rows": 32}}
 WRONG = {fault.name: fault for fault in FAULTS}
 
 
 def digits(seed: int) -> Given:
-    return faulty("digits", WRONG["wrong labels 40%"], seed)
+    return faulty("digits", WRONG["wrong labels 40%"], seed, share=0.5)
 
 
 def table(seed: int) -> Given:
@@ -17,7 +20,7 @@ def table(seed: int) -> Given:
 
 
 def right(seed: int) -> Given:
-    return plain("digits", seed)
+    return plain("digits", seed, share=0.5)
 
 
 PROOF = Proof(
@@ -27,7 +30,7 @@ PROOF = Proof(
         Case("digits, 40 % wrong, generalized", digits, NETWORK, ("robust_loss",), metric="accuracy", seeds=3),
         Case("digits, 40 % wrong, symmetric", digits, NETWORK, ({"robust_loss": {"kind": "symmetric"}},),
              metric="accuracy", seeds=3),
-        Case("digits, 40 % wrong, generalized, a network that resists already", digits, "tabular_network",
+        Case("digits, 40 % wrong, generalized, a network that resists already", digits, RESISTS,
              ("robust_loss",), metric="accuracy", seeds=3),
         Case("mixed table, 30 % wrong, generalized", table, NETWORK, ("robust_loss",), metric="accuracy", seeds=3),
     ),
