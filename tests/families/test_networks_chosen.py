@@ -47,7 +47,7 @@ def test_a_method_changes_its_settings_and_no_other(name):
 @pytest.mark.parametrize("name", [name for name, method in methods().items() if method.networks])
 def test_other_families_are_refused_with_what_to_use(name):
     for family in ("linear", "trees"):
-        reason = methods()[name]().unsuitable(Recipe(), tables.mixed_table(), families()[family]())
+        reason = methods()[name]().refused(Recipe(), tables.mixed_table(), families()[family]())
         assert reason
         assert family in reason
 

@@ -1,4 +1,4 @@
-"""Isolation: held-out rows may hold anything, in values, texts, pictures and answers, and nothing that is fitted changes
+"""Isolation: held-out rows may hold anything, in values, texts, pictures and answers. Nothing that is fitted changes
 by a bit, nor does the score of any other row. Looked at from outside, through the trials that the judge compares."""
 
 import numpy as np

@@ -20,6 +20,7 @@ from melior.improvement.improvement import Improvement
 from melior.improvement.plan import candidates, known_names
 from melior.improvement.race import Race, Runner
 from melior.improvement.repair import Repaired, clusters, ignoring, repair_recipe, separate
+from melior.methods._done import FILE, said
 from melior.metrics import Interval, Metric, Predictions, bootstrap, label_weights, paired_difference
 from melior.metrics.registry import metric
 from melior.models._network import trained_in
@@ -29,7 +30,7 @@ from melior.recipe import Recipe
 from melior.trials.audit import Audit, run_checks
 from melior.trials.context import TableContext
 from melior.trials.family import choose_family
-from melior.trials.fit import Shared, fit
+from melior.trials.fit import Shared, changes, fit
 from melior.trials.judge import Judged
 from melior.trials.run import Trials
 from melior.trials.threads import cores, one_thread_each
@@ -181,6 +182,9 @@ def improve_table(
         for left in () if training is None else training.glob("network-*"):
             shutil.rmtree(left)  # the training that is kept is the one in `baseline`
     progress("the last look, at the sealed rows", 2, 2)
+    done = changes(better, development, shared=shared, threads=cores()) if training is not None else []
+    if done:
+        notes.append(f"{said(done)}; {FILE} says which rows and why")
     improvement = Improvement(
         metric=measure.name,
         baseline=baseline_score,
@@ -201,6 +205,7 @@ def improve_table(
         noise=ruler,
         rows={"all": table.rows, "development": development.rows, "sealed": sealed.rows},
         baseline_seconds=race.baseline_seconds,
+        changes=tuple(done),
     )
     return improvement, parts, plain
 

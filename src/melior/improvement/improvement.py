@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from melior.evidence import Evidence
 from melior.findings import Finding, plain
 from melior.improvement.repair import Repair
+from melior.methods._done import Done
 from melior.metrics import Interval
 from melior.predictor import Predictor
 from melior.recipe import Recipe
@@ -25,6 +26,7 @@ class Outcome:
                             were none
     gain                    final minus baseline on the same sealed rows, positive is better
     noise                   how wrong labels were taken into account in the scores, empty where they were not
+    changes                 what the methods that are kept did to training rows, told where there is a run
     """
 
     metric: str
@@ -45,6 +47,7 @@ class Outcome:
     noise: str = ""
     rows: dict[str, int] = field(default_factory=dict)
     baseline_seconds: float = 0.0
+    changes: tuple[Done, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The shape that other programs read."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from melior.engine.lessons import Moment, Run
     from melior.engine.problem import Batch
+    from melior.methods._done import Done
     from melior.networks.teaching import Known, RowLoss
 
 INSIDE = ("network", "batch", "loss", "forward")  # hooks inside the training of a network
@@ -108,6 +109,11 @@ class Method(BaseModel, ABC):
                 f"it acts inside the training of a network, and {model.name} is none; name a network under `model`, or "
                 f"use {self.instead}"
             )
+        if self.acts():
+            from melior.methods._networks import untrained
+
+            if reason := untrained(model):
+                return reason
         return self.unsuitable(recipe, table, model)
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
@@ -121,6 +127,10 @@ class Method(BaseModel, ABC):
     def language_rows(self, rows: Sequence[Row], seed: int) -> list[Row]:
         """The same for a language model (task: generate): which rows it learns. Never sees rows put aside."""
         return list(rows)
+
+    def done(self, train: Table, context: FitContext) -> "list[Done]":
+        """What `rows` and `columns` do to these training rows and why, for people; empty where that is not told."""
+        return []
 
     def columns(self) -> TableStep | MatrixStep | None:
         """A step, not yet fitted, that is fitted on the training rows and kept with the predictor."""

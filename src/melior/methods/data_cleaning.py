@@ -9,6 +9,7 @@ from melior.data.table import Floats, Table
 from melior.features._base import TableStep
 from melior.methods._base import Method
 from melior.methods._cleaning import Unit, column_faults, robust_bounds
+from melior.methods._done import Done
 from melior.methods._rows import none_emptied
 from melior.models._base import FitContext, Model
 from melior.recipe import Recipe
@@ -52,6 +53,32 @@ class CleanNumbers(TableStep):
         for factor, low, high in self.units[position]:
             values = Unit(factor, low, high).repaired(values)
         return values
+
+    def told(self, table: Table) -> list[Done]:
+        """Every value that is changed, and why; rows that `drop_rows` drops are told of by their values too."""
+        done = []
+        for position, name in enumerate(self.columns):
+            given, repaired = table.numbers(name), self.repaired(table, position)
+            low, high = self.bounds[position]
+            out = (repaired < low) | (repaired > high)
+            for row in np.flatnonzero(out | ((given != repaired) & ~np.isnan(given))):
+                was, new = float(given[row]), float(repaired[row])
+                if np.isnan(new):
+                    code = was in self.placeholders[position]
+                    why = "it stands for missing: it is frequent and far from all others" if code else "it is no number"
+                    did, became = "made missing", ""
+                elif not out[row]:
+                    did, became = "converted", f"{new:g}"
+                    why = f"a clump of values is {was / new:g} times as large as the rest: another unit"
+                else:
+                    side = f"below {low:g}" if new < low else f"above {high:g}"
+                    why = f"it is {side}, beyond what the spread of the others allows"
+                    edge = f"{float(np.clip(new, low, high)):g}"
+                    did, became = {"clip": ("clipped", edge), "missing": ("made missing", "")}.get(
+                        self.how, ("dropped", "")
+                    )
+                done.append(Done(int(table.row_ids[row]) + 1, name, did, f"{was:g}", became, "data_cleaning", why))
+        return done
 
     def outside(self, table: Table) -> Floats:
         """(rows,) how many values of each row lie out of bounds, once repaired."""
@@ -99,6 +126,9 @@ class DataCleaning(Method):
 
     def columns(self) -> TableStep:
         return CleanNumbers(self.how)
+
+    def done(self, train: Table, context: FitContext) -> list[Done]:
+        return CleanNumbers(self.how).fit(train, context.seed).told(train)
 
     def rows(self, train: Table, context: FitContext) -> Table:
         if self.how != "drop_rows":

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from melior.data.table import Labels, Table
 from melior.methods._base import Method
+from melior.methods._done import Done
 from melior.methods._noise import TrueClasses, find_true_classes
 from melior.methods._rows import Mask, none_emptied
 from melior.models._base import FitContext, Model
@@ -39,6 +40,23 @@ def cleaned(labels: Labels, found: TrueClasses, action: Action, sure: float, sha
     return keep, changed
 
 
+def told(train: Table, found: TrueClasses, keep: Mask, changed: Labels) -> list[Done]:
+    """What `cleaned` does to each row that it changes or drops, with the chances that speak for it."""
+    labels, classes = train.given_labels(), train.classes
+    done = []
+    for row in np.flatnonzero(~keep | (changed != labels)):
+        chances, label = found.chances[row], labels[row]
+        best = int(chances.argmax())
+        why = f'rows like it are "{classes[best]}" with a chance of {chances[best]:.0%}, by fits that did not see it'
+        if best != label:
+            why += f'; "{classes[label]}", which is given, with {chances[label]:.0%}'
+        did, became = ("corrected", classes[changed[row]]) if keep[row] else ("dropped", "")
+        done.append(
+            Done(int(train.row_ids[row]) + 1, str(train.target), did, classes[label], became, "label_cleaning", why)
+        )
+    return done
+
+
 class LabelCleaning(Method):
     """Finds wrong training labels with out-of-fold scores, over several rounds, and drops or corrects them.
 
@@ -56,7 +74,7 @@ class LabelCleaning(Method):
     questions: ClassVar[tuple[int, ...]] = (21,)
     reference: ClassVar[str] = "Northcutt et al., Confident Learning: Estimating Uncertainty in Labels, JAIR 2021"
     order: ClassVar[int] = 30
-    rivals: ClassVar[frozenset[str]] = frozenset({"noise_correction"})
+    rivals: ClassVar[frozenset[str]] = frozenset({"noise_correction", "dynamic_weights"})
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"action": "drop"})
     cost: ClassVar[float] = 18.0
 
@@ -68,6 +86,11 @@ class LabelCleaning(Method):
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
         return too_few_rows(table)
+
+    def done(self, train: Table, context: FitContext) -> list[Done]:
+        found = find_true_classes(train, context, self.rounds, self.second)
+        keep, changed = cleaned(train.given_labels(), found, self.action, self.sure, self.share)
+        return told(train, found, keep, changed)
 
     def rows(self, train: Table, context: FitContext) -> Table:
         labels = train.given_labels()

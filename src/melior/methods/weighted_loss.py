@@ -66,10 +66,12 @@ class WeightedLoss(Method):
     order: ClassVar[int] = 60
     networks: ClassVar[bool] = True
     instead: ClassVar[str] = "class_weights, which every family takes"
-    rivals: ClassVar[frozenset[str]] = frozenset({"class_weights", "oversampling", "undersampling", "gan_samples"})
+    rivals: ClassVar[frozenset[str]] = frozenset(
+        {"class_weights", "oversampling", "undersampling", "gan_samples", "robust_loss"}
+    )
     candidates: ClassVar[tuple[dict[str, Any], ...]] = (
-        {"kind": "logit_adjusted"},
         {},
+        {"kind": "logit_adjusted"},
         {"kind": "class_balanced"},
     )
 

@@ -14,6 +14,7 @@ from melior.models._base import Encoding, Learner, Model, families
 from melior.predictor import Predictor
 from melior.recipe import Choice, Recipe
 from melior.testing import images, tables
+from melior.testing.inside import InsidePromises
 from melior.testing.promises import (
     NAME,
     described,
@@ -63,7 +64,7 @@ class Watched(Fitting):
 ASKED: list[Table] = []
 
 
-class MethodSuite:
+class MethodSuite(InsidePromises):
     """Promises of a method; `method` is the one under test. Each holds for all of its `candidates`.
 
     settings  settings to test beside the candidates
@@ -295,9 +296,11 @@ if images.HAVE_PILLOW:
     TABLES["images"] = images.image_table
 
 
-def family_for(method: Method, table: Table) -> Model | None:
-    """The cheapest family that a method works with on a table."""
+def family_for(method: Method, table: Table, *, network: bool = False) -> Model | None:
+    """The cheapest family that a method works with on a table; network: of those that are networks."""
     for name, family in families().items():
+        if network and not family.is_network:
+            continue
         model = family(**QUICK.get(name, {}))
         recipe = Recipe(model=Choice(name=name), metric="macro_f1")
         if model.unsuitable(table) is None and method.refused(recipe, table, model) is None:
@@ -305,17 +308,28 @@ def family_for(method: Method, table: Table) -> Model | None:
     return None
 
 
-def fit_with(method: type[Method], settings: dict[str, Any], train: Table, *, refusable: bool = False) -> Any:
-    """The predictor of a recipe with this one method; None where it suits no family and `refusable` is set.
+def fit_with(
+    method: type[Method],
+    settings: dict[str, Any],
+    train: Table,
+    *,
+    refusable: bool = False,
+    network: bool = False,
+    given: Model | None = None,
+) -> Any:
+    """The predictor of a recipe with this one method; None where it suits no family and `refusable` is set. given: the
+    family, where it is not to be the cheapest.
 
     By the hooks themselves, as a fit does it, so that a method need not be registered to be tested.
     """
     made = method(**settings)
-    model = family_for(made, train)
+    model = given or family_for(made, train, network=network)
     if model is None:
         holds(refusable, f"{method.name} suits no family on an ordinary table")
         return None
     model = made.model(model)
+    if made.acts():
+        model = model.taught_by(made)
     step = made.columns()
     context = Fitting(
         base=train,

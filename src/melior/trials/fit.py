@@ -14,6 +14,7 @@ from melior.data.table import Floats, Labels, Rows, Table, said_row
 from melior.errors import UserError
 from melior.features._base import Matrix, MatrixStep, TableStep
 from melior.methods._base import Method, check
+from melior.methods._done import Done
 from melior.models._base import Encoding, FamilyLearner, FitContext, Learner, Model, resolve
 from melior.predictor import Predictor
 from melior.recipe import Choice, Recipe
@@ -229,6 +230,25 @@ def fit(
     recipe: Recipe, train: Table, *, shared: Shared | None = None, threads: int = 1, seed: int | None = None
 ) -> Predictor:
     """The predictor that a recipe gives on these training rows. recipe.model and recipe.metric must be named."""
+    chosen, context = begun(recipe, train, shared or Shared(), threads, seed)
+    rows = picked_rows(chosen, train, context)
+    scorer = learner_of(chosen, context).fit(rows, context)
+    predictor = Predictor(train.schema, scorer, family=context.model.name, metric=recipe.metric)
+    predictor = predictor.with_notes(rows.notes[len(train.notes) :])
+    after = [method for method in chosen if type(method).predictor is not Method.predictor]
+    if after:
+        scores = held_out_scores(chosen, train, context) if any(m.uses_held_out() for m in after) else np.empty((0, 0))
+        for method in after:
+            labels = train.given_label_matrix().astype(np.int32) if train.multilabel else train.given_labels()
+            held = Held(labels, predictor.rescored(scores), train.weights, train.classes, recipe.metric)
+            predictor = method.predictor(predictor, held)
+    return predictor
+
+
+def begun(
+    recipe: Recipe, train: Table, shared: Shared, threads: int = 1, seed: int | None = None
+) -> tuple[tuple[Method, ...], Fitting]:
+    """The recipe's methods, checked, and the surroundings of a fit on these training rows."""
     enough(train)
     model = resolve(recipe.model)
     reason = model.unsuitable(train)
@@ -249,20 +269,24 @@ def fit(
         metric=recipe.metric,
         seed=recipe.seed if seed is None else seed,
         threads=threads,
-        shared=shared or Shared(),
+        shared=shared,
     )
-    rows = picked_rows(chosen, train, context)
-    scorer = learner_of(chosen, context).fit(rows, context)
-    predictor = Predictor(train.schema, scorer, family=model.name, metric=recipe.metric)
-    predictor = predictor.with_notes(rows.notes[len(train.notes) :])
-    after = [method for method in chosen if type(method).predictor is not Method.predictor]
-    if after:
-        scores = held_out_scores(chosen, train, context) if any(m.uses_held_out() for m in after) else np.empty((0, 0))
-        for method in after:
-            labels = train.given_label_matrix().astype(np.int32) if train.multilabel else train.given_labels()
-            held = Held(labels, predictor.rescored(scores), train.weights, train.classes, recipe.metric)
-            predictor = method.predictor(predictor, held)
-    return predictor
+    return chosen, context
+
+
+def changes(
+    recipe: Recipe, train: Table, *, shared: Shared | None = None, threads: int = 1, seed: int | None = None
+) -> list[Done]:
+    """What the recipe's methods do to these training rows and why, for people. With what a fit of the same shared it
+    costs little."""
+    chosen, context = begun(recipe, train, shared or Shared(), threads, seed)
+    telling = [number for number, method in enumerate(chosen) if type(method).done is not Method.done]
+    rows, found = train, list[Done]()
+    for number, method in enumerate(chosen[: max(telling, default=-1) + 1]):
+        found += method.done(rows, context)
+        if number < telling[-1]:
+            rows = method.rows(rows, context)
+    return found
 
 
 def procedure(chosen: Sequence[Method], train: Table, context: Fitting) -> Any:

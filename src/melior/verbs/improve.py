@@ -9,6 +9,7 @@ from typing import Any
 from melior.errors import UserError
 from melior.improvement.improve import improve_table
 from melior.improvement.improvement import Improvement, LanguageImprovement
+from melior.methods._done import FILE, frame_of
 from melior.progress import Progress, silent
 from melior.recipe import Choice
 from melior.runs.store import TRAINING, Run
@@ -98,6 +99,8 @@ def improve(
         made.write("scores.json", {**after.to_dict(), "before": before.to_dict()["scores"]})
         made.write("examples.json", examples)
         made.write_text("recipe.yaml", found.recipe.to_yaml())
+        if found.changes:
+            made.write_text(FILE, frame_of(found.changes).write_csv())
         made.save_predictor(found.predictor)
         made.finish(seconds=found.seconds, name=ready.table.name)
         write(made)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from melior.data.splits import seal
 from melior.engine.parallel.ranks import Ranks, joined
+from melior.methods._done import FILE, frame_of, said
 from melior.models._network import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Choice, Recipe
 from melior.runs.store import TRAINING, WAS_FINISHED, Run
 from melior.trials.family import choose_family
-from melior.trials.fit import fit
+from melior.trials.fit import Shared, changes, fit
 from melior.trials.run import content_hash
 from melior.trials.threads import cores, one_thread_each
 from melior.verbs.evaluate import Evaluation, measured
@@ -132,17 +133,20 @@ def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, p
     progress("fitting", 0, 2, recipe.model.name)
     folder = None if where is None else where / TRAINING
     with one_thread_each(), trained_in(folder, progress, unfinished_counts=True, parallel=layout) as trainings:
-        predictor = fit(recipe, training, threads=cores())
+        shared = Shared()
+        predictor = fit(recipe, training, shared=shared, threads=cores())
         progress("scoring", 1, 2)
         evaluation, examples = None, examples_of(training, ())
         if sealed is not None and ranks.first:
             on = sealed.name if ready.test is not None else "rows put aside before training"
             evaluation, scores, answers = measured(predictor, sealed, on=on, seed=recipe.seed, trained=training)
             examples = examples_of(training, (), scored=sealed, scores=scores, answers=answers)
+    done = [] if made is None else changes(recipe, training, shared=shared, threads=cores())
+    notes = (*table.notes, *predictor.notes, *([f"{said(done)}; {FILE} says which rows and why"] if done else []))
     seconds = time.perf_counter() - started
     result = Training(
         predictor, evaluation, recipe, chosen.reason, training.rows, where, seconds,
-        (*table.notes, *predictor.notes, *unfinished(trainings.interrupted)), trainings.interrupted,
+        (*notes, *unfinished(trainings.interrupted)), trainings.interrupted,
     )  # fmt: skip
     if made is not None:
         from melior.report import write
@@ -152,9 +156,11 @@ def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, p
         if evaluation is not None:
             made.write("scores.json", {**evaluation.to_dict(), "before": None})
         made.write("examples.json", examples)
+        if done:
+            made.write_text(FILE, frame_of(done).write_csv())
         early = {"interrupted": trainings.interrupted} if trainings.interrupted else {}
         about = {"seconds": seconds, "name": table.name, "family": chosen.reason, "rows": training.rows}
-        made.finish(**about, notes=[*table.notes, *predictor.notes], **early)
+        made.finish(**about, notes=list(notes), **early)
         write(made)
     progress("scoring", 2, 2)
     return result
