@@ -197,7 +197,7 @@ def tables(results: Results) -> list[Shown]:
             means = [
                 sum(one[f"{what}, taught {taught}"] for one in every) / len(every) for taught in ("with", "without")
             ]
-            told.append((what, *(number(mean) for mean in found)))
+            told.append((what, *(number(mean) for mean in means)))
         shown.append(
             Shown("Whether labels stay true", ("digits", "right, taught with the defaults", "taught without"), told)
         )
