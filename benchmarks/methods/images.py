@@ -192,14 +192,15 @@ def tables(results: Results) -> list[Shown]:
             shown.append(Shown(f"Pictures of {said}, in colour", headings, rows))
     every = [one for key, one in cases.items() if key.startswith("labels")]
     if every:
-        rows = []
+        told = []
         for what in LABELS:
             means = [
                 sum(one[f"{what}, taught {taught}"] for one in every) / len(every) for taught in ("with", "without")
             ]
-            rows.append((what, *(number(mean) for mean in means)))
-        headings = ("digits", "right, taught with the defaults", "taught without")
-        shown.append(Shown("Whether labels stay true", headings, rows))
+            told.append((what, *(number(mean) for mean in means)))
+        shown.append(
+            Shown("Whether labels stay true", ("digits", "right, taught with the defaults", "taught without"), told)
+        )
     return shown
 
 

@@ -39,9 +39,9 @@ def rows_per_second(ranks: int, *, width: int, layers: int, steps: int, rows: in
 
 def _run(commands: Sequence[Sequence[str]]) -> None:
     """All at once, told of one another as torchrun tells."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        port = door.getsockname()[1]
     running = []
     for rank, command in enumerate(commands):
         told: Job = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": len(commands), "LOCAL_WORLD_SIZE": len(commands)}
