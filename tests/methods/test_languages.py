@@ -4,10 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from melior.checks._languages import languages_of
 from melior.data.schema import Schema
 from melior.data.table import Table
 from melior.errors import UserError
-from melior.methods._languages import language_shares, languages_of, repeated
+from melior.methods._languages import language_shares, repeated
 from melior.methods.bilingual_training import BilingualTraining, parted, translation_rows
 from melior.methods.joint_training import JointTraining
 from melior.methods.multilingual_augmentation import MultilingualAugmentation, carried, unlike

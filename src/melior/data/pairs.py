@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -65,8 +66,13 @@ def translation_pairs(path: str | Path) -> Pairs:
     """The pairs of a file (CSV, TSV, JSONL, Parquet), each once; those with an empty side are left out.
 
     Columns: `source` and `target`, with `source_language` and `target_language` or else languages as the texts read;
-    or two columns that are named by their languages, such as `en` and `de`.
+    or two columns that are named by their languages, such as `en` and `de`. Read once as long as the file is the same.
     """
+    return _pairs(str(path), *stamp(path))
+
+
+@lru_cache(maxsize=4)
+def _pairs(path: str, changed: int, size: int) -> Pairs:
     raw = read_file(Path(path))
     frame, name = raw.frame, raw.name
     columns = frame.columns

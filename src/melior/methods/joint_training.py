@@ -7,10 +7,11 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from melior.checks._languages import languages_of, read_languages
 from melior.data.language import Row, texts_of
 from melior.data.table import Table
 from melior.methods._base import Method
-from melior.methods._languages import NONE, language_shares, languages_of, read_languages, repeated
+from melior.methods._languages import NONE, language_shares, repeated
 from melior.models._base import FitContext, Model
 from melior.recipe import Recipe
 

@@ -8,12 +8,12 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 
+from melior.checks._languages import languages_of, read_languages
 from melior.data.dictionaries import dictionaries
 from melior.data.language import Row, texts_of
 from melior.data.table import Rows, Table
 from melior.errors import UserError
 from melior.methods._base import Method
-from melior.methods._languages import languages_of, read_languages
 from melior.models._base import FitContext, Model
 from melior.recipe import Recipe
 from melior.texts.dictionary import Dictionary, switched, words

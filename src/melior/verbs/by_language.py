@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from melior.checks._languages import OTHER, languages_of
 from melior.data.table import Table
-from melior.methods._languages import OTHER, languages_of
 from melior.metrics import Interval, Predictions, bootstrap, metric
 
 FEWEST = 10  # rows of a language that is shown by itself
