@@ -1,5 +1,7 @@
-"""Isolation: held-out rows may hold anything, in values, texts, pictures and answers. Nothing that is fitted changes
-by a bit, nor does the score of any other row. Looked at from outside, through the trials that the judge compares."""
+"""Isolation: held-out rows may hold anything, in values, texts, pictures and answers, and nothing that is fitted
+changes by a bit, nor does the score of any other row. Looked at from outside, through trials."""
+
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -19,13 +21,13 @@ ROWS, TRAINED = 140, 90
 ORDER = np.random.default_rng(8).permutation(ROWS)
 INSIDE, OUTSIDE = np.sort(ORDER[:TRAINED]), np.sort(ORDER[TRAINED:])
 POISONED, KEPT = OUTSIDE[::2], np.arange(len(OUTSIDE)) % 2 == 1
-DEAR = 5.0  # methods that cost more fits of a network than this are looked at with the other families
+DEAR = 5.0  # methods that cost more fits than this are looked at with the cheapest family alone
 WILD = {
     "number": [1e12, -1e12, None, 0.0],
     "category": ["never seen", None, "red"],
     "language": ["xx", None],
     "text": ["class 0 class 1 class 2 " * 50, "", None, "龘" * 400],
-    "time": [np.datetime64("1901-01-01", "us"), np.datetime64("2099-12-31", "us"), None],
+    "time": [datetime(1901, 1, 1), datetime(2099, 12, 31), None],
 }
 SETTINGS = {
     "linear": {"longest": 1, "characters": False, "rounds": 100},
@@ -61,7 +63,7 @@ def suited():
         model = families()[family](**settings)
         for name, method in methods().items():
             recipe = Recipe(model={family: settings}, metric="macro_f1", methods=[{name: {}}])
-            dear = model.is_network and method.cost > DEAR
+            dear = family != "linear" and method.cost > DEAR
             if not method.needs and not dear and method().refused(recipe, table, model) is None:
                 yield pytest.param(recipe, id=f"{family}-{name}")
 
@@ -83,7 +85,7 @@ def test_the_poison_is_strong(both):
     assert moved.max() > 0.05, "where they are trained on, the others' scores do change"
 
 
-@pytest.mark.parametrize("recipe", suited())
+@pytest.mark.parametrize("recipe", list(suited()))
 def test_nothing_changes_for_other_rows(recipe, both):
     table, other = both
     assert np.array_equal(scores(table, recipe)[KEPT], scores(other, recipe)[KEPT])
