@@ -225,13 +225,14 @@ def test_benjamini_hochberg_matches_the_oracle():
 def test_selection_keeps_what_matters(sparse):
     random = np.random.default_rng(14)
     values = random.normal(size=(150, 200))
-    labels = (values[:, :3].sum(axis=1) > 0).astype(np.int32)
-    matrix = matrix_of(csr_matrix(values) if sparse else values, categorical=(1, 199))
+    values[:, 3], values[:, 199] = random.integers(0, 2, 150), random.integers(0, 4, 150)  # codes: one matters
+    labels = (values[:, :3].sum(axis=1) + 3 * values[:, 3] > 1.5).astype(np.int32)
+    matrix = matrix_of(csr_matrix(values) if sparse else values, categorical=(3, 199))
     step = L1Features(None, 0.2, 1000).fit(matrix, labels, None, 2, 0)
-    assert {0, 1, 2} <= set(step.which.tolist())
+    assert {0, 1, 2, 3} <= set(step.which.tolist())
     assert len(step.which) < 40
     assert step.transform(matrix).names[0] == "f0"
-    assert 1 in step.transform(matrix).categorical
+    assert 3 in step.transform(matrix).categorical
 
 
 def test_selection_never_keeps_nothing():
