@@ -35,7 +35,6 @@ class Chunking(Method):
     networks: ClassVar[bool] = True
     rivals: ClassVar[frozenset[str]] = frozenset({"sparse_attention"})
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"pooling": "max"})
-    first_for: ClassVar[frozenset[str]] = frozenset({"truncated_text"})
     cost: ClassVar[float] = 3.0
 
     window: Annotated[int, Field(ge=8, le=100_000)] | None = None

@@ -43,7 +43,7 @@ def local_attention(
 
     Returns (rows, heads, time, width of a head). Memory and time are O(time * (window + first)).
     """
-    rows, _, time, _ = query.shape
+    rows, heads, time, width = query.shape
     half, first = window // 2, min(first, time)
     how: dict[str, Any] = {"dropout_p": dropout, "scale": scale}
     seen = None if real is None else real[:, None, None, :]  # (rows, 1, 1, time)
@@ -57,7 +57,7 @@ def local_attention(
 
     def cut(states: Tensor) -> Tensor:
         """(rows, heads, time, width) to (rows, heads, blocks, block, width)."""
-        return pad(states, (0, 0, 0, more)).unflatten(2, (blocks, block))
+        return pad(states, (0, 0, 0, more)).reshape(rows, heads, blocks, block, width)
 
     def beside(states: Tensor) -> Tensor:
         """Each block with the one before and the one behind, and the first tokens of the text ahead of them:
@@ -75,7 +75,7 @@ def local_attention(
         mask.flatten(0, 1)[:, None],
         **how,
     )
-    found = inside.unflatten(0, (rows, blocks)).transpose(1, 2).flatten(2, 3)[:, :, :time]
+    found = inside.reshape(rows, blocks, heads, block, width).transpose(1, 2).flatten(2, 3)[:, :, :time]
     ahead = scaled_dot_product_attention(query[:, :, :first], key, value, seen, **how)  # the first tokens see all
     return torch.cat([ahead, found[:, :, first:]], dim=2)
 
@@ -89,7 +89,7 @@ def _near(real: Tensor, half: int, block: int, blocks: int, first: int) -> Tenso
     apart = torch.arange(-block, 2 * block, device=device) - inner[:, None]  # (block, 3 * block)
     # what may be attended to as one of three blocks: real, and not one of the first
     own = real & (torch.arange(time, device=device) >= first)
-    edged = pad(own, (block, blocks * block - time + block)).unflatten(1, (blocks + 2, block))
+    edged = pad(own, (block, blocks * block - time + block)).reshape(-1, blocks + 2, block)
     around = torch.cat([edged[:, :-2], edged[:, 1:-1], edged[:, 2:]], dim=2)  # (rows, blocks, 3 * block)
     near = around[:, :, None, :] & (apart.abs() <= half)
     ahead = real[:, None, None, :first].expand(-1, blocks, block, -1)

@@ -44,16 +44,16 @@ def why_not(make: Callable[[], Any], vocabulary: int, longest: int) -> str | Non
         return given * real[..., None]
 
     own = states(encoder)
-    close = {"rtol": 1e-3, "atol": 1e-3 * float(own.abs().max())}
+    near = 1e-3 * float(own.abs().max())
     try:
         wide, narrow = (
             states(with_local_attention(make(), {"window": window, "first": 1})) for window in (2 * tokens.shape[1], 2)
         )
     except Exception:  # whatever an architecture that was not made for it raises
         return "its attention cannot be set from outside"
-    if not torch.allclose(own, wide, **close):
+    if not torch.allclose(own, wide, rtol=1e-3, atol=near):
         return "its tokens do not simply attend to all others: it reads in one direction, or weighs distances"
-    if torch.allclose(own, narrow, **close):
+    if torch.allclose(own, narrow, rtol=1e-3, atol=near):
         return "its attention cannot be set from outside"
     return None
 

@@ -12,8 +12,6 @@ WINDOW = 256
 
 def seconds(tokens: int, changed: bool) -> float:
     """Of a forward and backward pass of one text through a small encoder: 4 layers, width 128, float32."""
-    import torch
-
     from melior.networks.local_attention import attend_locally
 
     encoder, ids = _encoder(tokens)
@@ -24,22 +22,7 @@ def seconds(tokens: int, changed: bool) -> float:
         begin = time.perf_counter()
         encoder(input_ids=ids)[0].mean().backward()
         took.append(time.perf_counter() - begin)
-    assert torch.isfinite(ids).all()
     return min(took)
-
-
-def kept(tokens: int, changed: bool) -> float:
-    """MiB that a forward pass of one text keeps for the backward pass, with all pairs of tokens or within windows."""
-    import torch
-
-    from melior.engine.memory import saved_bytes
-    from melior.engine.problem import Batch
-    from melior.networks.local_attention import attend_locally
-
-    encoder, ids = _encoder(tokens)
-    if changed:
-        attend_locally(encoder, WINDOW, 1)
-    return saved_bytes(encoder, Batch({"input_ids": ids}, torch.zeros(1), None, 1, tokens)) / 2**20
 
 
 def _encoder(tokens: int) -> tuple[Any, Any]:
