@@ -216,9 +216,8 @@ def trained_generator(
                     fake = made(generator, answers)
                 shares = torch.rand(batch_rows, generator=random)
                 penalty = gradient_penalty(critic, (vector, picture), fake, answers, shares)
-                both = critic(
-                    torch.cat([fake[0], vector]), torch.cat([fake[1], picture]), torch.cat([answers, answers])
-                )
+                pairs = zip(fake, (vector, picture), strict=True)
+                both = critic(*(torch.cat(pair) for pair in pairs), torch.cat([answers, answers]))
                 loss = both[:batch_rows].mean() - both[batch_rows:].mean() + PENALTY * penalty
                 for_critic.zero_grad(set_to_none=True)
                 loss.backward()
