@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-import melior
 from melior.data.table import Floats
 from melior.errors import UserError
 from melior.metrics import metric as metric_of
@@ -36,6 +35,7 @@ from melior.storage import write_atomic
 from melior.trials.judge import Scored, compare
 
 LIBRARIES = ("melior", "numpy", "scikit-learn", "lightgbm", "torch", "transformers")
+ROOT = Path(__file__).resolve().parents[1]  # the package
 PATIENCE = 1800  # seconds of one side
 
 
@@ -88,7 +88,7 @@ def _both(name: str, number: int, seed: int) -> list[dict[str, Any]]:
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{number}-{seed}-{side}.npz" for side in ("plain", "changed")]
     # the package that runs here, wherever it lies
-    paths = [str(Path(melior.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(ROOT.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     around = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "0"}
     begun = [
         (file, subprocess.Popen(
@@ -229,7 +229,7 @@ def _installed() -> Iterator[tuple[str, str]]:
 
 def _code() -> str:
     """Of the package without experiments and cards: sides of another state of the code are made anew."""
-    root = Path(melior.__file__).parent
+    root = ROOT
     digest = sha256()
     for path in sorted(root.rglob("*.py")):
         if "experiments" not in path.parts:
