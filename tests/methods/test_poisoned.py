@@ -95,9 +95,9 @@ def test_nothing_changes_for_other_rows(recipe, both):
     "chosen",
     [
         ("oversampling", "data_cleaning", "normalization", "threshold", "calibration"),
-        ("deduplication", "label_cleaning", "text_augmentation", "table_augmentation", "l1_selection"),
+        ("deduplication", "text_augmentation", "table_augmentation", "normalization"),
         ("undersampling", "dimension_reduction", "bagging", "threshold"),
-        ("class_weights", "voting", "calibration", "text_augmentation"),
+        ("class_weights", "text_augmentation", "threshold"),
     ],
 )
 def test_methods_together(chosen, both):
