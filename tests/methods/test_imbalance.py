@@ -128,6 +128,19 @@ def test_near_miss_matches_the_oracle(version, seed):
     assert set(near_miss(space, labels, 1, 0, wanted, version)) == theirs
 
 
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_near_miss_keeps_few_as_the_oracle_does(version):
+    from imblearn.under_sampling import NearMiss
+
+    space, labels = blobs(300, seed=7, apart=0.5)
+    oracle = NearMiss(version=version, n_neighbors=3, n_neighbors_ver3=3, sampling_strategy={0: 15, 1: 60})
+    labels[:60], labels[60:] = 1, 0
+    oracle.fit_resample(space, labels)
+    theirs = set(oracle.sample_indices_) - set(range(60))
+    assert len(theirs) == 15
+    assert set(near_miss(space, labels, 1, 0, 15, version)) == theirs
+
+
 def test_closeness_of_texts():
     table = text_table()
     linear = families()["linear"]()
@@ -325,6 +338,18 @@ def test_a_column_of_weight_0_says_nothing_in_linear_models_and_trees():
         np.testing.assert_array_equal(predictor.scores(table), predictor.scores(other))
         plain = fit(Recipe(model=family, metric="macro_f1"), table)
         assert np.abs(plain.scores(table) - plain.scores(other)).max() > 0.1
+
+
+def test_trees_turn_to_a_column_that_weighs_more():
+    values, labels = blobs(300, apart=1.5)
+    table = numbers_table(values, labels)
+    moved = {}
+    for weight in (0.02, 1, 5):
+        chosen = {"feature_weights": {"weights": {"x0": weight}, "learn": False}}
+        predictor = fit(Recipe(model="trees", metric="macro_f1", methods=[chosen]), table)
+        other = numbers_table(np.column_stack([np.zeros(300), values[:, 1:]]), labels)
+        moved[weight] = np.abs(predictor.scores(table) - predictor.scores(other)).mean()
+    assert moved[0.02] < 0.7 * moved[1] < moved[5]
 
 
 def test_feature_weights_are_refused_where_they_change_nothing():
