@@ -11,7 +11,7 @@ PROOF = Proof(
         Case(
             "mixed, 2,100 rows, two columns matter together",
             lambda seed: data.plain("mixed 3000", seed),
-            model={"tabular_network": {"epochs": 8}},
+            model={"tabular_network": {"epochs": 30}},
             methods=({"feature_attention": {"width": 32}},),
             seeds=3,
         ),
@@ -20,7 +20,7 @@ PROOF = Proof(
         Case(
             "breast cancer",
             lambda seed: data.plain("breast_cancer", seed),
-            model={"tabular_network": {"epochs": 8}},
+            model={"tabular_network": {"epochs": 30}},
             methods=({"feature_attention": {"width": 32}},),
             seeds=3,
         ),
