@@ -28,12 +28,12 @@ def rows_per_second(ranks: int, *, width: int, layers: int, steps: int, rows: in
     rows      of a step, over all processes
     settings  of the engine, such as parallel and precision
     """
-    own = {"batch_rows": rows, "steps": steps, "seed": seed, "threads": 1, "checkpoint_every": 0, "validate_every": 1}
-    job = {"width": width, "layers": layers, "rows": 4 * rows, "settings": {**own, "log_every": steps, **settings}}
+    own = {"batch_rows": rows, "steps": steps, "seed": seed, "threads": 1, "checkpoint_every": 0, "log_every": 1}
+    job = {"width": width, "layers": layers, "rows": 4 * rows, "settings": {**own, **settings}}
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{rank}.json" for rank in range(ranks)]
         _run([[sys.executable, "-m", "melior.proofs.speed", json.dumps(job), str(file)] for file in files])
-        seconds = max(float(json.loads(file.read_text())) for file in files)
+        seconds = float(json.loads(files[0].read_text()))
     return rows * (steps - BEFORE) / seconds
 
 
@@ -92,14 +92,14 @@ def main() -> None:
 
     marks: list[float] = []
 
-    def mark(_: Any) -> dict[str, float]:
-        """Called after each step."""
+    def mark(stage: str, done: float, total: float, note: str = "") -> None:
+        """Called on the first process after each step."""
         marks.append(perf_counter())
-        return {}
 
     with joined(60):
-        train(module, Source(), class_loss, Training(**job["settings"]), measure=mark)
-    file.write_text(json.dumps(marks[-1] - marks[BEFORE - 1]))
+        train(module, Source(), class_loss, Training(**job["settings"]), progress=mark)
+    if marks:
+        file.write_text(json.dumps(marks[-1] - marks[BEFORE - 1]))
 
 
 if __name__ == "__main__":
