@@ -32,19 +32,19 @@ PROOF = Proof(
     helps=(
         Case(
             f"the department of a review behind 100 words of a manual page; {WHAT}",
-            fetched(lambda seed: long_texts.hidden(seed, rows=400, words=100)),
+            fetched(lambda seed: long_texts.hidden(seed, rows=300, words=100)),
             model=MODEL,
             methods=({"chunking": {"windows": 8}},),
         ),
         Case(
             f"the same, the largest of each number over the windows; {WHAT}",
-            fetched(lambda seed: long_texts.hidden(seed, rows=400, words=100)),
+            fetched(lambda seed: long_texts.hidden(seed, rows=300, words=100)),
             model=MODEL,
             methods=({"chunking": {"windows": 8, "pooling": "max"}},),
         ),
         Case(
             f"reviews of more than 350 letters, recommended or not; {WHAT}",
-            fetched(lambda seed: long_texts.recommended(seed, rows=400)),
+            fetched(lambda seed: long_texts.recommended(seed, rows=300)),
             model=MODEL,
             methods=("chunking",),
         ),
