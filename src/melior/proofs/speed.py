@@ -6,7 +6,6 @@ thread. The first steps, in which processes find each other, do not count.
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,31 +30,22 @@ def rows_per_second(ranks: int, *, width: int, layers: int, steps: int, rows: in
     own = {"batch_rows": rows, "steps": steps, "seed": seed, "threads": 1, "checkpoint_every": 0, "log_every": 1}
     job = {"width": width, "layers": layers, "rows": 4 * rows, "settings": {**own, **settings}}
     with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{rank}.json" for rank in range(ranks)]
-        _run([[sys.executable, "-m", "melior.proofs.speed", json.dumps(job), str(file)] for file in files])
-        seconds = float(json.loads(files[0].read_text()))
+        file = Path(folder) / "seconds.json"
+        _run([json.dumps(job), str(file)], ranks)
+        seconds = float(json.loads(file.read_text()))
     return rows * (steps - BEFORE) / seconds
 
 
-def _run(commands: Sequence[Sequence[str]]) -> None:
-    """All at once, told of one another as torchrun tells."""
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        port = door.getsockname()[1]
-    running = []
-    for rank, command in enumerate(commands):
-        told: Job = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": len(commands), "LOCAL_WORLD_SIZE": len(commands)}
-        told |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
-        environment = {**os.environ, **{key: str(value) for key, value in told.items()}}
-        running.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
-    try:
-        said = [one.communicate(timeout=PATIENCE)[1] for one in running]
-    finally:
-        for one in running:
-            one.kill()
-    for one, text in zip(running, said, strict=True):
-        if one.returncode:
-            raise RuntimeError((text.strip() or "no message").splitlines()[-1])
+def _run(arguments: Sequence[str], ranks: int) -> None:
+    """As torchrun starts processes of one machine."""
+    started = (
+        ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}", "-m"] if ranks > 1 else ["-m"]
+    )
+    command = [sys.executable, *started, "melior.proofs.speed", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip() or "no message").splitlines()[-1])
 
 
 def main() -> None:
