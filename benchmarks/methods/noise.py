@@ -67,10 +67,23 @@ def settings_of(few: bool) -> dict[str, Any]:
     return {**NETWORK, "epochs": 3} if few else NETWORK
 
 
+def warmed() -> None:
+    """What is imported on first use, so that no fit pays for it."""
+    import cleanlab.classification
+    import sklearn.linear_model
+    import torch
+
+    import melior.networks.fitting
+    import melior.networks.fusion
+
+    assert all((cleanlab, sklearn, torch, melior))
+
+
 def ours(name: str, way: str, seed: int, few: bool) -> dict[str, Any]:
     from melior.recipe import Choice, Recipe
     from melior.trials.fit import fit
 
+    warmed()
     rows, rate = rows_of(name, seed, few)
     family, methods = OURS[way]
     model = Choice(name=family, settings=settings_of(few) if family == "tabular_network" else {})
@@ -85,6 +98,7 @@ def peer(name: str, way: str, seed: int, few: bool) -> dict[str, Any]:
     from melior.models.linear import Linear
     from melior.models.tabular_network import TabularNetwork
 
+    warmed()
     rows, rate = rows_of(name, seed, few)
     model: Any = Linear() if way.startswith("cleanlab") else TabularNetwork(**settings_of(few))
     begun = time.perf_counter()
