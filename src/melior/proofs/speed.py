@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 Job = dict[str, Any]
 PATIENCE = 300  # seconds
 BEFORE = 4  # steps that do not count
-CLASSES = 4
+FEATURES, CLASSES = 64, 4
 
 
 def rows_per_second(ranks: int, *, width: int, layers: int, steps: int, rows: int, seed: int, **settings: Any) -> float:
@@ -63,11 +62,11 @@ def main() -> None:
     job, file = json.loads(sys.argv[1]), Path(sys.argv[2])
     torch.set_num_threads(1)
     torch.manual_seed(job["settings"]["seed"])
-    sizes = [64, *[job["width"]] * job["layers"]]
-    inner = [part for pair in pairwise(sizes) for part in (nn.Linear(*pair), nn.GELU())]
-    module = nn.Sequential(*inner, nn.Linear(sizes[-1], CLASSES))
+    width = job["width"]
+    blocks = nn.Sequential(*(nn.Sequential(nn.Linear(width, width), nn.GELU()) for _ in range(job["layers"])))
+    module = nn.Sequential(nn.Linear(FEATURES, width), blocks, nn.Linear(width, CLASSES))
     random = np.random.default_rng(job["settings"]["seed"])
-    values = torch.tensor(random.normal(size=(job["rows"], 64)), dtype=torch.float32)
+    values = torch.tensor(random.normal(size=(job["rows"], FEATURES)), dtype=torch.float32)
     answers = values[:, :CLASSES].argmax(1)
 
     class Source:

@@ -7,6 +7,7 @@ from melior.proofs import data
 from melior.proofs._base import Case, Given, Proof
 from melior.proofs.sources import CACHE, MINILM, minilm_folder
 
+ENCODER = {"text_encoder": {"longest": 96}}
 PRETRAINED = {"transfer_learning": {"source": str(CACHE / MINILM[0].replace("==", "-"))}}
 
 
@@ -26,7 +27,7 @@ PROOF = Proof(
         Case(
             "120 reviews, an encoder from nothing beside a pretrained one",
             lambda seed: reviews(seed, 120),
-            model="text_encoder",
+            model=ENCODER,
             methods=(PRETRAINED,),
             metric="roc_auc",
             seeds=3,
@@ -34,7 +35,7 @@ PROOF = Proof(
         Case(
             "120 reviews, words alone beside a pretrained encoder",
             lambda seed: reviews(seed, 120),
-            model="text_encoder",
+            model=ENCODER,
             baseline_model="linear",
             methods=(PRETRAINED,),
             metric="roc_auc",
@@ -45,7 +46,7 @@ PROOF = Proof(
         Case(
             "1,200 reviews, words alone beside a pretrained encoder",
             lambda seed: reviews(seed, 1200),
-            model="text_encoder",
+            model=ENCODER,
             baseline_model="linear",
             methods=(PRETRAINED,),
             metric="roc_auc",
