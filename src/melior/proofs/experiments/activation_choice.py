@@ -1,5 +1,5 @@
 """What activation_choice is worth: twenty layers of sigmoids let no gradient through and learn nothing; units that do
-not saturate mend that. In two layers sigmoids learn, if slowly, and between units that do not saturate nothing is won."""
+not saturate mend that. In two layers sigmoids learn, if slowly; between units that do not saturate little is won."""
 
 from typing import Any
 
