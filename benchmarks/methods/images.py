@@ -150,10 +150,10 @@ def labels(seed: int, each: int, epochs: int) -> dict[str, Any]:
         model = {"image_network": {"epochs": epochs}}
         recipe = Recipe.checked({"model": model, "methods": methods, "metric": "accuracy", "seed": seed})
         predictor: Any = fit(recipe, given.train)
-        matrix, network = predictor.scorer.encoding.transform(given.test), predictor.scorer.model.network()
+        matrix, network = predictor.scorer.encoding.transform(given.test), predictor.scorer.model.network().float()
         (name,) = matrix.parts
         pictures = torch.from_numpy(matrix.parts[name].pictures(np.arange(matrix.rows)))
-        values = torch.from_numpy(np.asarray(matrix.dense(), dtype=np.float64))
+        values = torch.from_numpy(np.asarray(matrix.dense(), dtype=np.float32))
         for what, settings in LABELS.items():
             ranges = Ranges(**ImageAugmentation(**settings).model_dump(exclude={"mixup", "cutmix"}))
             right = []
