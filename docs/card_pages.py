@@ -10,6 +10,7 @@ from melior.questions.cards import Card, CardCase, cards, cards_of
 
 Link = Callable[[str], str]
 FOUND = {"better": "helps", "worse": "harms", "not shown": "no effect shown"}
+NO_EFFECT = "**No effect was shown anywhere.**"
 MARK = {"better": "●", "worse": "✕", "not shown": "○"}
 COLOUR = {"better": "#2e8b57", "worse": "#c0392b", "not shown": "#b8860b"}
 WIDTH, LEFT, RIGHT, STEP = 720, 230, 560, 26
@@ -113,7 +114,7 @@ def card_part(card: Card, say: English) -> str:
     )
     lines = [f"### {card.name}", table(headings, rows, say), made]
     if not card.proved:
-        lines.insert(2, say("**No effect was shown anywhere.**"))
+        lines.insert(2, say(NO_EFFECT))
     return "\n\n".join(lines)
 
 
@@ -151,6 +152,20 @@ def _surest(card: Card) -> tuple[bool, float]:
     """Proved first; then by how far the interval of the best case lies from 0, in widths of it."""
     case = card.best
     return card.proved, case.low / max(case.high - case.low, 1e-9)
+
+
+def foretold(say: English) -> None:
+    """Says what pages will say once cards are there that are not yet: their Chinese is no leftover."""
+    from melior.proofs.one import cases_of, proof_of
+    from melior.proofs.prove import names
+
+    for said in (*FOUND.values(), NO_EFFECT, "–"):
+        say(said)
+    for name in names():
+        for case, _ in cases_of(proof_of(name)):
+            say(case.name, f"card {name}")
+            if case.unit and not case.unit.replace("_", "").isalnum():
+                say(case.unit, "card measures")
 
 
 # ---- the plot

@@ -451,6 +451,7 @@ def made_whole(english: English, chinese: English) -> Iterable[tuple[str, str]]:
             yield f"{folder}/{one.n}.md", text
         if found := card_pages.of_question(one):
             yield f"img/questions/{one.n}.svg", card_pages.plot(found)
+    card_pages.foretold(chinese)
 
 
 def renewed(page: Path, say: English) -> str:

@@ -1,7 +1,7 @@
-"""One side of one seed of a case, in a process of its own: `python -m melior.proofs.one NAME CASE SEED SIDE FILE`.
+"""One side of a case, in a process of its own: `python -m melior.proofs.one NAME CASE SIDE FOLDER SEED ...`.
 
-FILE gets what it gave: scores, answers and truth of the clean rows, or a figure; seconds of the fit and the most memory
-that the process held.
+A file a seed is written as soon as it is done: scores, answers and truth of the clean rows, or a figure; seconds of the
+fit, and the most memory that the process has held so far. Files that are there already are left alone.
 """
 
 import sys
@@ -56,16 +56,25 @@ def side(case: Case, seed: int, changed: bool) -> dict[str, Any]:
     }
 
 
+def place(folder: Path, number: int, seed: int, side: str) -> Path:
+    """The file of one seed of one side."""
+    return folder / f"{number}-{seed}-{side}.npz"
+
+
 def main() -> None:
     import resource
 
-    name, number, seed, changed, out = sys.argv[1:]
+    name, number, changed, folder, *seeds = sys.argv[1:]
     case, _ = cases_of(proof_of(name))[int(number)]
-    found = side(case, int(seed), changed == "changed")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    aside = Path(f"{out}.aside.npz")
-    np.savez(aside, mib=np.array(peak), **found)
-    aside.replace(out)
+    for seed in map(int, seeds):
+        out = place(Path(folder), int(number), seed, changed)
+        if out.exists():
+            continue
+        found = side(case, seed, changed == "changed")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+        aside = out.with_suffix(".aside.npz")
+        np.savez(aside, mib=np.array(peak), **found)
+        aside.replace(out)
 
 
 if __name__ == "__main__":

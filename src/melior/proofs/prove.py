@@ -1,6 +1,6 @@
 """Runs the experiment of an answer and writes its card.
 
-Each seed of a case is fitted twice, with the change and without it, side by side in two processes of one thread each,
+The seeds of a case are fitted with the change and without it, side by side in two processes of one thread each,
 so that what else the machine does weighs on both. Finished sides are kept: an interrupted experiment goes on.
 """
 
@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -28,7 +28,7 @@ from melior.metrics import metric as metric_of
 from melior.progress import Progress, silent
 from melior.proofs import experiments
 from melior.proofs._base import Case
-from melior.proofs.one import cases_of, proof_of
+from melior.proofs.one import cases_of, place, proof_of
 from melior.proofs.sources import CACHE
 from melior.questions.cards import Card, CardCase, Found
 from melior.storage import write_atomic
@@ -36,7 +36,9 @@ from melior.trials.judge import Scored, compare
 
 LIBRARIES = ("melior", "numpy", "scikit-learn", "lightgbm", "torch", "transformers")
 ROOT = Path(__file__).resolve().parents[1]  # the package
-PATIENCE = 1800  # seconds of one side
+PATIENCE = 600  # seconds of one side of a seed
+LOOK = 1.0  # seconds between two looks at how far it is
+SIDES = ("plain", "changed")
 
 
 def names() -> tuple[str, ...]:
@@ -58,15 +60,16 @@ def prove(name: str, *, out: Path, seeds: int | None = None, progress: Progress 
         raise UserError(f"there is no experiment {name!r}; there are {', '.join(names())}.")
     proof = proof_of(name)
     cases = cases_of(proof)
-    total = sum(seeds or case.seeds for case, _ in cases)
+    total = sum(2 * (seeds or case.seeds) for case, _ in cases)
     done, found = 0, []
     for number, (case, helps) in enumerate(cases):
-        sides = []
-        for seed in range(seeds or case.seeds):
-            progress(name, done, total, f"{case.name}, seed {seed + 1}")
-            sides.append(_both(name, number, seed))
-            done += 1
-        found.append(judged(case, helps, sides))
+        count = seeds or case.seeds
+
+        def tell(finished: int, before: int = done, case: Case = case) -> None:
+            progress(name, before + finished, total, case.name)
+
+        found.append(judged(case, helps, _both(name, number, case, count, tell)))
+        done += 2 * count
     card = Card(
         name,
         proof.question,
@@ -82,35 +85,51 @@ def prove(name: str, *, out: Path, seeds: int | None = None, progress: Progress 
     return card
 
 
-def _both(name: str, number: int, seed: int) -> list[dict[str, Any]]:
-    """What one seed gives without the change and with it."""
+def _both(name: str, number: int, case: Case, seeds: int, tell: Callable[[int], None]) -> list[list[dict[str, Any]]]:
+    """For each seed what comes without the change and with it: side by side where rows are fitted, one after the other
+    where a figure is measured, which may need all of the machine."""
     folder = CACHE / "proofs" / f"{name}-{digest_of(name)}-{_code()}"
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{number}-{seed}-{side}.npz" for side in ("plain", "changed")]
+    files = [[place(folder, number, seed, side) for side in SIDES] for seed in range(seeds)]
+    turns = [SIDES] if case.figure is None else [(side,) for side in SIDES]
+    for turn in turns:
+        _run(name, number, turn, folder, seeds, lambda: tell(sum(file.exists() for pair in files for file in pair)))
+    return [[dict(np.load(file)) for file in pair] for pair in files]
+
+
+def _run(name: str, number: int, sides: Sequence[str], folder: Path, seeds: int, tell: Callable[[], None]) -> None:
     # the package that runs here, wherever it lies
     paths = [str(ROOT.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     around = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "0"}
+    wanted = [str(seed) for seed in range(seeds)]
     begun = [
-        (file, subprocess.Popen(
-            [sys.executable, "-m", "melior.proofs.one", name, str(number), str(seed), side, str(file)],
+        subprocess.Popen(
+            [sys.executable, "-m", "melior.proofs.one", name, str(number), side, str(folder), *wanted],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=around,
-        ))
-        for file, side in zip(files, ("plain", "changed"), strict=True)
-        if not file.exists()
+        )
+        for side in sides
+        if not all(place(folder, number, seed, side).exists() for seed in range(seeds))
     ]  # fmt: skip
+    ends = time.monotonic() + PATIENCE * seeds
     try:
-        for _, process in begun:
-            _, said = process.communicate(timeout=PATIENCE)
+        for process in begun:
+            said = None
+            while said is None:
+                tell()
+                try:
+                    said = process.communicate(timeout=LOOK)[1]
+                except subprocess.TimeoutExpired:
+                    if time.monotonic() > ends:
+                        late = f"not done in {PATIENCE * seeds:,} s; make it smaller"
+                        raise UserError(f"{name}, case {number + 1}: {late}.") from None
             if process.returncode:
                 last = (said.strip() or "it said nothing").splitlines()[-1]
-                raise UserError(f"{name}, case {number + 1}, seed {seed}: {last}")
-    except subprocess.TimeoutExpired:
-        raise UserError(f"{name}, case {number + 1}, seed {seed}: not done in {PATIENCE} s; make it smaller.") from None
+                raise UserError(f"{name}, case {number + 1}: {last}")
     finally:
-        for _, process in begun:
+        for process in begun:
             with suppress(ProcessLookupError):
                 process.kill()
-    return [dict(np.load(file)) for file in files]
+                process.wait()
 
 
 def judged(case: Case, helps: bool, sides: list[list[dict[str, Any]]]) -> CardCase:
@@ -136,7 +155,7 @@ def judged(case: Case, helps: bool, sides: list[list[dict[str, Any]]]) -> CardCa
         baseline=round(baseline, 6), changed=round(changed, 6),
         effect=round(effect, 6), low=round(low, 6), high=round(high, 6), found=verdict,
         seconds=(round(seconds[0], 3), round(seconds[1], 3)) if timed else None,
-        mib=(round(mib[0], 1), round(mib[1], 1)),
+        mib=(round(mib[0], 1), round(mib[1], 1)) if timed else None,
     )  # fmt: skip
 
 
