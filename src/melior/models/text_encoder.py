@@ -217,7 +217,8 @@ class TextEncoder(PretrainedNetwork):
     def row_seconds(self, table: Table) -> float:
         lengths = [table.column(name).str.len_chars().fill_null(0).to_numpy() for name in table.of_kind("text")]
         letters = sum(float(one.mean()) for one in lengths if len(one))
-        tokens = min(letters / LETTERS + 1, self.limit())
+        most = self.longest if self.window is None else self.window * self.windows  # no model is loaded to know it
+        tokens = min(letters / LETTERS + 1, most)
         if self.window is not None and tokens > self.window:
             tokens /= 1 - self.overlap  # what two windows share is computed twice
         if self.source:

@@ -29,7 +29,9 @@ from melior.testing.promises import (
 )
 from melior.trials.fit import Fitting, Shared, fit
 
-ABILITIES = {"row_weights", "l1_penalty", "l2_penalty", "early_stopping", "transfer_learning"}
+ABILITIES = {
+    "row_weights", "l1_penalty", "l2_penalty", "early_stopping", "transfer_learning", "going_on", "feature_weights",
+}  # fmt: skip
 
 
 class ModelSuite:
