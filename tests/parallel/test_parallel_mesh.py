@@ -3,6 +3,8 @@
 What takes two axes and is quick stands in `test_parallel_pipeline.py`.
 """
 
+import os
+
 import numpy as np
 import pytest
 from stage_cases import alone, case, is_the_same, run
@@ -89,6 +91,7 @@ def test_what_does_not_go_together_is_refused_by_one_sentence(four, name):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif((os.cpu_count() or 1) < 4, reason="eight processes need four cores")
 def test_eight_ranks_along_three_axes_give_the_answer_of_one_process(tmp_path):
     cases = [once(name, *rest) for name, rest in EIGHT.items()]
     one, several = run(1, [alone(each) for each in cases], tmp_path), run(8, cases, tmp_path, 1200)
