@@ -11,6 +11,7 @@ from melior.data.table import Table
 from melior.features._base import Matrix
 from melior.features.weighting import FeatureScale, learned_weights, mutual_information, variance_explained
 from melior.methods._base import methods
+from melior.methods._encoded import Encoded
 from melior.methods._encoded_rows import between_rows, lengthened, matrix_space
 from melior.methods._rows import row_space
 from melior.methods.balanced_ensemble import BalancedEnsemble, m2_weights
@@ -52,7 +53,9 @@ def test_new_encoded_rows_lie_between_two_rows_of_the_class(sparse):
     values, labels = blobs()
     values = np.abs(values) * (values > 0)
     given = Matrix(csr_matrix(values) if sparse else values, list("abc"), list("abc"))
-    made, answers, weights = lengthened(given, labels, np.arange(1.0, 201.0), 2, 1.0, 5, 0)
+    rows = Encoded(given, labels, np.arange(1.0, 201.0))
+    found = lengthened(rows, np.random.default_rng(0), ratio=1.0, k=5)
+    made, answers, weights = found.matrix, found.labels, found.weights
     assert issparse(made.values) == sparse
     counts = np.bincount(answers)
     assert counts[0] == counts[1] == (labels == 0).sum()

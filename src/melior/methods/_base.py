@@ -16,20 +16,14 @@ from melior.data.language import Row
 from melior.data.table import Floats, Labels, Table
 from melior.errors import UserError
 from melior.features._base import MatrixStep, TableStep
+from melior.methods._acting import INSIDE, Acting
 from melior.models._base import FitContext, Learner, Model
 from melior.predictor import Predictor
 from melior.recipe import Choice, Recipe, sentence
 from melior.registry import discover, snake
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from melior.engine.lessons import Moment, Run
-    from melior.engine.problem import Batch
     from melior.methods._done import Done
-    from melior.networks.teaching import Known, RowLoss
-
-INSIDE = ("network", "batch", "loss", "forward")  # hooks inside the training of a network
 
 
 class HeldOut(Protocol):
@@ -52,7 +46,7 @@ class HeldOut(Protocol):
     def metric(self) -> str: ...
 
 
-class Method(BaseModel, ABC):
+class Method(BaseModel, Acting, ABC):
     """Base of every method. Its fields are its settings; a subclass overrides the hooks it needs and nothing else.
 
     treats     the symptoms that it can help with
@@ -143,33 +137,6 @@ class Method(BaseModel, ABC):
     def learner(self, learner: Learner) -> Learner:
         """Wraps fitting: bagging, boosting, stacking."""
         return learner
-
-    # ---- inside the training of a network; tensors and modules are torch's, so torch is imported inside
-
-    def network(self, network: "nn.Module", known: "Known") -> "nn.Module":
-        """The network that is trained in place of the one that was built; `finished` gives that one back."""
-        return network
-
-    def finished(self, network: "nn.Module") -> "nn.Module":
-        """Of what `network` gave, once it is trained, the network to keep: built as ever, with the weights learned."""
-        return network
-
-    def batch(self, batch: "Batch", moment: "Moment") -> "Batch":
-        """Another batch in its place, drawn from `moment.random` alone; on the CPU, maybe on another thread."""
-        return batch
-
-    def loss(self, loss: "RowLoss", known: "Known") -> "RowLoss":
-        """(logits, labels) to the loss of each row. Labels are class numbers (rows,), or shares (rows, classes) where
-        a `batch` hook mixes rows. Rows put aside to stop early are judged by the usual loss."""
-        return loss
-
-    def forward(self, run: "Run", network: "nn.Module", batch: "Batch", moment: "Moment") -> "tuple[Tensor, Tensor]":
-        """The sum of a batch's losses and how much counts, with as many passes through `run` as it needs."""
-        return run(batch)
-
-    def acts(self) -> frozenset[str]:
-        """The hooks inside training that are not the identity."""
-        return frozenset(name for name in INSIDE if getattr(type(self), name) is not getattr(Method, name))
 
     @property
     def told(self) -> str:

@@ -49,11 +49,7 @@ class ChangedLearner:
         rows = Encoded(matrix, labels, train.weights)
         for number, change in enumerate(self.changes):
             rows = change(rows, np.random.default_rng([context.seed, 90, number]))
-        how = {"seed": context.seed, "threads": context.threads}
-        if train.multilabel:
-            return FamilyScorer(encoding, inner.model.fit_labels(rows.matrix, rows.labels, rows.weights, **how))
-        fitted = inner.model.fit(rows.matrix, rows.labels, rows.weights, len(train.classes), **how)
-        return FamilyScorer(encoding, fitted)
+        return FamilyScorer(encoding, inner.fit_encoded(rows.matrix, rows.labels, rows.weights, context))
 
 
 def changed(learner: Learner, change: Change) -> ChangedLearner:
@@ -61,7 +57,10 @@ def changed(learner: Learner, change: Change) -> ChangedLearner:
     if isinstance(learner, ChangedLearner):
         return ChangedLearner(learner.inner, (*learner.changes, change))
     if not isinstance(learner, FamilyLearner):
-        raise UserError("encoded rows can be changed for a single family alone.")
+        raise UserError(
+            "methods: encoded rows can be changed for a single family alone, and another method wraps it; take one of "
+            "the two out."
+        )
     return ChangedLearner(learner, (change,))
 
 

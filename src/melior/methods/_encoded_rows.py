@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix, diags, issparse, vstack
 
-from melior.data.table import Floats, Labels, Rows
+from melior.data.table import Floats, Rows
 from melior.features._base import Matrix
 from melior.features.reduction import truncated_directions
+from melior.methods._encoded import Encoded
 from melior.methods._sampling import commonest_of_neighbours, dealt, missing_rows, smote_pairs
-from melior.models._base import FamilyLearner, FamilyScorer, FitContext
-from melior.predictor import Scorer
 
 DIMENSIONS = 32  # in which neighbours are looked for where the matrix is sparse or wide
 WIDE = 64
@@ -93,18 +92,16 @@ def between_rows(matrix: Matrix, seeds: Rows, mates: Rows, shares: Floats, neigh
     return replace(matrix, values=made.tocsr() if matrix.sparse else made)
 
 
-def lengthened(
-    matrix: Matrix, labels: Labels, weights: Floats | None, classes: int, ratio: float, k: int, seed: int
-) -> tuple[Matrix, Labels, Floats | None]:
+def lengthened(rows: Encoded, random: np.random.Generator, *, ratio: float, k: int) -> Encoded:
     """The encoded rows and new ones, until every class has `ratio` times the rows of the largest: SMOTE on the matrix.
 
-    labels (rows,); weights (rows,) or None, a new row has its seed's. A class of one row gets copies.
-    Chawla et al., SMOTE, JAIR 2002.
+    A new row has the weight of its seed. A class of one row gets copies. Chawla et al., SMOTE, JAIR 2002.
     """
-    random = np.random.default_rng([seed, 65])
+    matrix, labels, weights = rows.matrix, rows.labels, rows.weights
+    seed = int(random.integers(2**31))
     space: Floats | None = None
     values, answers, counts = [matrix.values], [labels], [weights]
-    for number, count in enumerate(missing_rows(labels, classes, ratio)):
+    for number, count in enumerate(missing_rows(labels, int(labels.max(initial=0)) + 1, ratio)):
         if not count:
             continue
         inside = np.flatnonzero(labels == number)
@@ -120,19 +117,4 @@ def lengthened(
         counts.append(None if weights is None else weights[seeds])
     joined = vstack(values, format="csr") if matrix.sparse else np.concatenate(values)
     whole = None if weights is None else np.concatenate([one for one in counts if one is not None])
-    return replace(matrix, values=joined), np.concatenate(answers), whole
-
-
-class LengthenedLearner:
-    """Fits a family on its encoded rows and new ones between them."""
-
-    def __init__(self, inner: FamilyLearner, ratio: float, neighbours: int) -> None:
-        self.inner, self.ratio, self.neighbours = inner, ratio, neighbours
-
-    def fit(self, train: Any, context: FitContext) -> Scorer:
-        inner = self.inner
-        encoding, matrix = context.encode(train, inner.model, inner.table_steps, inner.matrix_steps)
-        labels, classes = train.given_labels(), len(train.classes)
-        made = lengthened(matrix, labels, train.weights, classes, self.ratio, self.neighbours, context.seed)
-        fitted = inner.model.fit(*made, classes, seed=context.seed, threads=context.threads)
-        return FamilyScorer(encoding, fitted)
+    return Encoded(replace(matrix, values=joined), np.concatenate(answers), whole)

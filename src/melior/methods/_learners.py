@@ -1,7 +1,10 @@
-"""What methods share that fit the recipe's family in another way: it must be the family itself that they wrap."""
+"""What methods share that fit the recipe's family in another way, or others beside it."""
 
+from collections.abc import Sequence
+
+from melior.data.table import Table
 from melior.errors import UserError
-from melior.models._base import FamilyLearner, Learner
+from melior.models._base import FamilyLearner, FitContext, Learner
 from melior.recipe import Recipe
 
 # of these one at a time can decide how a family is fitted
@@ -21,3 +24,21 @@ def the_family(learner: Learner, name: str) -> FamilyLearner:
     if not isinstance(learner, FamilyLearner):
         raise UserError(f"methods.{name} fits the recipe's family itself; take out the other method that does.")
     return learner
+
+
+def others(inner: Learner, families: Sequence[str], train: Table, context: FitContext) -> list[Learner]:
+    """A learner of each of these families but the inner one's own; those that are not installed, or cannot read the
+    table, are left out."""
+    own = getattr(getattr(inner, "model", None), "name", None)
+    found: list[Learner] = []
+    for family in families:
+        if family == own:
+            continue
+        try:
+            learner = context.family(family)
+        except UserError:
+            continue  # a family that is not installed
+        model = getattr(learner, "model", None)
+        if model is None or model.unsuitable(train) is None:
+            found.append(learner)
+    return found

@@ -7,8 +7,9 @@ import numpy as np
 from pydantic import Field
 
 from melior.data.table import Floats, Labels, Table
+from melior.methods._acting import Acting
 from melior.methods._base import Method
-from melior.methods._inside import Acting, TeachingLearner, family_of, taught
+from melior.methods._inside import TeachingLearner, family_of, taught
 from melior.methods._networks import untrained
 from melior.methods._noise import KeptRows, confident_joint, kept_classes
 from melior.methods._rows import Mask
@@ -75,7 +76,7 @@ class Pace(Acting):
     now: Now = field(default_factory=Now, compare=False, repr=False)
 
     @property
-    def told(self) -> str:  # type: ignore[override]
+    def told(self) -> str:
         return repr(self)
 
     def network(self, network: "nn.Module", known: "Known") -> "nn.Module":

@@ -7,8 +7,9 @@ import numpy as np
 from pydantic import Field
 
 from melior.data.table import Floats, Labels, Rows, Table
+from melior.methods._acting import Acting
 from melior.methods._base import Method
-from melior.methods._inside import Acting, TeachingLearner, taught
+from melior.methods._inside import TeachingLearner, taught
 from melior.methods._networks import untrained
 from melior.methods._noise import find_true_classes
 from melior.methods.label_cleaning import too_few_rows
@@ -86,7 +87,7 @@ class CorrectedLoss(Acting):
     matrix: tuple[tuple[float, ...], ...]
 
     @property
-    def told(self) -> str:  # type: ignore[override]
+    def told(self) -> str:
         return repr(self)
 
     def loss(self, loss: "RowLoss", known: "Known") -> "RowLoss":

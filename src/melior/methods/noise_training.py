@@ -8,8 +8,9 @@ import polars as pl
 from pydantic import Field
 
 from melior.data.table import Floats, Table
+from melior.methods._acting import Acting
 from melior.methods._base import Method
-from melior.methods._inside import Acting, family_of
+from melior.methods._inside import family_of
 from melior.methods._networks import untrained
 from melior.models._base import FitContext, Model
 from melior.recipe import Recipe
@@ -65,7 +66,7 @@ class Noise(Acting):
     places: Places = field(default_factory=Places, compare=False, repr=False)
 
     @property
-    def told(self) -> str:  # type: ignore[override]
+    def told(self) -> str:
         return repr(self)
 
     def network(self, network: "nn.Module", known: "Known") -> "nn.Module":

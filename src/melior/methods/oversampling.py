@@ -1,5 +1,6 @@
 """Oversampling: more rows of the rare classes, as copies or as new rows between a row and one of its neighbours."""
 
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -7,12 +8,12 @@ import polars as pl
 from pydantic import Field
 
 from melior.data.table import Rows, Table
-from melior.errors import UserError
 from melior.methods._base import Method
-from melior.methods._encoded_rows import LengthenedLearner
+from melior.methods._encoded import changed
+from melior.methods._encoded_rows import lengthened
 from melior.methods._rows import mixed_space
 from melior.methods._sampling import between, commonest_of_neighbours, dealt, missing_rows, smote_pairs
-from melior.models._base import FamilyLearner, FitContext, Learner, Model
+from melior.models._base import FitContext, Learner, Model
 from melior.recipe import Recipe
 
 
@@ -51,12 +52,7 @@ class Oversampling(Method):
     def learner(self, learner: Learner) -> Learner:
         if self.kind != "embedded":
             return learner
-        if not isinstance(learner, FamilyLearner):
-            raise UserError(
-                "methods.oversampling cannot be used here: kind: embedded makes rows for one family and something "
-                "wraps it already; use kind: copies."
-            )
-        return LengthenedLearner(learner, self.ratio, self.neighbours)
+        return changed(learner, partial(lengthened, ratio=self.ratio, k=self.neighbours))
 
     def rows(self, train: Table, context: FitContext) -> Table:
         if self.kind == "embedded":

@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import Field
 
 from melior.data.table import Floats, Labels, Table
-from melior.errors import UserError
 from melior.methods._base import Method
+from melior.methods._learners import others
 from melior.models._base import AverageScorer, FitContext, Learner
 from melior.predictor import Scorer
 
@@ -69,7 +69,7 @@ class StackedLearner:
         self.inner, self.families, self.kind, self.penalty = inner, families, kind, penalty
 
     def fit(self, train: Table, context: FitContext) -> Scorer:
-        members = [self.inner, *self._others(train, context)]
+        members = [self.inner, *others(self.inner, self.families, train, context)]
         fitted = [member.fit(train, context.reseeded(number)) for number, member in enumerate(members)]
         labels = train.given_labels()
         counts = np.bincount(labels)
@@ -77,21 +77,6 @@ class StackedLearner:
             return AverageScorer(fitted)
         logs = np.stack([log_of(context.out_of_fold(member, train)) for member in members])
         return StackScorer(fitted, *fit_stack(logs, labels, train.row_weights(), self.penalty))
-
-    def _others(self, train: Table, context: FitContext) -> list[Learner]:
-        own = getattr(getattr(self.inner, "model", None), "name", None)
-        others: list[Learner] = []
-        for family in self.families:
-            if family == own:
-                continue
-            try:
-                learner = context.family(family)
-            except UserError:
-                continue  # a family that is not installed
-            model = getattr(learner, "model", None)
-            if model is None or model.unsuitable(train) is None:
-                others.append(learner)
-        return others
 
 
 class Stacking(Method):

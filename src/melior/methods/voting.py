@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import Field
 
 from melior.data.table import Floats, Labels, Table
-from melior.errors import UserError
 from melior.methods._base import Method
+from melior.methods._learners import others
 from melior.models._base import FitContext, Learner
 from melior.predictor import Scorer
 
@@ -62,7 +62,7 @@ class VotingLearner:
         self.inner, self.families, self.kind, self.weights = inner, families, kind, weights
 
     def fit(self, train: Table, context: FitContext) -> Scorer:
-        members = [self.inner, *self._others(train, context)]
+        members = [self.inner, *others(self.inner, self.families, train, context)]
         fitted = [member.fit(train, context.reseeded(number)) for number, member in enumerate(members)]
         shares = np.full(len(members), 1 / len(members))
         if self.weights == "held_out" and len(members) > 1:
@@ -80,21 +80,6 @@ class VotingLearner:
             right = context.out_of_fold(member, train).argmax(axis=1) == labels
             found.append(np.mean([np.average(right[own], weights=weights[own]) for own in _classes(labels)]))
         return np.array(found)
-
-    def _others(self, train: Table, context: FitContext) -> list[Learner]:
-        own = getattr(getattr(self.inner, "model", None), "name", None)
-        others: list[Learner] = []
-        for family in self.families:
-            if family == own:
-                continue
-            try:
-                learner = context.family(family)
-            except UserError:
-                continue  # a family that is not installed
-            model = getattr(learner, "model", None)
-            if model is None or model.unsuitable(train) is None:
-                others.append(learner)
-        return others
 
 
 def _classes(labels: Labels) -> list[Any]:

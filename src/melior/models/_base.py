@@ -286,12 +286,17 @@ class FamilyLearner:
 
     def fit(self, train: Table, context: FitContext) -> Scorer:
         encoding, matrix = context.encode(train, self.model, self.table_steps, self.matrix_steps)
+        labels = train.given_label_matrix() if train.multilabel else train.given_labels()
+        return FamilyScorer(encoding, self.fit_encoded(matrix, labels, train.weights, context))
+
+    def fit_encoded(
+        self, matrix: Matrix, labels: NDArray[Any], weights: Floats | None, context: FitContext
+    ) -> MatrixScorer:
+        """The family on encoded rows; labels (rows,), or (rows, labels) of 0 and 1 where rows have several."""
         how = {"seed": context.seed, "threads": context.threads}
-        if train.multilabel:
-            labels = train.given_label_matrix()
-            return FamilyScorer(encoding, self.model.fit_labels(matrix, labels, train.weights, **how))
-        fitted = self.model.fit(matrix, train.given_labels(), train.weights, len(train.classes), **how)
-        return FamilyScorer(encoding, fitted)
+        if labels.ndim == 2:
+            return self.model.fit_labels(matrix, labels, weights, **how)
+        return self.model.fit(matrix, labels, weights, len(context.classes), **how)
 
 
 @cache
