@@ -18,11 +18,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from melior.proofs.machine import installed, processor, system
+from melior.trials.threads import cores
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -47,30 +49,15 @@ def hardware() -> dict[str, Any]:
     """The machine and the versions, without its name or any path."""
     return {
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "load_at_start": round(os.getloadavg()[0], 1),
-        "system": f"{platform.system()} {platform.machine()}",
+        "system": system(),
         "python": platform.python_version(),
-        "libraries": {name: found for name in LIBRARIES if (found := installed(name))},
+        "libraries": installed(*LIBRARIES),
         "code": code(),
         "date": time.strftime("%Y-%m-%d"),
     }
-
-
-def processor() -> str:
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return found.group(1).strip() if found else platform.processor() or "unknown"
-
-
-def installed(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def code() -> str:

@@ -19,20 +19,10 @@ WIDTH, LEFT, RIGHT, STEP = 720, 230, 560, 26
 # ---- figures
 
 
-def figure(value: float, case: CardCase) -> str:
-    if case.percent:
-        return f"{value:.3f}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def signed(value: float, case: CardCase) -> str:
-    return ("+" if value >= 0 else "−") + figure(abs(value), case)
-
-
 def both(case: CardCase, say: English) -> str:
     """The measure without the change and with it. Metrics keep their names; units are words."""
     name = case.measure if case.measure.replace("_", "").isalnum() else say(case.measure, "card measures")
-    return f"{name} {figure(case.baseline, case)} → {figure(case.changed, case)}"
+    return f"{name} {case.from_to}"
 
 
 def times(case: CardCase, say: English) -> str:
@@ -98,7 +88,7 @@ def card_part(card: Card, say: English) -> str:
             name,
             change or say("–"),
             both(case, say),
-            f"{signed(case.effect, case)} [{signed(case.low, case)}, {signed(case.high, case)}]",
+            case.better_by,
             times(case, say),
             f"{MARK[case.found]} {say(FOUND[case.found])}",
         ))  # fmt: skip
@@ -137,7 +127,7 @@ def choosing(symptoms: dict[str, list[str]], say: English, link: Link) -> str:
                 link(card.name),
                 plain(say(case.name, f"card {card.name}")),
                 both(case, say),
-                f"{signed(case.effect, case)} [{signed(case.low, case)}, {signed(case.high, case)}]",
+                case.better_by,
                 times(case, say),
                 f"{MARK[case.found]} {say(FOUND[case.found])}",
             ))  # fmt: skip
@@ -202,7 +192,7 @@ def plot(found: Iterable[Card]) -> str:
             )
             full, at = colour if case.found == "better" else "none", f"{x(case.effect):.1f}"
             marks.append(f'<circle cx="{at}" cy="{middle}" r="4.5" fill="{full}" stroke="{colour}" stroke-width="2"/>')
-            said = f"{signed(case.effect, case)} [{signed(case.low, case)}, {signed(case.high, case)}]"
+            said = case.better_by
             marks.append(_text(RIGHT + 12, middle + 4, said, "value"))
             y += STEP
         y += 12

@@ -7,19 +7,6 @@ COLOURS = {"better": "green", "worse": "red", "not shown": "yellow"}
 MARKS = {"better": "●", "worse": "✕", "not shown": "○"}
 
 
-def figure(value: float, case: CardCase) -> str:
-    """A value of a case as people read it."""
-    if case.percent:
-        return f"{value:.3f}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def gain(value: float, case: CardCase) -> str:
-    """A difference, with its sign."""
-    sign = "+" if value >= 0 else "-"
-    return f"{sign}{figure(abs(value), case)}"
-
-
 def cost(case: CardCase) -> list[str]:
     """Seconds and memory of a fit without the change and with it."""
     said = []
@@ -45,8 +32,8 @@ def line(case: CardCase, indent: str = "  ") -> None:
     on = f"{case.name} ({case.model})" if case.model else case.name
     out.print(Text.assemble(indent, (MARKS[case.found], COLOURS[case.found]), f" {on}"))
     pieces = [
-        f"{case.measure} {figure(case.baseline, case)} → {figure(case.changed, case)}",
-        f"{gain(case.effect, case)} [{gain(case.low, case)}, {gain(case.high, case)}]",
+        f"{case.measure} {case.from_to}",
+        case.better_by,
         f"{len(case.before)} seeds",
         *cost(case),
     ]

@@ -16,8 +16,8 @@ INSIDE = ("network", "batch", "loss", "forward")  # the hooks, in the order in w
 
 
 class Acting:
-    """Hooks inside training, each the identity: what `Model.taught_by` takes. A subclass has `told`: a name with all that
-    it depends on, the same for what does the same."""
+    """Hooks inside training, each the identity: what `Model.taught_by` takes. A subclass has `told`: a name with all
+    that it depends on, the same for what does the same."""
 
     def network(self, network: "nn.Module", known: "Known") -> "nn.Module":
         """The network that is trained in place of the one that was built; `finished` gives that one back."""

@@ -10,11 +10,10 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
@@ -28,11 +27,13 @@ from melior.metrics import metric as metric_of
 from melior.progress import Progress, silent
 from melior.proofs import experiments
 from melior.proofs._base import Case
+from melior.proofs.machine import installed, processor, system
 from melior.proofs.one import cases_of, place, proof_of
 from melior.proofs.sources import CACHE
 from melior.questions.cards import Card, CardCase, Found
 from melior.storage import write_atomic
 from melior.trials.judge import Scored, compare
+from melior.trials.threads import cores
 
 LIBRARIES = ("melior", "numpy", "scikit-learn", "lightgbm", "torch", "transformers")
 ROOT = Path(__file__).resolve().parents[1]  # the package
@@ -76,9 +77,9 @@ def prove(name: str, *, out: Path, seeds: int | None = None, progress: Progress 
         proof.paper,
         digest_of(name),
         time.strftime("%Y-%m-%d"),
-        machine(),
+        {"processor": processor(), "cores": cores(), "system": system()},
         tuple(found),
-        versions(),
+        {"python": platform.python_version(), **installed(*LIBRARIES)},
     )
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / f"{name}.json", json.dumps(asdict(card), indent=1, ensure_ascii=False) + "\n")
@@ -221,29 +222,6 @@ def _change(case: Case) -> str:
     if case.baseline_model is not None:
         made.insert(0, f"{_said(case.baseline_model)} → {_said(case.model)}")
     return ", ".join(made)
-
-
-def machine() -> dict[str, Any]:
-    """What it ran on, without a name."""
-    processor = platform.processor() or "unknown"
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                processor = line.partition(":")[2].strip()
-                break
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"processor": processor, "cores": cores, "system": f"{platform.system()} {platform.machine()}"}
-
-
-def versions() -> dict[str, str]:
-    return dict(_installed())
-
-
-def _installed() -> Iterator[tuple[str, str]]:
-    yield "python", platform.python_version()
-    for name in LIBRARIES:
-        with suppress(PackageNotFoundError):
-            yield name, version(name)
 
 
 def _code() -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 FOLDER = Path(__file__).parent / "cards"
 Found = Literal["better", "worse", "not shown"]
+SHARE = 1.5  # measures up to here are shares, or nearly
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,25 @@ class CardCase:
     seconds: tuple[float, float] | None
     mib: tuple[float, float] | None
 
+    def figure(self, value: float) -> str:
+        """A value of this case as people read it: three digits of a share, else as many as tell something."""
+        if max(abs(self.baseline), abs(self.changed)) <= SHARE:
+            return f"{value:.3f}"
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+    def gain(self, value: float) -> str:
+        """A difference, with its sign."""
+        return ("+" if value >= 0 else "−") + self.figure(abs(value))
+
     @property
-    def percent(self) -> bool:
-        """Whether the measure is a share, shown with three digits."""
-        return max(abs(self.baseline), abs(self.changed)) <= 1.5
+    def from_to(self) -> str:
+        """Without the change and with it."""
+        return f"{self.figure(self.baseline)} → {self.figure(self.changed)}"
+
+    @property
+    def better_by(self) -> str:
+        """The effect with its interval."""
+        return f"{self.gain(self.effect)} [{self.gain(self.low)}, {self.gain(self.high)}]"
 
 
 @dataclass(frozen=True)
