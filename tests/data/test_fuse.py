@@ -1,5 +1,7 @@
 """Several sources as one table: aligned, mapped, each with its own notation, and refused in one sentence."""
 
+import io
+
 import polars as pl
 import pytest
 
@@ -116,6 +118,57 @@ def test_several_labels_a_row():
     table = fuse([one, other], target="tags")
     assert table.classes == ("x", "y")
     assert table.label_matrix.tolist()[-3:] == [[1, 0], [0, 1], [1, 1]]
+
+
+def pictures(count, shade):
+    from PIL import Image
+
+    made = []
+    for number in range(count):
+        out = io.BytesIO()
+        Image.new("RGB", (8, 8), (shade, 10 * number, 0)).save(out, format="PNG")
+        made.append(out.getvalue())
+    return made
+
+
+def test_pictures_of_folders_files_and_memory(tmp_path):
+    """Each source names its pictures in its own way; all are found, and each row has its own."""
+    for folder, shade in (("first", 10), ("second", 60)):
+        for answer in ("cat", "dog"):
+            (tmp_path / folder / answer).mkdir(parents=True)
+            for number, data in enumerate(pictures(2, shade + 20 * (answer == "dog"))):
+                (tmp_path / folder / answer / f"{number}.png").write_bytes(data)
+    (tmp_path / "listed.csv").write_text("image,label\nfirst/cat/0.png,cat\n,cat\n", encoding="utf-8")
+    inside = [{"path": None, "bytes": data} for data in pictures(2, 120)]
+    memory = {"rows": pl.DataFrame({"image": inside, "label": ["dog", None]}), "name": "memory"}
+    without = {"rows": pl.DataFrame({"label": ["cat"], "size": [1.5]}), "name": "without"}
+    sources = [tmp_path / "first", tmp_path / "second", tmp_path / "listed.csv", memory, without]
+    table = fuse(sources, target="label", missing_target="drop")
+    found = table.pictures("image")
+    assert found.readable.tolist() == [True] * 9 + [False, True, False]
+    shades = found.pixels[:, 0, 0, 0].tolist()
+    assert [shades[row] for row in (0, 2, 4, 6, 8, 10)] == [10, 30, 60, 80, 10, 120]
+    assert [table.classes[number] for number in table.labels] == ["cat"] * 2 + ["dog"] * 2 + ["cat"] * 2 + [
+        "dog", "dog", "cat", "cat", "dog", "cat"]  # fmt: skip
+    assert fuse(sources[:2]).target == "label", "folders bring their answers unasked"
+
+
+def test_one_source_may_hold_one_class():
+    one = pl.DataFrame({"a": [0.5 * n for n in range(10)], "y": ["no"] * 10})
+    other = one.with_columns(y=pl.Series(["no", "yes"] * 5))
+    assert fuse([one, other], target="y").target_counts() == {"no": 15, "yes": 5}
+    tags = one.with_columns(y=pl.Series([["x"]] * 10))
+    assert fuse([tags, tags.with_columns(y=pl.Series([["x", "z"]] * 10))], target="y").classes == ("x", "z")
+    with pytest.raises(UserError, match="one class"):
+        fuse([one, one], target="y")
+
+
+def test_rows_that_can_be_read_once_are_read_once():
+    import pyarrow
+
+    rows = pyarrow.table({"a": [0.5 * n for n in range(10)], "y": ["no", "yes"] * 5})
+    stream = {"rows": pyarrow.RecordBatchReader.from_batches(rows.schema, rows.to_batches()), "name": "stream"}
+    assert fuse([rows, stream], target="y", columns={"a": "number"}).rows == 20
 
 
 def test_one_model_learns_from_texts_and_columns_of_both(folder):

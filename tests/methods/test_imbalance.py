@@ -355,6 +355,17 @@ def test_trees_turn_to_a_column_that_weighs_more():
     assert moved[0.02] < 0.7 * moved[1] < moved[5]
 
 
+def test_trees_that_go_on_weigh_columns_as_before():
+    values, labels = blobs(300, apart=1.5)
+    matrix = Matrix(values, ["x0", "x1", "x2"], ["x0", "x1", "x2"])
+    blind = families()["trees"](rounds=5, gains={"x0": 0.0})
+    start = blind.fit(matrix, labels, None, 2, seed=0)
+    scorer = blind.fit_on(start, matrix, labels, None, 2, amount=2, seed=0)
+    other = Matrix(np.column_stack([np.zeros(300), values[:, 1:]]), matrix.names, matrix.sources)
+    assert not np.array_equal(scorer.scores(matrix), start.scores(matrix)), "trees were added"
+    assert np.array_equal(scorer.scores(matrix), scorer.scores(other)), "none of them looks at a column of weight 0"
+
+
 def test_feature_weights_are_refused_where_they_change_nothing():
     table = made_table()
     network = families()["tabular_network"]

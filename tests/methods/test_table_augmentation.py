@@ -6,8 +6,12 @@ import pytest
 from scipy.sparse import csr_matrix
 from toys import Toy, ToyContext
 
+from melior.errors import UserError
 from melior.features._base import Matrix
-from melior.methods.table_augmentation import TableAugmentation, mates, mixed, noisy, robust_spread
+from melior.methods._rows import noisy, robust_spread
+from melior.methods.bagging import BaggedLearner
+from melior.methods.table_augmentation import TableAugmentation, mates, mixed
+from melior.models._base import families
 from melior.proofs import data
 from melior.recipe import Recipe
 from melior.testing import tables
@@ -162,5 +166,12 @@ def test_what_cannot_be_is_refused_with_a_reason():
         reason = TableAugmentation(kind=kind).unsuitable(Recipe(), texts, model)
         assert reason
         assert "text_augmentation" in reason
+    network = families()["tabular_network"](texts="words")
+    assert "half a word" in TableAugmentation(kind="mixup").unsuitable(Recipe(), texts, network)
+    numbers = tables.number_table(rows=60)
+    assert TableAugmentation(kind="mixup").unsuitable(Recipe(), numbers, network) is None
+    wrapped = BaggedLearner(context(numbers).base_learner(), 2, 1.0, True, False)
+    with pytest.raises(UserError, match="take out the other"):
+        TableAugmentation(kind="mixup").learner(wrapped)
     bare = type("Bare", (type(model),), {"can": frozenset()})()
     assert TableAugmentation(kind="mixup").unsuitable(Recipe(), texts, bare)

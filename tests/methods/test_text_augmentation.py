@@ -173,6 +173,13 @@ def test_each_change_does_what_it_says():
     assert all(varied(none, kind, 0.5, lexicon, random) == none for kind in ("insert", "delete", "replace", "synonyms"))
 
 
+def test_common_words_are_drawn_more_often():
+    lexicon = Lexicon(["a", "b", "c"], np.array([0.6, 0.0, 0.4]), {})
+    random, same = np.random.default_rng(3), np.random.default_rng(3)
+    drawn = [lexicon.drawn(random) for _ in range(4000)]
+    assert drawn == [["a", "b", "c"][same.choice(3, p=[0.6, 0.0, 0.4])] for _ in range(4000)]
+
+
 def test_rows_are_added_with_the_label_and_number_of_their_seed():
     table = tables.chinese_table()
     made = TextAugmentation(copies=2).rows(table, context(table))

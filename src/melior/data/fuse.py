@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from melior.data.read import read
+from melior.data.columns import is_picture
+from melior.data.read import opened, read
 from melior.data.schema import STORED_AS
 from melior.data.table import Table
 from melior.data.target import listed
@@ -18,12 +19,18 @@ from melior.recipe import Source
 
 Progress = Callable[[str], None]
 
+PICTURE = {"bytes": pl.Binary, "path": pl.String}  # of an image column while it is between two tables
+
 
 @dataclass(frozen=True)
 class Read:
-    """One source, read: its columns under the names of the whole, its answers in the words of the whole."""
+    """One source, read: its columns under the names of the whole, its answers in the words of the whole.
+
+    target  by its name in the whole; a folder of images has one unasked
+    """
 
     name: str
+    target: str | None
     frame: pl.DataFrame
     kinds: Mapping[str, str]
     answers: pl.Series | None
@@ -89,6 +96,9 @@ def fuse(
             f'data.columns names "{unknown}", which is a column of no source. {_near(unknown, list(kinds))}'
         )
     frame = _stacked(parts, kinds, source_column)
+    if target is None:  # folders of images bring theirs
+        asked = {part.target for part in parts}
+        target = asked.pop() if len(asked) == 1 else None
     if target is not None:
         answers = [part.answers for part in parts if part.answers is not None]
         frame = frame.with_columns(pl.concat(answers).alias(target))
@@ -137,10 +147,10 @@ def _read(
         ours = list(about.columns.values())
         both = next(one for one in ours if ours.count(one) > 1)
         raise UserError(f'{name}: two columns are mapped to "{both}"; map one of them to another name.')
-    bare = read(rows, name=name, encoding=how["encoding"], separator=how["separator"]) if columns else None
-    there = set(bare.frame.columns) if bare is not None else set()
-    kinds = {back.get(ours, ours): kind for ours, kind in columns.items() if back.get(ours, ours) in there}
-    table = read(rows, target=None if target is None else back.get(target, target), columns=kinds, name=name, **how)
+    own = None if target is None else back.get(target, target)
+    raw = opened(rows, target=own, encoding=how["encoding"], separator=how["separator"], name=name)
+    kinds = {back.get(ours, ours): kind for ours, kind in columns.items() if back.get(ours, ours) in raw.frame.columns}
+    table = read(raw, target=own, columns=kinds, part=True, **how)
     has = [*table.frame.columns, *([] if table.target is None else [table.target])]
     lost = next((theirs for theirs in about.columns if theirs not in has), None)
     if lost is not None:
@@ -152,18 +162,23 @@ def _read(
     if source_column in new.values():
         raise UserError(f'{name}: "{source_column}" is a column already; choose another data.source_column.')
     frame = table.frame.rename(new)
-    folder = Path(rows).parent if isinstance(rows, str) else None
     for theirs in table.of_kind("image"):
-        if folder is not None:
-            frame = frame.with_columns(_from_here(frame.get_column(new[theirs]), folder))
+        given = raw.frame.get_column(theirs)
+        if is_picture(given.dtype):
+            pictures = given[table.row_ids].alias(new[theirs])  # the table names them; here are the pictures themselves
+        else:
+            pictures = _from_here(frame.get_column(new[theirs]), raw.folder)
+        frame = frame.with_columns(pictures)
     read_as = {new[theirs]: kind for theirs, kind in table.schema.kinds.items()}
-    return Read(name, frame, read_as, _answers(table, about.labels), tuple(f"{name}: {note}" for note in table.notes))
+    notes = tuple(f"{name}: {note}" for note in table.notes)
+    asked = None if table.target is None else about.columns.get(table.target, table.target)
+    return Read(name, asked, frame, read_as, _answers(table, about.labels), notes)
 
 
 def _from_here(paths: pl.Series, folder: Path) -> pl.Series:
-    """Paths that begin at the folder of their table, as paths that begin anywhere."""
+    """Paths that begin at the folder of their table, as pictures whose paths begin anywhere."""
     found = [None if path is None else str((folder / path).resolve()) for path in paths.to_list()]
-    return pl.Series(paths.name, found, dtype=pl.String)
+    return pl.DataFrame({"bytes": None, "path": found}, schema=PICTURE).to_struct(paths.name)
 
 
 def _answers(table: Table, mapping: Mapping[str, str]) -> pl.Series | None:
@@ -205,7 +220,7 @@ def _stacked(parts: Sequence[Read], kinds: Mapping[str, str], source_column: str
     for part in parts:
         made = [
             (part.frame.get_column(name) if name in part.frame.columns else pl.Series(name, [None] * part.frame.height))
-            .cast(STORED_AS[kind], strict=False)
+            .cast(pl.Struct(PICTURE) if kind == "image" else STORED_AS[kind], strict=False)
             .alias(name)
             for name, kind in kinds.items()
         ]

@@ -42,6 +42,7 @@ def read(
     seed: int = 0,
     progress: Progress | None = None,
     label_separator: str | None = None,
+    part: bool = False,
 ) -> Table:
     """A Table of a file (CSV, TSV, JSONL, Parquet, plain, .gz or .zst), a folder of images, or a table in memory.
 
@@ -59,6 +60,7 @@ def read(
                     in memory then
     progress        is told what is being done, a few times
     label_separator stands between the labels of a target of several labels a row; lists need none
+    part            these are some of the rows of a whole, so one class among them is enough
     """
     tell = progress or (lambda said: None)
     raw = _open(source, encoding, separator, name, tell, sample, seed, label=target)
@@ -79,7 +81,7 @@ def read(
     if target is not None:
         cells = frame.get_column(target)
         if target_sets.is_sets(cells, label_separator):
-            several = target_sets.learn(cells, raw.name, label_separator, missing_target)
+            several = target_sets.learn(cells, raw.name, label_separator, missing_target, part=part)
             matrix, classes, sets, kept = several.matrix, several.classes, several.how, several.kept
             notes += _always(target, classes, matrix)
         else:
@@ -88,7 +90,7 @@ def read(
                     f"{raw.name}: data.missing_target: no_label is for a target of several labels a row, and "
                     f'"{target}" has one; name what stands between labels with data.label_separator, or use drop.'
                 )
-            learned = targets.learn(cells, raw.name, missing_target)
+            learned = targets.learn(cells, raw.name, missing_target, part=part)
             labels, classes, kept = learned.labels, learned.classes, learned.kept
         without = rows[~kept]
         frame, rows = _kept(frame, rows, kept, notes, target)
@@ -117,6 +119,19 @@ def read(
         images=images,
         label_matrix=matrix,
     )
+
+
+def opened(
+    source: Any,
+    *,
+    target: str | None = None,
+    encoding: str | None = None,
+    separator: str | None = None,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> Raw:
+    """A source as raw columns, which `read` takes in its place: for who must know the columns first."""
+    return _open(source, encoding, separator, name, progress or (lambda said: None), label=target)
 
 
 def read_like(
@@ -248,6 +263,8 @@ def _open(
     image: str = IMAGE,
 ) -> Raw:
     """A source as raw columns, refused when there are no rows or no columns."""
+    if isinstance(source, Raw):
+        return source
     if isinstance(source, str | Path):
         path = Path(source)
         tell(f"reading {name or path.name}")

@@ -30,8 +30,9 @@ class Target:
     kept: NDArray[np.bool_]
 
 
-def learn(cells: pl.Series, table: str, missing_target: str = "stop") -> Target:
-    """Labels and classes of a target column. missing_target: stop, or drop the rows without a label."""
+def learn(cells: pl.Series, table: str, missing_target: str = "stop", *, part: bool = False) -> Target:
+    """Labels and classes of a target column. missing_target: stop, or drop the rows without a label. part: of a larger
+    table, so that one class is enough."""
     text = _tidy(cells)
     found = text.drop_nulls().unique()
     plain = _plain(found)
@@ -52,7 +53,7 @@ def learn(cells: pl.Series, table: str, missing_target: str = "stop") -> Target:
     else:
         classes = tuple(sorted(found.to_list()))
         _not_names(cells.name, table, classes, int(kept.sum()))
-    if len(classes) == 1:
+    if len(classes) == 1 and not part:
         raise UserError(
             f'{table}: "{cells.name}" is "{classes[0]}" in every row; with one class there is nothing to learn. '
             "Add rows of another class, or name another target."

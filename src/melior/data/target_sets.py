@@ -47,8 +47,11 @@ def is_sets(cells: pl.Series, separator: str | None) -> bool:
     return bool(len(given)) and bool(given.str.contains(AS_LIST).all())
 
 
-def learn(cells: pl.Series, table: str, separator: str | None, missing_target: str = "stop") -> TargetSets:
-    """The labels of a target column. missing_target: stop, drop, or no_label (an empty cell has no label)."""
+def learn(
+    cells: pl.Series, table: str, separator: str | None, missing_target: str = "stop", *, part: bool = False
+) -> TargetSets:
+    """The labels of a target column. missing_target: stop, drop, or no_label (an empty cell has no label). part: of a
+    larger table, so that one label on every row is enough."""
     sets = _sets(cells, table, separator)
     if separator is not None and not _listed_cells(cells):
         _separates(cells, table, separator)
@@ -72,7 +75,7 @@ def learn(cells: pl.Series, table: str, separator: str | None, missing_target: s
             "Join rare labels into one, leave them out, or name another target."
         )
     matrix = _matrix(sets.filter(pl.Series(kept)), classes)
-    if len(classes) == 1 and matrix.all():
+    if len(classes) == 1 and matrix.all() and not part:
         raise UserError(
             f'{table}: every row of "{cells.name}" has the label "{classes[0]}" and no other, so there is nothing to '
             "learn. Add rows without it or with other labels, or name another target."

@@ -1,4 +1,4 @@
-"""What several row methods share: classes that must not be emptied, and feature values that can be compared."""
+"""What row methods share: classes that must not be emptied, and feature values that can be compared or moved."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from melior.data.table import Floats, Labels, Table
 
 Mask = NDArray[np.bool_]
+
+SPREAD = 1.349  # interquartile range of a normal distribution in its standard deviations
 
 
 def none_emptied(labels: Labels, keep: Mask, preference: Floats, least: int = 1) -> Mask:
@@ -62,10 +64,31 @@ def robustly_scaled(column: Floats) -> Floats:
     known = column[np.isfinite(column)]
     if not len(known):
         return np.zeros(len(column))
-    low, middle, high = np.percentile(known, [25, 50, 75])
-    spread = (high - low) / 1.349 or float(known.std()) or 1.0
-    scaled = (column - middle) / spread
+    scaled = (column - np.percentile(known, 50)) / (robust_spread(known) or 1.0)
     return np.where(np.isfinite(scaled), scaled, 0.0)
+
+
+def robust_spread(values: Floats) -> float:
+    """Of the finite ones (rows,): the interquartile range / 1.349, or the standard deviation where that is 0."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return 0.0
+    low, high = np.percentile(known, [25, 75])
+    return float((high - low) / SPREAD or known.std())
+
+
+def noisy(values: Floats, everywhere: Floats, share: float, strength: float, random: np.random.Generator) -> Floats:
+    """(rows,) values with normal noise of `strength` spreads on a share of them. They stay in the range of the column
+    (`everywhere`), whole numbers stay whole, and what is missing stays missing."""
+    known = everywhere[np.isfinite(everywhere)]
+    touched = (random.random(len(values)) < share) & np.isfinite(values)
+    noise = random.normal(size=len(values)) * strength * robust_spread(known)
+    if not touched.any():
+        return values
+    moved = np.clip(values + noise, known.min(), known.max())
+    if np.array_equal(known, np.round(known)):
+        moved = np.round(moved)
+    return np.where(touched, moved, values)
 
 
 def mixed_space(table: Table) -> Floats:

@@ -172,8 +172,10 @@ class FewShotHead(Method):
             return f"{model.name} has no pretrained form; text_encoder and image_network begin with a pretrained model"
         if not self.source and not model.pretrained_source():
             return "no pretrained model is named; give its folder as source"
-        trained = [method.name for method in recipe.methods if method.name == "transfer_learning"]
-        if trained and recipe.methods[[m.name for m in recipe.methods].index(trained[0])].settings.get("trained"):
+        if any(
+            method.name == "transfer_learning" and method.settings.get("trained", "none") != "none"
+            for method in recipe.methods
+        ):
             return "transfer_learning says what is trained of the encoder, and here nothing is; take one of them out"
         return beside(recipe, self.name)
 

@@ -7,11 +7,12 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from melior.data.table import Floats, Table
+from melior.data.table import Table
 from melior.methods._acting import Acting
 from melior.methods._base import Method
 from melior.methods._inside import family_of
 from melior.methods._networks import untrained
+from melior.methods._rows import robust_spread
 from melior.models._base import FitContext, Model
 from melior.recipe import Recipe
 
@@ -22,23 +23,11 @@ if TYPE_CHECKING:
     from melior.engine.problem import Batch
     from melior.networks.teaching import Known
 
-USUAL = 1.349  # quartiles of a standard normal are so far apart
-
-
-def spread_of(values: Floats) -> float:
-    """How far finite numbers (rows,) lie apart: the distance of the quartiles / 1.349, or the standard deviation where
-    that is 0; 0 without any."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return 0.0
-    low, high = np.percentile(known, [25, 75])
-    return float((high - low) / USUAL or known.std())
-
 
 def noisy_copies(table: Table, strength: float, copies: int, random: np.random.Generator) -> Table:
     """The rows, and `copies` of each with Gaussian noise in every number column, its standard deviation `strength`
     times the column's spread. Labels and row numbers are those of the row."""
-    spreads = {name: spread_of(table.numbers(name)) for name in table.of_kind("number")}
+    spreads = {name: robust_spread(table.numbers(name)) for name in table.of_kind("number")}
     found = table
     for _ in range(copies):
         changed = [
@@ -117,6 +106,8 @@ class NoiseTraining(Method):
             return None if table.of_kind("number", "text", "image") else "there are no numbers, texts or images"
         if not table.of_kind("number"):
             return f"there are no number columns, and words and pixels are changed inside networks alone: {reason}"
+        if not self.numbers:
+            return f"numbers is 0, and words and pixels are changed inside networks alone: {reason}"
         return None
 
     def model(self, model: Model) -> Model:

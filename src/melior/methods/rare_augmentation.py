@@ -9,7 +9,7 @@ from pydantic import Field
 from melior.data.table import Floats, Labels, Rows, Table
 from melior.features.neighbours import nearest
 from melior.methods._base import Method
-from melior.methods._rows import Mask, row_space, standardized
+from melior.methods._rows import Mask, noisy, row_space
 from melior.methods._sampling import dealt
 from melior.methods.data_cleaning import CleanNumbers
 from melior.models._base import FitContext, Model
@@ -19,7 +19,7 @@ NEIGHBOURS = 10
 LEVEL = 0.05  # of the test that a row's neighbours have its label less often than all rows do
 
 
-def sparseness(space: Floats, labels: Labels, k: int = 5) -> Floats:
+def sparseness(space: Floats, labels: Labels, k: int = 5, *, seed: int = 0, threads: int = 1) -> Floats:
     """(rows,) the distance to the k-th nearest other row of the same class (the farthest, where it has fewer), divided
     by the class's median of it; 0 for a class of one row.
 
@@ -31,7 +31,7 @@ def sparseness(space: Floats, labels: Labels, k: int = 5) -> Floats:
         inside = np.flatnonzero(labels == number)
         if len(inside) < 2:
             continue
-        distances = nearest(space[inside], k)[0][:, -1]
+        distances = nearest(space[inside], k, seed=seed, threads=threads)[0][:, -1]
         middle = float(np.median(distances))
         found[inside] = distances / (middle if middle > 0 else float(distances.mean()) or 1.0)
     return found
@@ -97,7 +97,8 @@ class RareAugmentation(Method):
         space = row_space(train, context.seed)
         neighbours = nearest(space, NEIGHBOURS, seed=context.seed, threads=context.threads)[1]
         suspect = unlike_neighbours(neighbours, labels) | wrong_numbers(train, context.seed)
-        rare = rare_rows(sparseness(space, labels), labels, suspect, self.share)
+        sparse = sparseness(space, labels, seed=context.seed, threads=context.threads)
+        rare = rare_rows(sparse, labels, suspect, self.share)
         if not len(rare):
             return train
         if self.kind == "weights":
@@ -119,20 +120,10 @@ def wrong_numbers(table: Table, seed: int) -> Mask:
 
 
 def jittered(table: Table, rows: Rows, jitter: float, random: np.random.Generator) -> Table:
-    """Copies of these rows with normal noise on every number, of `jitter` times the robust spread of its column; whole
-    numbers stay whole, what is missing stays missing, and no value passes the least or the largest of its column."""
+    """Copies of these rows with normal noise on every number, see `noisy`."""
     new = table.take(rows)
-    columns = []
-    scaled = standardized(table)
-    for position, name in enumerate(table.of_kind("number")):
-        everywhere = table.numbers(name)
-        known = everywhere[np.isfinite(everywhere)]
-        if not len(known) or jitter == 0:
-            continue
-        reach = float(np.ptp(scaled[np.isfinite(everywhere), position])) or 1.0
-        spread = float(np.ptp(known)) / reach
-        values = new.numbers(name) + random.normal(scale=jitter, size=new.rows) * spread
-        if np.array_equal(known, np.round(known)):
-            values = np.round(values)
-        columns.append(pl.Series(name, np.clip(values, known.min(), known.max()), nan_to_null=True))
-    return new.with_frame(new.frame.with_columns(columns)) if columns else new
+    columns = [
+        pl.Series(name, noisy(new.numbers(name), table.numbers(name), 1.0, jitter, random), nan_to_null=True)
+        for name in table.of_kind("number")
+    ]
+    return new.with_frame(new.frame.with_columns(columns))

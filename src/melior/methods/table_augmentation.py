@@ -11,34 +11,13 @@ from melior.data.table import Floats, Labels, Rows, Table
 from melior.errors import UserError
 from melior.features._base import Matrix
 from melior.methods._base import Method
+from melior.methods._learners import the_family
+from melior.methods._rows import noisy
 from melior.models._base import FamilyLearner, FamilyScorer, FitContext, Learner, Model
 from melior.predictor import Scorer
 from melior.recipe import Recipe
 
 Random = np.random.Generator
-SPREAD = 1.349  # interquartile ranges of a normal distribution in its standard deviation
-
-
-def robust_spread(known: Floats) -> float:
-    """Of known values: the interquartile range / 1.349, or the standard deviation where that is 0."""
-    if not len(known):
-        return 0.0
-    low, high = np.percentile(known, [25, 75])
-    return float((high - low) / SPREAD or known.std())
-
-
-def noisy(values: Floats, everywhere: Floats, share: float, strength: float, random: Random) -> Floats:
-    """(rows,) values with normal noise of `strength` spreads on a share of them. They stay in the range of the column
-    (`everywhere`), whole numbers stay whole, and what is missing stays missing."""
-    known = everywhere[np.isfinite(everywhere)]
-    touched = (random.random(len(values)) < share) & np.isfinite(values)
-    noise = random.normal(size=len(values)) * strength * robust_spread(known)
-    if not touched.any():
-        return values
-    moved = np.clip(values + noise, known.min(), known.max())
-    if np.array_equal(known, np.round(known)):
-        moved = np.round(moved)
-    return np.where(touched, moved, values)
 
 
 def mates(groups: Labels, rows: Rows, random: Random) -> Rows:
@@ -84,6 +63,14 @@ def stacked(parts: list[Matrix]) -> Matrix:
     return replace(parts[0], values=np.concatenate([part.values for part in parts]))
 
 
+def halved(model: Model) -> str:
+    """Why what this family reads cannot be mixed."""
+    return (
+        f"{model.name} reads words or pictures one by one, and half a word is none; use kind: swap, text_augmentation "
+        "or image_augmentation"
+    )
+
+
 class MixedLearner:
     """Fits a family on the encoded rows and on mixtures of two.
 
@@ -97,11 +84,8 @@ class MixedLearner:
 
     def fit(self, train: Table, context: FitContext) -> Scorer:
         encoding, matrix = context.encode(train, self.model, self.inner.table_steps, self.inner.matrix_steps)
-        if matrix.parts:
-            raise UserError(
-                f"methods.table_augmentation: {self.model.name} reads words or pictures one by one, and half a word is "
-                "none; use kind: swap, text_augmentation or image_augmentation."
-            )
+        if matrix.parts:  # a family that another method has changed
+            raise UserError(f"methods.table_augmentation: {halved(self.model)}.")
         random = np.random.default_rng([context.seed, self.order])
         first = np.tile(np.arange(train.rows), self.copies)
         second = np.concatenate([random.permutation(train.rows) for _ in range(self.copies)])
@@ -153,6 +137,8 @@ class TableAugmentation(Method):
             return "there are no columns of numbers, categories or times to swap; text_augmentation varies texts"
         if self.kind == "mixup" and "row_weights" not in model.can:
             return f"{model.name} takes no row weights, which mixed labels need; use kind: noise or swap"
+        if self.kind == "mixup" and getattr(model.encoder(table, scaled=False), "parts", None):
+            return halved(model)
         return None
 
     def rows(self, train: Table, context: FitContext) -> Table:
@@ -167,8 +153,8 @@ class TableAugmentation(Method):
     def learner(self, learner: Learner) -> Learner:
         if self.kind != "mixup":
             return learner
-        assert isinstance(learner, FamilyLearner)  # of the methods that wrap fitting it is the first
-        return MixedLearner(learner, self.copies, 0.2 if self.strength is None else self.strength, self.order)
+        own = the_family(learner, self.name)
+        return MixedLearner(own, self.copies, 0.2 if self.strength is None else self.strength, self.order)
 
     def _swapped(self, table: Table) -> list[str]:
         return table.of_kind("number", "category", "language", "time")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -42,7 +43,13 @@ class Lexicon:
 
     def drawn(self, random: Random) -> str:
         """A word, common ones more often."""
-        return self.words[int(random.choice(len(self.words), p=self.shares))]
+        return self.words[int(np.searchsorted(self._upto, random.random(), side="right"))]
+
+    @cached_property
+    def _upto(self) -> Floats:
+        """(words,) the share of each word and of those before it; once, and not for each word that is drawn."""
+        found = np.cumsum(self.shares)
+        return np.asarray(found / found[-1])
 
     def instead(self, random: Random) -> Callable[[str], str | None]:
         """What gives a synonym of a word, None where there is none."""

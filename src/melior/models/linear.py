@@ -102,7 +102,8 @@ class Linear(Model):
         seed: int,
         threads: int = 1,
     ) -> MatrixScorer:
-        """The penalty pulls to the weights of the earlier fit instead of to 0, the more the smaller the amount."""
+        """The penalty, squared here whatever `l1` says, pulls to the weights of the earlier fit instead of to 0, the
+        more the smaller the amount."""
         if not isinstance(start, LinearScorer):
             return self.fit(matrix, labels, weights, classes, seed=seed, threads=threads)
         from melior.models._pulled import pulled_fit

@@ -81,9 +81,7 @@ class Trees(Model):
         present, codes = np.unique(labels, return_inverse=True)
         if len(present) < 2 or matrix.features == 0:
             return Constant.fitted(labels, weights, classes)
-        settings = self._settings(len(labels), len(present), seed, threads)
-        if self.gains:  # a weight a feature, in their order
-            settings["feature_contri"] = [self.gains.get(source, 1.0) for source in matrix.sources]
+        settings = self._settings(matrix, len(present), seed, threads)
         rounds = self.rounds
         if self.stop_share > 0:
             rounds = self._rounds_until_stop(matrix, codes, weights, settings, seed)
@@ -103,23 +101,27 @@ class Trees(Model):
         seed: int,
         threads: int = 1,
     ) -> MatrixScorer:
-        """More trees after those of the earlier fit, each on what is still wrong in the further rows."""
+        """More trees after those of the earlier fit, each on what is still wrong in the further rows; as many as the
+        amount says, since `stop_share` stops a fit from the beginning alone."""
         import lightgbm
 
         if not isinstance(start, TreesScorer):
             return self.fit(matrix, labels, weights, classes, seed=seed, threads=threads)
         codes = known_codes(labels, start.present, self.name)
-        settings = self._settings(len(labels), len(start.present), seed, threads)
+        settings = self._settings(matrix, len(start.present), seed, threads)
         rounds = max(1, round(self.rounds * amount))
         before = lightgbm.Booster(model_str=start.text)
         booster = lightgbm.train(settings, _dataset(matrix, codes, weights), num_boost_round=rounds, init_model=before)
         return TreesScorer(booster.model_to_string(num_iteration=-1), start.present, classes)
 
-    def _settings(self, rows: int, present: int, seed: int, threads: int) -> dict[str, Any]:
+    def _settings(self, matrix: Matrix, present: int, seed: int, threads: int) -> dict[str, Any]:
         fewest = self.rows_in_leaf
         if fewest is None:
-            fewest = int(np.clip(rows // 50, 2, 20))
+            fewest = int(np.clip(matrix.rows // 50, 2, 20))
+        # a weight a feature, in their order
+        weighed = {"feature_contri": [self.gains.get(one, 1.0) for one in matrix.sources]} if self.gains else {}
         return {
+            **weighed,
             "objective": "binary" if present == 2 else "multiclass",
             **({} if present == 2 else {"num_class": present}),
             "learning_rate": self.learning_rate,
@@ -128,7 +130,7 @@ class Trees(Model):
             "lambda_l1": self.l1,
             "lambda_l2": self.l2,
             "seed": seed,
-            "num_threads": threads if rows >= FEW_ROWS else 1,
+            "num_threads": threads if matrix.rows >= FEW_ROWS else 1,
             "deterministic": True,  # the same trees for any number of threads
             "force_col_wise": True,
             "verbosity": -1,
