@@ -44,6 +44,24 @@ def test_a_method_changes_its_settings_and_no_other(name):
     assert TabularNetwork(**changed.model_dump()) == changed, "the changed settings are valid settings"
 
 
+def test_a_factor_is_of_the_rate_of_what_is_trained():
+    """Of a pretrained model a hundredth of the rate of a network from scratch, and less where more of it is trained."""
+    cases = [
+        (TextEncoder(source="somewhere", tuning=tuning), TextEncoder.rates[tuning]) for tuning in TextEncoder.rates
+    ]
+    cases += [(ImageNetwork(base="somewhere", tuning=tuning), rate) for tuning, rate in ImageNetwork.rates.items()]
+    cases += [(TextEncoder(), TextEncoder.usual_rate), (ImageNetwork(), ImageNetwork.usual_rate)]
+    for family, usual in cases:
+        assert family.rate() == usual
+        assert methods()["learning_rate_adjustment"](factor=0.3).model(family).rate() == pytest.approx(0.3 * usual)
+        assert methods()["optimizer_choice"](optimizer="sgd", factor=7).model(family).rate() == pytest.approx(7 * usual)
+        found = family.model_copy(update={"learning_rate": "found"})
+        assert found.rate() == usual, "where a range test begins to look"
+        assert methods()["optimizer_choice"]().model(found).learning_rate == "found"
+    frozen = ImageNetwork(base="somewhere", tuning="frozen")
+    assert methods()["learning_rate_adjustment"](factor=0.3).model(frozen).rate() > 0, "no rate, and no fault either"
+
+
 @pytest.mark.parametrize("name", [name for name, method in methods().items() if method.networks])
 def test_other_families_are_refused_with_what_to_use(name):
     for family in ("linear", "trees"):

@@ -86,6 +86,18 @@ def test_no_row_can_pull_far_on_a_robust_loss():
     assert pull(symmetric_cross_entropy(logits, label, 0.1, 1.0)) < 0.11
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.1, 0.5, 1.0, 2.0, 10.0])
+def test_a_row_that_is_surely_right_or_wrong_has_a_slope(gamma):
+    """By the chain rule in p: d/dp of -(1 - p)^gamma log p, which is 0 for p = 1 and -1 / p towards 0."""
+    margins = np.array([-40.0, -5.0, 0.0, 5.0, 12.0, 40.0])
+    logits = torch.tensor(np.column_stack([margins, np.zeros(6)]).astype(np.float32), requires_grad=True)
+    (slope,) = torch.autograd.grad(focal_loss(logits, torch.zeros(6, dtype=torch.long), gamma).sum(), logits)
+    q = 1 / (1 + np.exp(margins))  # 1 - p, in float64 without cancellation
+    p = 1 / (1 + np.exp(-margins))
+    expected = gamma * q**gamma * p * np.log(p) - q ** (gamma + 1)  # dp / d margin = p (1 - p)
+    np.testing.assert_allclose(slope[:, 0].numpy(), expected, rtol=2e-3, atol=1e-6)
+
+
 def test_balanced_weights_follow_the_effective_number():
     counts = np.array([1000.0, 100.0, 10.0, 0.0])
     for beta in (0.0, 0.9, 0.999):

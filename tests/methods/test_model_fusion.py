@@ -68,8 +68,11 @@ def test_the_loss_is_the_weighted_log_loss():
     assert loss_of(scores, labels, weights) == pytest.approx(log_loss(labels, scores, sample_weight=weights))
 
 
-def test_batch_statistics_are_measured_anew():
-    table = tables.number_table()
+@pytest.mark.parametrize("rows", [60, 260])
+def test_batch_statistics_are_measured_anew(rows):
+    """As over all rows together, also where they go through in batches and the last rows are unlike the others."""
+    table = tables.number_table(rows=rows)
+    table = table.take(np.argsort(table.column(table.features()[0]).to_numpy()))
     model = TabularNetwork(**QUICK, normalization="batch")
     matrix = model.encoder(table, scaled=False).fit(table, 0).transform(table)
     fitted = model.fit(matrix, table.labels, None, 3, seed=0)
@@ -85,6 +88,8 @@ def test_batch_statistics_are_measured_anew():
     with torch.no_grad():
         module(**MatrixRows(matrix).batch(np.arange(matrix.rows)).inputs)
     np.testing.assert_allclose(norm.running_mean, seen[0].mean(dim=0), atol=1e-4)
+    one = MatrixRows(matrix.take(np.array([3])))
+    assert all(np.array_equal(v, spoiled[k]) for k, v in measured_again("fusion", fitted.plan, spoiled, one).items())
     same = [name for name in mended if "running" not in name and "num_batches" not in name]
     assert all(np.array_equal(mended[name], spoiled[name]) for name in same)
 

@@ -45,8 +45,7 @@ class LearningRateAdjustment(Method):
         assert isinstance(model, NetworkModel)
         update: dict[str, Any] = {"warmup": self.warmup, "learning_rate": "found"}
         if self.factor is not None:
-            rate = model.usual_rate if not isinstance(model.learning_rate, float) else model.learning_rate
-            update["learning_rate"] = rate * self.factor
+            update["learning_rate"] = model.rate() * self.factor
         if self.cut == "plateau":
             update["schedule"] = "plateau"
             if model.stop_share == 0:

@@ -40,9 +40,7 @@ class OptimizerChoice(Method):
     def model(self, model: Model) -> Model:
         assert isinstance(model, NetworkModel)
         factor = SUITS[self.optimizer] if self.factor is None else self.factor
-        rate = model.learning_rate
-        if rate != "found":
-            rate = (model.usual_rate if rate is None else rate) * factor
+        rate = "found" if model.learning_rate == "found" else model.rate() * factor
         # a step of adamw shrinks weights by rate times decay, which stays as it was; where the decay is part of the
         # gradient it counts beside the slope of the loss, and a thousandth is the usual amount
         decay = model.weight_decay * (COUPLED if self.optimizer in ("sgd", "adam", "rmsprop") else 1 / factor)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from melior.networks.teaching import Known, RowLoss
 
+TINY = 1e-12
+
 
 def focal_loss(logits: "Tensor", labels: "Tensor", gamma: float) -> "Tensor":
     """(rows,) cross-entropy of each row times (1 - p)**gamma, p the probability of the right class.
@@ -22,7 +24,8 @@ def focal_loss(logits: "Tensor", labels: "Tensor", gamma: float) -> "Tensor":
 
     log_p = log_softmax(logits, dim=1)
     shares = one_hot(labels, logits.shape[1]) if labels.ndim == 1 else labels
-    each = -((1 - log_p.exp()).clamp(min=0) ** gamma) * log_p  # (rows, classes)
+    wrong = (-log_p.expm1()).clamp(min=TINY)  # 1 - p; at 0 itself a root has no slope
+    each = -(wrong**gamma) * log_p  # (rows, classes)
     return (shares.to(each.dtype) * each).sum(1)
 
 

@@ -309,7 +309,11 @@ class NetworkModel(Model):
 
     def rate(self) -> float:
         """The largest learning rate, where none is found by a range test."""
-        return self.learning_rate if isinstance(self.learning_rate, float) else self.usual_rate
+        return self.learning_rate if isinstance(self.learning_rate, float) else self.family_rate()
+
+    def family_rate(self) -> float:
+        """The learning rate of the family, where the recipe does not say."""
+        return self.usual_rate
 
     def fit_labels(
         self, matrix: Matrix, labels: LabelMatrix, weights: Floats | None, *, seed: int, threads: int = 1

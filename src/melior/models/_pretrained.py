@@ -56,14 +56,14 @@ class PretrainedNetwork(NetworkModel):
     ) -> MatrixScorer:
         if self._reads_features(matrix):
             return self.on_features().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
-        return super(PretrainedNetwork, self._rated()).fit(matrix, labels, weights, classes, seed=seed, threads=threads)
+        return super().fit(matrix, labels, weights, classes, seed=seed, threads=threads)
 
     def fit_labels(
         self, matrix: Matrix, labels: LabelMatrix, weights: Floats | None, *, seed: int, threads: int = 1
     ) -> MatrixScorer:
         if self._reads_features(matrix):
             return self.on_features().fit_labels(matrix, labels, weights, seed=seed, threads=threads)
-        return super(PretrainedNetwork, self._rated()).fit_labels(matrix, labels, weights, seed=seed, threads=threads)
+        return super().fit_labels(matrix, labels, weights, seed=seed, threads=threads)
 
     def fit_on(
         self,
@@ -81,12 +81,13 @@ class PretrainedNetwork(NetworkModel):
             return self.on_features().fit_on(
                 start, matrix, labels, weights, classes, amount=amount, seed=seed, threads=threads
             )
-        return super(PretrainedNetwork, self._rated()).fit_on(
-            start, matrix, labels, weights, classes, amount=amount, seed=seed, threads=threads
-        )
+        return super().fit_on(start, matrix, labels, weights, classes, amount=amount, seed=seed, threads=threads)
 
-    def rate(self) -> float:
-        return super(PretrainedNetwork, self._rated()).rate()
+    def family_rate(self) -> float:
+        """That of what is trained of a pretrained model."""
+        if not self.pretrained_source():
+            return super().family_rate()
+        return self.rates.get(self.chosen(), self.usual_rate)
 
     def on_features(self) -> Linear:
         """What learns from the features of a frozen model."""
@@ -94,9 +95,3 @@ class PretrainedNetwork(NetworkModel):
 
     def _reads_features(self, matrix: Matrix) -> bool:
         return bool(matrix.features) and not matrix.parts and self.chosen() == "frozen"
-
-    def _rated(self) -> "PretrainedNetwork":
-        """With the usual rate of what is trained of a pretrained model, where none is given."""
-        if not self.pretrained_source() or self.learning_rate is not None:
-            return self
-        return self.model_copy(update={"learning_rate": self.rates[self.chosen()]})

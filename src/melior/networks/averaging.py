@@ -35,13 +35,13 @@ def averaged(states: Sequence[State]) -> dict[str, NDArray[Any]]:
 
 def measured_again(kind: str, plan: dict[str, Any], state: State, rows: MatrixRows) -> dict[str, NDArray[Any]]:
     """The state with the running means and variances of batch normalisation as these rows give them; as it is where
-    there are none. Averaged weights give other activations than any of the networks had."""
+    there is none of it, or a single row. Averaged weights give other activations than any of the networks had."""
     with drawing():
         torch.manual_seed(0)
         module = build(kind, plan)
         put_state(module, state)
         norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
-        if not norms:
+        if not norms or len(rows) < 2:  # one row has no variance
             return dict(state)
         module.eval()  # nothing is left out
         for norm in norms:
@@ -49,8 +49,6 @@ def measured_again(kind: str, plan: dict[str, Any], state: State, rows: MatrixRo
             norm.momentum = None  # the plain mean over all batches
             norm.train()
         with torch.no_grad():
-            for start in range(0, len(rows), ROWS_AT_ONCE):
-                some = np.arange(start, min(start + ROWS_AT_ONCE, len(rows)))
-                if len(some) > 1:  # one row has no variance
-                    module(**rows.batch(some).inputs)
+            for some in np.array_split(np.arange(len(rows)), -(-len(rows) // ROWS_AT_ONCE)):  # all of a size, or nearly
+                module(**rows.batch(some).inputs)
         return state_of(module)

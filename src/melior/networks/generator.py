@@ -80,7 +80,7 @@ class Generator(nn.Module):
         wide = max(self.shape.width // 4, 8) * 2
         layers: list[nn.Module] = [nn.Linear(self.shape.width, wide * 16), nn.Unflatten(1, (wide, 4, 4))]
         for _ in range(self.shape.doublings):
-            narrow = max(wide // 2, 16)
+            narrow = max(wide // 8 * 4, 16)  # half, in whole groups of four
             layers += [nn.Upsample(scale_factor=2), nn.Conv2d(wide, narrow, 3, padding=1)]
             layers += [nn.GroupNorm(4, narrow), nn.ReLU()]
             wide = narrow
