@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from common import Results, Shown, mean, median, number, options
 
 from melior.proofs._base import Given
-from melior.proofs.experiments.oversampling import rare
+from melior.proofs.data import rare
 from melior.trials.threads import one_thread_each
 
 SHARE = 0.04

@@ -7,7 +7,7 @@ import polars as pl
 
 from melior.data.read import read
 from melior.proofs._base import Given
-from melior.proofs.planting import Fault
+from melior.proofs.planting import Fault, imbalance, named
 from melior.proofs.tables import SETS, TARGET, Rows, split
 
 TRAINED = 0.7  # of the rows, where a case says nothing else
@@ -28,12 +28,17 @@ def plain(name: str, seed: int, *, share: float = TRAINED, rows: int | None = No
 
 
 def faulty(
-    name: str, fault: Fault, seed: int, *, share: float = TRAINED, kinds: Mapping[str, str] | None = None
+    name: str, fault: Fault | str, seed: int, *, share: float = TRAINED, kinds: Mapping[str, str] | None = None
 ) -> Given:
-    """The same with a fault planted in the training rows; the others stay clean."""
+    """The same with a fault, or one of FAULTS by its name, planted in the training rows; the others stay clean."""
     train, test = split(SETS[name](seed), share, seed)
-    planted = fault(train, seed)
+    planted = (named(fault) if isinstance(fault, str) else fault)(train, seed)
     return given(planted.faulty, planted.production(test), **dict(kinds or {}))
+
+
+def rare(name: str, share: float, seed: int) -> Given:
+    """A set whose rarest class is thinned to a share of all rows, those that are scored too."""
+    return given(*split(imbalance(SETS[name](seed), share, seed).faulty, 0.6, seed))
 
 
 def few(rows: Rows, count: int, seed: int) -> Rows:

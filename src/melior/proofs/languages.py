@@ -4,8 +4,6 @@ A row is the beginning of a page's text; its answer is the section that the page
 languages has the same name, and no name stands on both sides of a split.
 """
 
-import gettext
-import gzip
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -42,20 +40,8 @@ def lent(name: str) -> bool:
 
 @cache
 def whole_pages() -> dict[tuple[str, str], list[str]]:
-    """(language, name) -> the paragraphs of a page."""
-    found = {}
-    for path in sorted(debian.unpacked().rglob("usr/share/man/**/*.gz")):
-        folder = path.relative_to(next(p for p in path.parents if p.name == "man")).parts[0]
-        language = "en" if folder.startswith("man") else debian.language_of(folder.split(".")[0])
-        if language is None or path.is_symlink():
-            continue
-        try:
-            found[language, path.name[:-3]] = list(
-                debian.without_markup(gzip.decompress(path.read_bytes()).decode("utf-8"))
-            )
-        except (OSError, UnicodeDecodeError):
-            continue
-    return found
+    """(language, name with section) -> the paragraphs of a page."""
+    return {(page.language, page.file): list(debian.without_markup(page.text)) for page in debian.manual_pages()}
 
 
 @cache
@@ -111,18 +97,10 @@ def given(
 def messages() -> dict[str, dict[str, str]]:
     """Language -> English message, of two words and more -> its translation, both without marks for programs."""
     found: dict[str, dict[str, str]] = {}
-    for catalogue in debian.CATALOGUES:
-        for path in sorted(debian.unpacked().rglob(f"locale/*/LC_MESSAGES/{catalogue}.mo")):
-            language = debian.language_of(path.parent.parent.name)
-            if language is None:
-                continue
-            with path.open("rb") as file:
-                kept = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
-            for key, said in kept.items():
-                original = debian.plain((key if isinstance(key, str) else key[0]).rpartition("\x04")[2])
-                other = debian.plain(said)
-                if len(original.split()) >= 2 and other and other != original and "\n" not in said.strip():
-                    found.setdefault(language, {}).setdefault(original, other)
+    for language, _, english, said in debian.translated():
+        original, other = debian.plain(english), debian.plain(said)
+        if len(original.split()) >= 2 and other and other != original and "\n" not in said.strip():
+            found.setdefault(language, {}).setdefault(original, other)
     return found
 
 
@@ -162,14 +140,14 @@ def pairs_file(one: str, other: str) -> Path:
     return path
 
 
-def texts_path(*languages: str) -> str:
+def texts_path(*languages: str, most: int) -> str:
     """Where `texts_file` writes the texts."""
-    return str(CACHE / "languages" / f"texts-{'-'.join(languages)}.jsonl")
+    return str(CACHE / "languages" / f"texts-{'-'.join(languages)}-{most}.jsonl")
 
 
-def texts_file(*languages: str, most: int = 4000) -> Path:
-    """A file of unlabelled texts: paragraphs of the pages that are lent, the same number of each language at most."""
-    path = Path(texts_path(*languages))
+def texts_file(*languages: str, most: int) -> Path:
+    """A file of unlabelled texts: paragraphs of the pages that are lent, at most so many of each language."""
+    path = Path(texts_path(*languages, most=most))
     if not path.exists():
         random, rows = np.random.default_rng(7), []
         for language in languages:

@@ -1,7 +1,5 @@
 """Real long texts for experiments: manual pages as they are, and reviews that stand late among their paragraphs."""
 
-import gzip
-import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -9,10 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from melior.proofs import data
+from melior.proofs import data, debian
 from melior.proofs._base import Given
-from melior.proofs.debian import without_markup
-from melior.proofs.sources import CACHE
 from melior.proofs.tables import Rows, all_reviews, split
 
 PACKAGES = ("manpages", "manpages-dev")
@@ -23,28 +19,19 @@ DEPARTMENTS = ("Tops", "Dresses", "Bottoms", "Intimate")
 @cache
 def manual_pages() -> tuple[tuple[str, tuple[str, ...]], ...]:
     """(section, paragraphs) of English manual pages of Debian, without markup, each once."""
-    kept, folder = CACHE / "debian" / "packages", CACHE / "debian" / "english"
-    kept.mkdir(parents=True, exist_ok=True)
-    for name in PACKAGES:
-        if not list(kept.glob(f"{name}_*.deb")):
-            subprocess.run(["apt-get", "download", "-qq", name], cwd=kept, check=True)
-        if not (folder / f"{name}.done").exists():
-            (package,) = kept.glob(f"{name}_*.deb")
-            subprocess.run(["dpkg", "-x", package, folder], check=True)
-            (folder / f"{name}.done").touch()
+    folder = debian.unpacked(PACKAGES, "english")
     return tuple(_read(folder))
 
 
 def _read(folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     seen: set[tuple[str, ...]] = set()
-    for path in sorted(folder.glob("usr/share/man/man*/*.gz")):
-        section = path.parent.name.removeprefix("man")[:1]
-        if path.is_symlink() or section not in SECTIONS:
+    for page in debian.manual_pages(folder):
+        if page.section not in SECTIONS:
             continue
-        paragraphs = tuple(one for one in without_markup(gzip.decompress(path.read_bytes()).decode()) if one)
+        paragraphs = tuple(one for one in debian.without_markup(page.text) if one)
         if len(" ".join(paragraphs)) > 400 and paragraphs not in seen:  # others only name another page
             seen.add(paragraphs)
-            yield SECTIONS[section], paragraphs
+            yield SECTIONS[page.section], paragraphs
 
 
 def pages(seed: int, *, rows: int, words: int | None = None) -> Given:

@@ -204,3 +204,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("imbalance 1:50", "imbalance", 0.02, imbalance),
     Fault("500 irrelevant columns", "irrelevant columns", 500, irrelevant_columns),
 )  # fmt: skip
+_BY_NAME = {fault.name: fault for fault in FAULTS}
+
+
+def named(fault: str) -> Fault:
+    """One of FAULTS."""
+    return _BY_NAME[fault]

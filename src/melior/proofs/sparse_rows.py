@@ -1,7 +1,5 @@
 """Rows of many features of which each has few: short messages and paragraphs of manual pages, and made ones."""
 
-import gettext
-import gzip
 from dataclasses import replace
 from functools import lru_cache
 
@@ -10,7 +8,7 @@ import polars as pl
 
 from melior.proofs._base import Given
 from melior.proofs.data import few, given
-from melior.proofs.debian import CATALOGUES, plain, unpacked, without_markup
+from melior.proofs.debian import manual_pages, plain, translated, without_markup
 from melior.proofs.tables import Rows, split
 
 SECTIONS = ("4", "5", "7", "8")  # of English manual pages: devices, files, conventions, programs of administrators
@@ -21,27 +19,23 @@ SHORTEST, MOST = 80, 500  # letters of a paragraph; paragraphs of a section
 def messages() -> Rows:
     """English messages of four words and more, and the program that says each: five classes, some 2,500 rows."""
     found: dict[str, str] = {}
-    for catalogue in CATALOGUES:
-        for path in sorted(unpacked().rglob(f"locale/de/LC_MESSAGES/{catalogue}.mo")):
-            with path.open("rb") as file:
-                keys = list(gettext.GNUTranslations(file)._catalog)  # type: ignore[attr-defined]
-            for key in keys:
-                said = plain((key if isinstance(key, str) else key[0]).rpartition("\x04")[2])
-                if len(said.split()) >= 4:
-                    found.setdefault(said, catalogue)
+    for language, catalogue, original, _ in translated():
+        said = plain(original)
+        if language == "de" and len(said.split()) >= 4:  # what was translated: catalogues hold no English alone
+            found.setdefault(said, catalogue)
     return _rows("messages", found)
 
 
 @lru_cache
 def sections() -> Rows:
     """Paragraphs of English manual pages and the section that each is from: four classes."""
+    pages = [page for page in manual_pages() if page.language == "en"]
     found: dict[str, str] = {}
     for section in SECTIONS:
         own: dict[str, str] = {}
-        for path in sorted(unpacked().glob(f"usr/share/man/man{section}/*.gz")):
-            if not path.is_symlink():
-                page = gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
-                own |= dict.fromkeys((p for p in without_markup(page) if len(p) >= SHORTEST), f"section {section}")
+        for page in pages:
+            if page.section == section:
+                own |= dict.fromkeys((p for p in without_markup(page.text) if len(p) >= SHORTEST), f"section {section}")
         chosen = np.random.default_rng(0).permutation(len(own))[:MOST]
         found |= {text: label for number, (text, label) in enumerate(own.items()) if number in set(chosen.tolist())}
     return _rows("manual pages", found)

@@ -1,12 +1,9 @@
 """What activation_choice is worth: twenty layers of sigmoids let no gradient through and learn nothing; units that do
 not saturate mend that. In two layers sigmoids learn, if slowly; between units that do not saturate little is won."""
 
-from typing import Any
-
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
-
-DEEP: dict[str, Any] = {"depth": 20, "width": 64, "dropout": 0.0, "embedding": "none", "epochs": 15}
+from melior.proofs.experiments._networks import plain_layers
 
 PROOF = Proof(
     question=15,
@@ -16,7 +13,7 @@ PROOF = Proof(
         Case(
             "digits of 8 by 8, twenty layers of sigmoids",
             lambda seed: data.plain("digits", seed),
-            model={"tabular_network": {**DEEP, "activation": "sigmoid"}},
+            model=plain_layers(20, activation="sigmoid"),
             methods=("activation_choice",),
             metric="accuracy",
             seeds=3,
@@ -24,7 +21,7 @@ PROOF = Proof(
         Case(
             "four classes of mixed columns, twenty layers of sigmoids",
             lambda seed: data.plain("mixed 1500 of 4", seed),
-            model={"tabular_network": {**DEEP, "activation": "sigmoid"}},
+            model=plain_layers(20, activation="sigmoid"),
             methods=({"activation_choice": {"activation": "leaky_relu"}},),
             metric="accuracy",
             seeds=3,
@@ -34,7 +31,7 @@ PROOF = Proof(
         Case(
             "digits of 8 by 8, two layers of sigmoids",
             lambda seed: data.plain("digits", seed),
-            model={"tabular_network": {**DEEP, "depth": 2, "activation": "sigmoid"}},
+            model=plain_layers(2, activation="sigmoid"),
             methods=("activation_choice",),
             metric="accuracy",
             seeds=3,

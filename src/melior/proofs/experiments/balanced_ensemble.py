@@ -3,7 +3,6 @@ common one, so the mean of the recalls rises; for macro F1 the rare class is ans
 
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
-from melior.proofs.experiments.oversampling import rare
 
 PROOF = Proof(
     question=25,
@@ -11,28 +10,28 @@ PROOF = Proof(
     helps=(
         Case(
             "mixed, 1 of 25 rare, trees, by recall",
-            lambda seed: rare("mixed 3000", 0.04, seed),
+            lambda seed: data.rare("mixed 3000", 0.04, seed),
             model="trees",
             methods=("balanced_ensemble",),
             metric="macro_recall",
         ),
         Case(
             "mixed, 1 of 25 rare, boosting on balanced rows, by recall",
-            lambda seed: rare("mixed 3000", 0.04, seed),
+            lambda seed: data.rare("mixed 3000", 0.04, seed),
             model="trees",
             methods=({"balanced_ensemble": {"kind": "rus_boost"}},),
             metric="macro_recall",
         ),
         Case(
             "reviews, 1 of 20 not recommended",
-            lambda seed: rare("reviews", 0.05, seed),
+            lambda seed: data.rare("reviews", 0.05, seed),
             methods=("balanced_ensemble",),
         ),
     ),
     does_not=(
         Case(
             "mixed, 1 of 25 rare, trees, by macro F1",
-            lambda seed: rare("mixed 3000", 0.04, seed),
+            lambda seed: data.rare("mixed 3000", 0.04, seed),
             model="trees",
             methods=("balanced_ensemble",),
         ),

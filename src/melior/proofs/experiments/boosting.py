@@ -3,10 +3,8 @@ it turns to most."""
 
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
-from melior.proofs.planting import Fault, wrong_labels
 
 STUMPS = {"trees": {"rounds": 5, "leaves": 4}}
-WRONG = Fault("wrong labels 30%", "wrong labels", 0.3, wrong_labels)
 
 PROOF = Proof(
     question=1,
@@ -16,8 +14,12 @@ PROOF = Proof(
         Case("breast cancer, small trees", lambda seed: data.plain("breast_cancer", seed), STUMPS, ("boosting",)),
     ),
     does_not=(
-        Case("breast cancer, 30 % wrong labels, whole trees", lambda seed: data.faulty("breast_cancer", WRONG, seed),
-             {"trees": {"rounds": 40}}, ("boosting",)),
+        Case(
+            "breast cancer, 30 % wrong labels, whole trees",
+            lambda seed: data.faulty("breast_cancer", "wrong labels 30%", seed),
+            {"trees": {"rounds": 40}},
+            ("boosting",),
+        ),
         Case("wine, linear", lambda seed: data.plain("wine", seed), "linear", ("boosting",)),
     ),
-)  # fmt: skip
+)

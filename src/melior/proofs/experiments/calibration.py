@@ -3,7 +3,6 @@ what they say; those of a logistic regression are right already."""
 
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
-from melior.proofs.experiments.oversampling import rare
 
 PROOF = Proof(
     question=9,
@@ -13,7 +12,7 @@ PROOF = Proof(
              metric="log_loss"),
         Case("reviews, trees", lambda seed: data.plain("reviews", seed), model="trees", methods=("calibration",),
              metric="log_loss"),
-        Case("mixed, 1 of 25 rare, after class weights", lambda seed: rare("mixed 3000", 0.04, seed),
+        Case("mixed, 1 of 25 rare, after class weights", lambda seed: data.rare("mixed 3000", 0.04, seed),
              base=("class_weights",), methods=("calibration",), metric="log_loss"),
     ),
     does_not=(

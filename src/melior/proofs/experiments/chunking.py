@@ -6,14 +6,12 @@ from typing import Any
 
 from melior.proofs import long_texts
 from melior.proofs._base import Case, Given, Proof
-from melior.proofs.sources import CACHE, MINILM, minilm_folder
+from melior.proofs.sources import minilm_folder, minilm_path
 
 WHAT = "MiniLM, frozen, 64 tokens at once"
 
 
-MODEL: dict[str, Any] = {
-    "text_encoder": {"source": str(CACHE / MINILM[0].replace("==", "-")), "tuning": "frozen", "longest": 64}
-}
+MODEL: dict[str, Any] = {"text_encoder": {"source": minilm_path(), "tuning": "frozen", "longest": 64}}
 
 
 def fetched(make: Callable[[int], Given]) -> Callable[[int], Given]:

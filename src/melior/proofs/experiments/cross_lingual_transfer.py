@@ -6,16 +6,16 @@ from melior.proofs import languages
 from melior.proofs._base import Case, Given, Proof
 
 SMALL = {"width": 48, "depth": 1, "longest": 64, "vocabulary": 3000, "epochs": 12}
-TEXTS = languages.texts_path("de", "fr")
+MOST = 1000  # unlabelled texts of each language
 
 
 def adapted(seed: int, *, german: int, french: int, scored: str = "fr") -> Given:
     """The texts are paragraphs of pages that are neither trained on nor scored."""
-    languages.texts_file("de", "fr", most=1000)
+    languages.texts_file("de", "fr", most=MOST)
     return languages.given({"de": german, "fr": french}, (scored,), seed)
 
 
-READING = ({"cross_lingual_transfer": {"texts": TEXTS, "passes": 2}},)
+READING = ({"cross_lingual_transfer": {"texts": languages.texts_path("de", "fr", most=MOST), "passes": 2}},)
 
 PROOF = Proof(
     question=4,

@@ -3,25 +3,34 @@ above another, and clean columns need no cleaning."""
 
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
-from melior.proofs.planting import Fault, times_2_54, times_1000
-
-THOUSAND = Fault("wrong unit x1000 10%", "wrong unit", 0.1, times_1000)
-INCHES = Fault("wrong unit x2.54 10%", "wrong unit", 0.1, times_2_54)
 
 PROOF = Proof(
     question=12,
     paper="Dixon, Simplified Estimation from Censored Normal Samples, Annals of Mathematical Statistics 1960",
     helps=(
-        Case("breast cancer, a column x1000 in 10 %", lambda seed: data.faulty("breast_cancer", THOUSAND, seed),
-             methods=("data_cleaning",)),
-        Case("mixed columns, a column x1000 in 10 %", lambda seed: data.faulty("mixed 3000", THOUSAND, seed),
-             methods=("data_cleaning",)),
-        Case("wine, a column x2.54 in 10 %", lambda seed: data.faulty("wine", INCHES, seed),
-             methods=("data_cleaning",)),
+        Case(
+            "breast cancer, a column x1000 in 10 %",
+            lambda seed: data.faulty("breast_cancer", "wrong unit x1000 10%", seed),
+            methods=("data_cleaning",),
+        ),
+        Case(
+            "mixed columns, a column x1000 in 10 %",
+            lambda seed: data.faulty("mixed 3000", "wrong unit x1000 10%", seed),
+            methods=("data_cleaning",),
+        ),
+        Case(
+            "wine, a column x2.54 in 10 %",
+            lambda seed: data.faulty("wine", "wrong unit x2.54 10%", seed),
+            methods=("data_cleaning",),
+        ),
     ),
     does_not=(
-        Case("breast cancer, the same with trees", lambda seed: data.faulty("breast_cancer", THOUSAND, seed), "trees",
-             ("data_cleaning",)),
+        Case(
+            "breast cancer, the same with trees",
+            lambda seed: data.faulty("breast_cancer", "wrong unit x1000 10%", seed),
+            "trees",
+            ("data_cleaning",),
+        ),
         Case("mixed columns, clean", lambda seed: data.plain("mixed 3000", seed), methods=("data_cleaning",)),
     ),
-)  # fmt: skip
+)

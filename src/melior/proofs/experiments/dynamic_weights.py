@@ -2,21 +2,19 @@
 
 from melior.proofs._base import Case, Given, Proof
 from melior.proofs.data import faulty, plain
-from melior.proofs.planting import FAULTS
 
 NETWORK = {
     "tabular_network": {"dropout": 0.0, "weight_decay": 0.01, "epochs": 30, "batch_rows": 32}
 }  # nothing else that resists
-WRONG = {fault.name: fault for fault in FAULTS}
 TOGETHER = ({"dynamic_weights": {"kind": "co_teaching", "rate": 0.4}},)
 
 
 def digits(seed: int) -> Given:
-    return faulty("digits", WRONG["wrong labels 40%"], seed, share=0.5)
+    return faulty("digits", "wrong labels 40%", seed, share=0.5)
 
 
 def table(seed: int) -> Given:
-    return faulty("mixed 1500 of 4", WRONG["wrong labels 30%"], seed)
+    return faulty("mixed 1500 of 4", "wrong labels 30%", seed)
 
 
 def right(seed: int) -> Given:

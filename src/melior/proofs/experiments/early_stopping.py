@@ -3,23 +3,33 @@ begins; on clean rows more rounds do no harm, and a part of the rows is spent fo
 
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
-from melior.proofs.planting import Fault, wrong_labels
 
 LONG = {"trees": {"rounds": 400}}
-WRONG = Fault("wrong labels 30%", "wrong labels", 0.3, wrong_labels)
 
 PROOF = Proof(
     question=1,
     paper="Prechelt, Early Stopping: But When?, 1998",
     helps=(
-        Case("breast cancer, 30 % wrong labels", lambda seed: data.faulty("breast_cancer", WRONG, seed), LONG,
-             ("early_stopping",)),
-        Case("mixed columns, 30 % wrong labels", lambda seed: data.faulty("mixed 3000", WRONG, seed), LONG,
-             ("early_stopping",)),
+        Case(
+            "breast cancer, 30 % wrong labels",
+            lambda seed: data.faulty("breast_cancer", "wrong labels 30%", seed),
+            LONG,
+            ("early_stopping",),
+        ),
+        Case(
+            "mixed columns, 30 % wrong labels",
+            lambda seed: data.faulty("mixed 3000", "wrong labels 30%", seed),
+            LONG,
+            ("early_stopping",),
+        ),
     ),
     does_not=(
-        Case("digits, clean", lambda seed: data.plain("digits", seed, share=0.3), {"trees": {"rounds": 60}},
-             ("early_stopping",)),
+        Case(
+            "digits, clean",
+            lambda seed: data.plain("digits", seed, share=0.3),
+            {"trees": {"rounds": 60}},
+            ("early_stopping",),
+        ),
         Case("wine, clean", lambda seed: data.plain("wine", seed), "trees", ("early_stopping",)),
     ),
-)  # fmt: skip
+)

@@ -4,15 +4,11 @@ in which it says nothing yet, are answered as well as they can be; where there i
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
 from melior.proofs.experiments._figures import macro_f1, named
-from melior.proofs.planting import Fault, leak_as_category, leak_as_number
 from melior.recipe import Recipe
 from melior.trials.fit import fit
 
-NUMBER = Fault("leak as number 97%", "leak", 0.97, leak_as_number)
-CATEGORY = Fault("leak as category 97%", "leak", 0.97, leak_as_category)
 
-
-def in_production(seed: int, changed: bool, *, name: str, fault: Fault | None) -> float:
+def in_production(seed: int, changed: bool, *, name: str, fault: str | None) -> float:
     """Macro F1 on new rows; with the change the columns that the audit names are left out."""
     given = data.plain(name, seed) if fault is None else data.faulty(name, fault, seed)
     recipe = Recipe(model="linear", metric="macro_f1")
@@ -25,16 +21,24 @@ PROOF = Proof(
     question=22,
     paper="Kaufman et al., Leakage in Data Mining, ACM TKDD 2012",
     helps=(
-        Case("mixed columns, a leak as a number",
-             figure=lambda seed, changed: in_production(seed, changed, name="mixed 3000", fault=NUMBER),
-             unit="macro F1"),
-        Case("breast cancer, a leak as a category",
-             figure=lambda seed, changed: in_production(seed, changed, name="breast_cancer", fault=CATEGORY),
-             unit="macro F1"),
+        Case(
+            "mixed columns, a leak as a number",
+            figure=lambda seed, changed: in_production(seed, changed, name="mixed 3000", fault="leak as number 97%"),
+            unit="macro F1",
+        ),
+        Case(
+            "breast cancer, a leak as a category",
+            figure=lambda seed, changed: in_production(
+                seed, changed, name="breast_cancer", fault="leak as category 97%"
+            ),
+            unit="macro F1",
+        ),
     ),
     does_not=(
-        Case("mixed columns, no leak",
-             figure=lambda seed, changed: in_production(seed, changed, name="mixed 3000", fault=None),
-             unit="macro F1"),
+        Case(
+            "mixed columns, no leak",
+            figure=lambda seed, changed: in_production(seed, changed, name="mixed 3000", fault=None),
+            unit="macro F1",
+        ),
     ),
-)  # fmt: skip
+)

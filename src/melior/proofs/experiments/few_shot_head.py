@@ -5,11 +5,10 @@ import numpy as np
 
 from melior.proofs import data
 from melior.proofs._base import Case, Given, Proof
-from melior.proofs.sources import CACHE, MINILM, minilm_folder
+from melior.proofs.sources import minilm_folder, minilm_path
 from melior.proofs.tables import SETS, split
 
-FOLDER = CACHE / MINILM[0].replace("==", "-")
-FROZEN = {"text_encoder": {"source": str(FOLDER), "tuning": "frozen", "longest": 96}}
+FROZEN = {"text_encoder": {"source": minilm_path(), "tuning": "frozen", "longest": 96}}
 
 
 def few(seed: int, rows: int) -> Given:

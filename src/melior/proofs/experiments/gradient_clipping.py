@@ -1,13 +1,11 @@
 """What gradient_clipping is worth: plain gradient descent at a high rate through many layers takes steps that undo what
 was learnt, unless they are shortened; in a shallow network at its usual rate there is nothing to shorten."""
 
-from typing import Any
-
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
+from melior.proofs.experiments._networks import plain_layers
 
-SHAPE: dict[str, Any] = {"width": 64, "dropout": 0.0, "embedding": "none", "epochs": 15, "activation": "relu"}
-STEEP: dict[str, Any] = {**SHAPE, "depth": 12, "optimizer": "sgd", "weight_decay": 0.0, "clip_norm": 0.0}
+STEEP = plain_layers(12, activation="relu", optimizer="sgd", learning_rate=0.3, weight_decay=0.0, clip_norm=0.0)
 
 PROOF = Proof(
     question=15,
@@ -16,7 +14,7 @@ PROOF = Proof(
         Case(
             "digits of 8 by 8, twelve layers, large steps of gradient descent, cut to a length",
             lambda seed: data.plain("digits", seed),
-            model={"tabular_network": {**STEEP, "learning_rate": 0.3}},
+            model=STEEP,
             methods=("gradient_clipping",),
             metric="accuracy",
             seeds=3,
@@ -24,7 +22,7 @@ PROOF = Proof(
         Case(
             "digits of 8 by 8, twelve layers, large steps of gradient descent, cut by value",
             lambda seed: data.plain("digits", seed),
-            model={"tabular_network": {**STEEP, "learning_rate": 0.3}},
+            model=STEEP,
             methods=({"gradient_clipping": {"norm": 0.0, "value": 0.01}},),
             metric="accuracy",
             seeds=3,
@@ -34,7 +32,7 @@ PROOF = Proof(
         Case(
             "digits of 8 by 8, two layers at the usual rate",
             lambda seed: data.plain("digits", seed),
-            model={"tabular_network": {**SHAPE, "depth": 2, "clip_norm": 0.0}},
+            model=plain_layers(2, activation="relu", clip_norm=0.0),
             methods=("gradient_clipping",),
             metric="accuracy",
             seeds=3,

@@ -3,9 +3,6 @@ every column says something, dropping some can only lose."""
 
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
-from melior.proofs.planting import Fault, irrelevant_columns
-
-NOISE = Fault("500 irrelevant columns", "irrelevant columns", 500, irrelevant_columns)
 
 PROOF = Proof(
     question=7,
@@ -13,12 +10,12 @@ PROOF = Proof(
     helps=(
         Case(
             "breast cancer beside 500 columns of noise",
-            lambda seed: data.faulty("breast_cancer", NOISE, seed),
+            lambda seed: data.faulty("breast_cancer", "500 irrelevant columns", seed),
             methods=("l1_selection",),
         ),
         Case(
             "wine beside 500 columns of noise, trees",
-            lambda seed: data.faulty("wine", NOISE, seed),
+            lambda seed: data.faulty("wine", "500 irrelevant columns", seed),
             model="trees",
             methods=("l1_selection",),
         ),

@@ -2,9 +2,6 @@
 
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
-from melior.proofs.planting import Fault, irrelevant_columns
-
-NOISE = Fault("500 irrelevant columns", "irrelevant columns", 500, irrelevant_columns)
 
 PROOF = Proof(
     question=1,
@@ -13,7 +10,7 @@ PROOF = Proof(
     helps=(
         Case(
             "breast cancer beside 500 columns of noise",
-            lambda seed: data.faulty("breast_cancer", NOISE, seed),
+            lambda seed: data.faulty("breast_cancer", "500 irrelevant columns", seed),
             methods=({"l2_penalty": {"strength": 30}},),
             metric="log_loss",
         ),

@@ -2,22 +2,20 @@
 
 from melior.proofs._base import Case, Given, Proof
 from melior.proofs.data import faulty, plain
-from melior.proofs.planting import FAULTS
 
-WRONG = {fault.name: fault for fault in FAULTS}
 TREES = {"trees": {"rounds": 60}}
 
 
 def digits(seed: int) -> Given:
-    return faulty("digits", WRONG["wrong labels 30%"], seed)
+    return faulty("digits", "wrong labels 30%", seed)
 
 
 def reviews(seed: int) -> Given:
-    return faulty("reviews", WRONG["wrong labels 20%"], seed)
+    return faulty("reviews", "wrong labels 20%", seed)
 
 
 def table(seed: int) -> Given:
-    return faulty("mixed 3000", WRONG["wrong labels 30%"], seed)
+    return faulty("mixed 3000", "wrong labels 30%", seed)
 
 
 PROOF = Proof(

@@ -1,14 +1,9 @@
 """What learning_rate_adjustment is worth: at a rate far too high a deep network learns nothing, and a range test finds
 one that works; where the usual rate is right already it brings nothing."""
 
-from typing import Any
-
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
-
-DEEP: dict[str, Any] = {
-    "depth": 16, "width": 64, "dropout": 0.0, "embedding": "none", "epochs": 15, "activation": "relu",
-}  # fmt: skip
+from melior.proofs.experiments._networks import plain_layers
 
 PROOF = Proof(
     question=15,
@@ -17,7 +12,7 @@ PROOF = Proof(
         Case(
             "digits of 8 by 8, sixteen layers at 300 times the usual rate; found by a range test",
             lambda seed: data.plain("digits", seed),
-            model={"tabular_network": {**DEEP, "learning_rate": 0.3}},
+            model=plain_layers(16, activation="relu", learning_rate=0.3),
             methods=("learning_rate_adjustment",),
             metric="accuracy",
             seeds=3,
@@ -25,7 +20,7 @@ PROOF = Proof(
         Case(
             "the same at a 300th of that",
             lambda seed: data.plain("digits", seed),
-            model={"tabular_network": {**DEEP, "learning_rate": 0.3}},
+            model=plain_layers(16, activation="relu", learning_rate=0.3),
             methods=({"learning_rate_adjustment": {"factor": 0.0033}},),
             metric="accuracy",
             seeds=3,
@@ -35,7 +30,7 @@ PROOF = Proof(
         Case(
             "digits of 8 by 8, two layers at the usual rate",
             lambda seed: data.plain("digits", seed),
-            model={"tabular_network": {**DEEP, "depth": 2}},
+            model=plain_layers(2, activation="relu"),
             methods=("learning_rate_adjustment",),
             metric="accuracy",
             seeds=3,

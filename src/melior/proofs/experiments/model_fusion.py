@@ -3,10 +3,8 @@ labels wrong; where one fit is right already there is little to gain."""
 
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
-from melior.proofs.planting import Fault, wrong_labels
 
 NETWORK = {"tabular_network": {"epochs": 20, "width": 64}}
-WRONG = Fault("wrong labels 20%", "wrong labels", 0.2, wrong_labels)
 
 PROOF = Proof(
     question=23,
@@ -28,14 +26,14 @@ PROOF = Proof(
         ),
         Case(
             "digits, 20 % wrong labels, swa",
-            lambda seed: data.faulty("digits", WRONG, seed, share=0.4),
+            lambda seed: data.faulty("digits", "wrong labels 20%", seed, share=0.4),
             model=NETWORK,
             methods=({"model_fusion": {"kind": "swa"}},),
             seeds=3,
         ),
         Case(
             "digits, 20 % wrong labels, ema",
-            lambda seed: data.faulty("digits", WRONG, seed, share=0.4),
+            lambda seed: data.faulty("digits", "wrong labels 20%", seed, share=0.4),
             model=NETWORK,
             methods=({"model_fusion": {"kind": "ema"}},),
             seeds=3,

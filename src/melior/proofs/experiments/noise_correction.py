@@ -2,24 +2,22 @@
 
 from melior.proofs._base import Case, Given, Proof
 from melior.proofs.data import faulty, plain
-from melior.proofs.planting import FAULTS
 
 NETWORK = {"tabular_network": {"epochs": 15, "batch_rows": 32, "dropout": 0.0, "weight_decay": 0.01}}
-WRONG = {fault.name: fault for fault in FAULTS}
 ROUNDS = {"rounds": 1, "second": "linear"}
 FORWARD, BACKWARD = (({"noise_correction": {"kind": kind, **ROUNDS}},) for kind in ("forward", "backward"))
 
 
 def one_class(seed: int) -> Given:
-    return faulty("digits", WRONG["wrong labels of one class 40%"], seed, share=0.5)
+    return faulty("digits", "wrong labels of one class 40%", seed, share=0.5)
 
 
 def many(seed: int) -> Given:
-    return faulty("digits", WRONG["wrong labels 30%"], seed, share=0.5)
+    return faulty("digits", "wrong labels 30%", seed, share=0.5)
 
 
 def reviews(seed: int) -> Given:
-    return faulty("reviews", WRONG["wrong labels 20%"], seed)
+    return faulty("reviews", "wrong labels 20%", seed)
 
 
 PROOF = Proof(

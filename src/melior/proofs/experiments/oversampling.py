@@ -3,16 +3,7 @@ neighbours, or between texts as the family reads them. A class made as large as 
 F1, though not for the mean of the recalls; ranks have little to gain, equal classes nothing."""
 
 from melior.proofs import data
-from melior.proofs._base import Case, Given, Proof
-from melior.proofs.planting import imbalance
-from melior.proofs.tables import SETS, split
-
-
-def rare(name: str, share: float, seed: int) -> Given:
-    """A set whose rarest class is thinned to a share of all rows, those that are scored too."""
-    train, test = split(imbalance(SETS[name](seed), share, seed).faulty, 0.6, seed)
-    return data.given(train, test)
-
+from melior.proofs._base import Case, Proof
 
 PROOF = Proof(
     question=9,
@@ -20,17 +11,17 @@ PROOF = Proof(
     helps=(
         Case(
             "mixed, 1 of 25 rare, rows between neighbours until 1 of 5 is rare",
-            lambda seed: rare("mixed 3000", 0.04, seed),
+            lambda seed: data.rare("mixed 3000", 0.04, seed),
             methods=({"oversampling": {"kind": "smote", "ratio": 0.25}},),
         ),
         Case(
             "reviews, 1 of 20 not recommended, rows between what is read of the texts",
-            lambda seed: rare("reviews", 0.05, seed),
+            lambda seed: data.rare("reviews", 0.05, seed),
             methods=({"oversampling": {"kind": "embedded", "ratio": 0.3}},),
         ),
         Case(
             "breast cancer, 1 of 10 of one kind, copies until all are equal, by recall",
-            lambda seed: rare("breast_cancer", 0.1, seed),
+            lambda seed: data.rare("breast_cancer", 0.1, seed),
             methods=("oversampling",),
             metric="macro_recall",
         ),
@@ -38,12 +29,12 @@ PROOF = Proof(
     does_not=(
         Case(
             "mixed, 1 of 25 rare, rows between neighbours until all are equal",
-            lambda seed: rare("mixed 3000", 0.04, seed),
+            lambda seed: data.rare("mixed 3000", 0.04, seed),
             methods=({"oversampling": {"kind": "smote"}},),
         ),
         Case(
             "mixed, 1 of 25 rare, by ranks, trees",
-            lambda seed: rare("mixed 3000", 0.04, seed),
+            lambda seed: data.rare("mixed 3000", 0.04, seed),
             model="trees",
             methods=({"oversampling": {"kind": "smote"}},),
             metric="roc_auc",

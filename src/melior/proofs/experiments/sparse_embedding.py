@@ -15,7 +15,7 @@ def step(levels: int, seed: int, sparse: bool) -> float:
 
 
 def rare_shops(seed: int) -> Given:
-    """Rows of 2,000 shops, five rows each: what is learned of a shop comes from few rows."""
+    """14,000 rows of 2,000 shops, five of each to train on: what is learned of a shop comes from few rows."""
     train, test = split(shops(14_000, 2000, seed), 0.7, seed)
     return given(train, test, shop="category")
 
@@ -31,7 +31,7 @@ PROOF = Proof(
             smaller_is_better=True,
         ),
         Case(
-            "14,000 rows of 2,000 shops",
+            "2,000 shops with seven rows each, a vector for each shop beside 100 for all (hashed)",
             rare_shops,
             model={"tabular_network": {"epochs": 4, "most_categories": 100}},
             methods=("sparse_embedding",),

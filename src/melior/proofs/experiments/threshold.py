@@ -3,15 +3,14 @@ half; for a metric of accuracy, or equal classes, one half is right already."""
 
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
-from melior.proofs.experiments.oversampling import rare
 
 PROOF = Proof(
     question=9,
     paper="Narasimhan et al., Consistent Multiclass Algorithms for Complex Performance Measures, ICML 2015",
     helps=(
-        Case("reviews, 1 of 20 not recommended", lambda seed: rare("reviews", 0.05, seed), methods=("threshold",)),
-        Case("mixed, 1 of 25 rare", lambda seed: rare("mixed 3000", 0.04, seed), methods=("threshold",)),
-        Case("mixed, 1 of 25 rare, trees", lambda seed: rare("mixed 3000", 0.04, seed), model="trees",
+        Case("reviews, 1 of 20 not recommended", lambda seed: data.rare("reviews", 0.05, seed), methods=("threshold",)),
+        Case("mixed, 1 of 25 rare", lambda seed: data.rare("mixed 3000", 0.04, seed), methods=("threshold",)),
+        Case("mixed, 1 of 25 rare, trees", lambda seed: data.rare("mixed 3000", 0.04, seed), model="trees",
              methods=("threshold",)),
     ),
     does_not=(

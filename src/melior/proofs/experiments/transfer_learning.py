@@ -5,10 +5,10 @@ import numpy as np
 
 from melior.proofs import data
 from melior.proofs._base import Case, Given, Proof
-from melior.proofs.sources import CACHE, MINILM, minilm_folder
+from melior.proofs.sources import minilm_folder, minilm_path
 
 ENCODER = {"text_encoder": {"longest": 96}}
-PRETRAINED = {"transfer_learning": {"source": str(CACHE / MINILM[0].replace("==", "-"))}}
+PRETRAINED = {"transfer_learning": {"source": minilm_path()}}
 
 
 def reviews(seed: int, rows: int, *, scored: int = 400) -> Given:

@@ -1,12 +1,9 @@
 """What weight_initialization is worth: through forty layers a signal keeps its size and its directions best where the
 first matrices are orthogonal; in two layers it does not matter."""
 
-from typing import Any
-
 from melior.proofs import data
 from melior.proofs._base import Case, Proof
-
-DEEP: dict[str, Any] = {"depth": 40, "width": 64, "dropout": 0.0, "embedding": "none", "epochs": 15}
+from melior.proofs.experiments._networks import plain_layers
 
 PROOF = Proof(
     question=15,
@@ -16,7 +13,7 @@ PROOF = Proof(
         Case(
             "digits of 8 by 8, forty layers of tanh",
             lambda seed: data.plain("digits", seed),
-            model={"tabular_network": {**DEEP, "activation": "tanh"}},
+            model=plain_layers(40, activation="tanh"),
             methods=("weight_initialization",),
             metric="accuracy",
             seeds=3,
@@ -24,7 +21,7 @@ PROOF = Proof(
         Case(
             "digits of 8 by 8, forty layers of relu",
             lambda seed: data.plain("digits", seed),
-            model={"tabular_network": {**DEEP, "activation": "relu"}},
+            model=plain_layers(40, activation="relu"),
             methods=("weight_initialization",),
             metric="accuracy",
             seeds=3,
@@ -34,7 +31,7 @@ PROOF = Proof(
         Case(
             "digits of 8 by 8, two layers of tanh",
             lambda seed: data.plain("digits", seed),
-            model={"tabular_network": {**DEEP, "depth": 2, "activation": "tanh"}},
+            model=plain_layers(2, activation="tanh"),
             methods=("weight_initialization",),
             metric="accuracy",
             seeds=3,
