@@ -160,6 +160,29 @@ def test_diverging_training_is_saved_by_lower():
         train(torch.nn.Linear(6, 3), Numbers(), steep, chosen.model_copy(update={"non_finite": "stop"}))
 
 
+def test_gaps_that_a_network_fills_are_not_blamed_for_weights_that_run_away():
+    """Every fourth row has one. The rate is at fault, so it is lowered, and no row is named for its gap."""
+
+    class Filling(torch.nn.Linear):
+        def forward(self, input):
+            return super().forward(torch.nan_to_num(input))
+
+    def steep(out, batch):
+        return out.pow(4).sum(), torch.tensor(float(batch.rows))
+
+    source = Numbers()
+    source.x[::4, 2] = float("nan")
+    chosen = PLAIN.model_copy(update={"learning_rate": 0.3, "optimizer": "sgd", "clip_norm": None, "epochs": 10,
+                                      "non_finite": "lower", "schedule": "constant"})  # fmt: skip
+    torch.manual_seed(0)
+    module = Filling(6, 3)
+    trained = train(module, source, steep, chosen)
+    assert weights(module).isfinite().all()
+    events = [line for line in lines(trained, "event") if line["name"] == "non_finite"]
+    assert any("times the rate" in line["what"] for line in events)
+    assert not any(line["data"] for line in events)
+
+
 @pytest.mark.parametrize("non_finite", ["lower", "skip"])
 def test_weights_that_overflow_are_not_kept(non_finite, tmp_path):
     """The gradient is finite, the step is not."""

@@ -204,10 +204,27 @@ def test_layers_see_norms_updates_and_dead_units():
     assert found["layers"]["0.bias"]["update"] == 0
     assert not module[1]._forward_hooks
     for name, inputs, share in (("Tanh", [9.0, 0.1, -9, 9], 0.75), ("Sigmoid", [9.0, 0, 0, 0], 0.25)):
-        what, measure = measured(name)
+        what, flat = measured(name)
         assert what == "saturated"
-        assert float(measure(getattr(nn, name)()(torch.tensor([inputs])))) == share
+        assert float(flat(getattr(nn, name)()(torch.tensor([inputs]))).float().mean()) == share
     assert measured("Linear") is None
+
+
+def test_units_are_looked_at_over_all_rows_of_a_step_however_it_is_cut():
+    """A unit that one row wakes is not dead because the rows of the last micro-batch leave it silent."""
+    module, shares = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 3)), []
+    for pieces in (1, 2, 16):
+        looked = Layers(module)
+        for rows in np.split(np.arange(16), pieces):
+            module(**Numbers().batch(rows).inputs)
+        looked.seen()
+        shares.append(looked.units)
+    with torch.no_grad():
+        fires = module[1](module[0](Numbers().batch(np.arange(16)).inputs["input"])) > 0
+    assert not fires[-1].all()  # the last row alone would say that more are dead
+    assert shares[0]["1"]["dead"] == float((~fires.any(0)).float().mean())
+    assert shares[1] == shares[0]
+    assert shares[2] == shares[0]
 
 
 def test_range_test_stays_below_where_it_diverges_and_leaves_no_trace():

@@ -22,7 +22,7 @@ Act = Literal["skip", "back", "stop"]
 @dataclass(frozen=True)
 class Broken:
     """A step that must not be taken. rows: those whose loss is no number by themselves, or all of the step where none
-    is; data: what was read for some of them is no number, so that no weights and no rate would mend it."""
+    is; data: they are those for which what was read is no number, so that no weights and no rate would mend it."""
 
     step: int
     what: str  # loss or gradient
@@ -44,13 +44,16 @@ def broken(
     module: nn.Module | None, source: Source, loss: Loss, rows: Rows, device: Device, step: int, total: float
 ) -> Broken:
     """Looks at the rows of the step one by one. total: the sum of losses that the step gave. module: None where it
-    cannot run here, and then it is not known whose fault it is."""
+    cannot run here, and then it is not known whose fault it is, but by what was read.
+
+    Gaps that the network knows what to do with (a category that is not there) are no numbers either, so what was read
+    is at fault only where those rows and no others break.
+    """
     what = "gradient" if isfinite(total) else "loss"
-    unread = [row for row in rows if not _read(source.batch(_alone(row)))]
-    if 0 < len(unread) < len(rows):
-        return Broken(step, what, np.sort(unread), data=True)
-    faulty = faulty_rows(module, source, loss, rows, device)
-    return Broken(step, what, np.sort(faulty if len(faulty) else rows), data=False)
+    unread = np.array([row for row in rows if not _read(source.batch(_alone(row)))], dtype=np.int64)
+    faulty = unread if module is None else faulty_rows(module, source, loss, rows, device)
+    data = 0 < len(unread) < len(rows) and set(unread) == set(faulty)
+    return Broken(step, what, np.sort(faulty if len(faulty) else rows), data=data)
 
 
 @torch.no_grad()

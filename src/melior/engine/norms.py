@@ -23,7 +23,8 @@ class Layers:
 
     def __init__(self, module: nn.Module, *, activations: bool = True) -> None:
         self.parameters = [(name, one) for name, one in module.named_parameters() if one.requires_grad]
-        self.units: dict[str, dict[str, float]] = {}
+        self._dead: dict[str, Tensor] = {}  # (units,) of each activation
+        self._flat: dict[str, list[Tensor | float]] = {}  # numbers of outputs that are saturated, and of all
         self.norms: dict[str, float] = {}
         self._sums: dict[str, list[Tensor | float]] = {}  # squares and numbers of outputs, squares of their gradients
         self._hooks = []
@@ -35,10 +36,17 @@ class Layers:
                 if measure is not None:
                     self._hooks.append(one.register_forward_hook(self._hook(name, *measure)))
 
-    def _hook(self, name: str, what: str, share: Callable[[Tensor], Tensor]) -> Callable[..., None]:
+    def _hook(self, name: str, what: str, told: Callable[[Tensor], Tensor]) -> Callable[..., None]:
         def look(module: nn.Module, given: Any, output: Any) -> None:
-            if isinstance(output, Tensor) and output.ndim >= 2:
-                self.units[name] = {what: float(share(output.detach()))}
+            if not isinstance(output, Tensor) or output.ndim < 2:
+                return
+            here = told(output.detach())
+            if what == "dead":
+                units, before = _everywhere(here), self._dead.get(name)
+                self._dead[name] = units if before is None or before.shape != units.shape else before & units
+            else:
+                sums = self._flat.setdefault(name, [0.0, 0.0])
+                sums[0], sums[1] = sums[0] + here.sum(), sums[1] + here.numel()
 
         return look
 
@@ -54,6 +62,13 @@ class Layers:
             self._sums[name][2] += gradient.detach().float().square().sum()
 
         return look
+
+    @property
+    def units(self) -> dict[str, dict[str, float]]:
+        """Per activation, over all rows of the step: the share of its units that are dead, or of its outputs that are
+        saturated."""
+        dead = {name: {"dead": float(units.float().mean())} for name, units in self._dead.items()}
+        return dead | {name: {"saturated": float(flat) / float(number)} for name, (flat, number) in self._flat.items()}
 
     @property
     def signals(self) -> dict[str, dict[str, float]]:
@@ -78,7 +93,7 @@ class Layers:
     @torch.no_grad()
     def after(self) -> dict[str, Any]:
         """layers: per weight its gradient's norm, root mean square and the ratio of update to weight (norms);
-        units: per activation its share of dead or saturated units; signals: see there."""
+        units, signals: see there."""
         layers = {}
         for name, one in self.parameters:
             if name in self.old:
@@ -107,25 +122,25 @@ def kinds(module: nn.Module) -> dict[str, dict[str, Any]]:
 
 
 def measured(activation: str) -> tuple[str, Callable[[Tensor], Tensor]] | None:
-    """What is measured behind an activation of this class: the share of units that are `dead` (silent for every row
-    and place of the batch) or of outputs that are `saturated`."""
+    """What is measured behind an activation of this class, and where its outputs are so: `dead` units are silent for
+    every row and place, `saturated` outputs are where it is flat."""
     name = activation.lower()
     if "sigmoid" in name and "log" not in name:
-        return "saturated", lambda out: ((out - 0.5).abs() > SATURATED / 2).float().mean()
+        return "saturated", lambda out: (out - 0.5).abs() > SATURATED / 2
     if name == "tanh":
-        return "saturated", lambda out: (out.abs() > SATURATED).float().mean()
+        return "saturated", lambda out: out.abs() > SATURATED
     if "gelu" in name or "silu" in name:
-        return "dead", lambda out: _per_unit(out.abs() < SILENT)
+        return "dead", lambda out: out.abs() < SILENT
     if name.startswith("relu"):
-        return "dead", lambda out: _per_unit(out <= 0)
+        return "dead", lambda out: out <= 0
     return None
 
 
-def _per_unit(silent: Tensor) -> Tensor:
-    """Share of units that are silent everywhere: units are the last axis, or the second of images (rows, C, H, W)."""
+def _everywhere(silent: Tensor) -> Tensor:
+    """(units,) which are silent everywhere: units are the last axis, or the second of images (rows, C, H, W)."""
     if silent.ndim == 4:
         silent = silent.movedim(1, -1)
-    return silent.flatten(0, -2).all(0).float().mean()
+    return silent.flatten(0, -2).all(0)
 
 
 def reached(weight: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ def share_matrices(module: nn.Module, mesh: Mesh, plan: dict[str, str]) -> None:
     those count that are its own."""
     assert mesh.axes is not None
     own = {name: how for name, how in plan.items() if "weight" in dict(module.get_submodule(name).named_parameters())}
-    made: dict[str, ParallelStyle] = {name: _style(how, name) for name, how in own.items()}
+    made: dict[str, ParallelStyle] = {name: _style(how) for name, how in own.items()}
     if made:
         parallelize_module(module, mesh.axes["tensor"], made)
     for name, how in own.items():
@@ -137,7 +137,7 @@ def _check_heads(model: Any, ranks: int) -> None:
             raise UserError(f"train.parallel: tensor {ranks} does not divide the model's {heads} heads ({key}).")
 
 
-def _style(how: str, name: str) -> ParallelStyle:
+def _style(how: str) -> ParallelStyle:
     if how == ROWS:
         return RowwiseParallel()
     return ColwiseParallel(output_layouts=Replicate()) if how == GATHERED else ColwiseParallel()

@@ -1,6 +1,7 @@
 """What devices and networks are said to do, for plans of what was not measured. A plan says which of it it assumed."""
 
 import os
+import re
 from dataclasses import dataclass
 
 from melior.engine.plan.sizes import Cluster
@@ -24,7 +25,7 @@ class Gpu:
 
 
 PCIE_3, PCIE_4 = 15.8e9, 31.5e9  # 16 lanes, one way: 8 and 16 GT/s at 128 of 130 bits (PCI-SIG)
-GPUS = {  # a part of the name that the driver gives; NVIDIA's data sheets of each
+GPUS = {  # words of the name that the driver gives; NVIDIA's data sheets of each
     "H200": Gpu(989e12, 67e12, 141e9, 4.8e12, 450e9),
     "H100": Gpu(989e12, 67e12, 80e9, 3.35e12, 450e9),
     "A100": Gpu(312e12, 19.5e12, 80e9, 2.04e12, 300e9),
@@ -58,8 +59,10 @@ def gpu_named(name: str) -> Gpu | None:
 
     >>> gpu_named("NVIDIA H100 80GB HBM3").short
     989000000000000.0
+    >>> gpu_named("NVIDIA RTX A1000") is None
+    True
     """
-    return next((gpu for part, gpu in GPUS.items() if part in name), None)
+    return next((gpu for words, gpu in GPUS.items() if re.search(rf"\b{words}\b", name)), None)
 
 
 def one_machine(ranks: int, gpu: str | None) -> Cluster:

@@ -40,13 +40,17 @@ def sent(sizes: Sizes, layout: Layout, rows: Cut, stage: Stage) -> dict[str, flo
     else:
         found["gradients"] = 2 * others * FLOAT * held.trained
     if tensor > 1:
-        sums = 6 if sizes.checkpointing else 4
         once = 2 * (tensor - 1) / tensor * sizes.cast * sizes.row_states
-        found["tensor"] = rows.rows * len(stage.blocks) * sums * once
+        found["tensor"] = rows.rows * len(stage.blocks) * _sums(sizes) * once
     if stage.of > 1:  # states to the next stage, their gradients to the one before
         neighbours = (stage.number < stage.of - 1) + (stage.number > 0)
         found["borders"] = rows.rows * neighbours * FLOAT * sizes.row_states
     return found
+
+
+def _sums(sizes: Sizes) -> int:
+    """Of tensor ranks, in a block for each piece."""
+    return 6 if sizes.checkpointing else 4
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ def _sending(sizes: Sizes, cluster: Cluster, layout: Layout, rows: Cut, stage: S
     return {
         "gradients": taken("gradients", "data", summed),
         "gathers": taken("gathers", "data", pieces * (2 * blocks + 1) * (data - 1)),
-        "tensor": taken("tensor", "tensor", pieces * blocks * 4 * 2 * ceil(log2(max(tensor, 2)))),
+        "tensor": taken("tensor", "tensor", pieces * blocks * _sums(sizes) * 2 * ceil(log2(max(tensor, 2)))),
         "borders": taken("borders", "pipeline", 2 * pieces),
         "averages": taken("averages", "data", buckets * tree / max(layout.local_steps, 1)),
     }
