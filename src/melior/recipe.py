@@ -6,7 +6,6 @@ resolve and validate the names. So a recipe can be read, shown and changed anywh
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,10 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from melior.errors import UserError
 from melior.layout import Layout
+from melior.refusals import sentence
 
 Kind = Literal["number", "category", "text", "image", "time", "id", "language", "ignore"]
-# how pydantic names one of the kinds that a setting may have
-KIND = re.compile(r"(function-\w+|literal)\[|constrained-\w+$")
 SplitKind = Literal["auto", "random", "stratified", "group", "time", "column"]
 
 
@@ -48,7 +46,7 @@ class Source(Part):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            raise UserError(sentence(error, where)) from None
+            raise UserError(sentence(error, where, cls)) from None
 
 
 class Data(Part):
@@ -287,7 +285,7 @@ class Recipe(Part):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            raise UserError(sentence(error, where)) from None
+            raise UserError(sentence(error, where, cls)) from None
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -312,18 +310,6 @@ class Recipe(Part):
             for one in recipe.data.sources
         ]
         return recipe.with_data(**found, sources=sources) if found or sources else recipe
-
-
-def sentence(error: ValidationError, where: str) -> str:
-    """The first problem of a validation error as one sentence: file, key, what is wrong, what would do."""
-    first = error.errors()[0]
-    key = ".".join(str(piece) for piece in first["loc"] if not KIND.match(str(piece)))
-    if first["type"] == "extra_forbidden":
-        return f"{where}: {key!r} is not a setting; remove it or look for the right name in the schema."
-    message = first["msg"].removeprefix("Value error, ")
-    given = first.get("input")
-    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return f"{where}: {key or 'the recipe'}: {message}{shown}."
 
 
 def schema() -> dict[str, Any]:

@@ -129,7 +129,8 @@ def test_an_improvement_keeps_the_training_of_what_it_gives(recipe, tmp_path):
     assert kept.parent.parent.name == "training"
     assert (tmp_path / "run" / "training" / "baseline").exists() == bool(found.accepted)
     steps = melior.diagnose(tmp_path / "run").steps
-    assert steps and steps % STEPS == 0  # more rows, where an accepted method brings some, are more steps an epoch
+    assert steps
+    assert steps % STEPS == 0  # more rows, where an accepted method brings some, are more steps an epoch
 
 
 def test_what_a_range_test_found_is_kept_and_diagnosed(recipe, tmp_path):

@@ -12,7 +12,7 @@ import melior
 SOURCE = Path(melior.__file__).parent
 ORDER = (
     "errors", "_version", "processes", "progress", "questions", "samples",
-    "registry", "storage", "findings", "evidence", "layout", "recipe",
+    "registry", "storage", "findings", "evidence", "layout", "refusals", "recipe",
     "metrics", "texts", "images", "privacy", "engine", "data", "features", "predictor",
     "networks", "checks", "models", "methods",
     "runs", "trials", "improvement", "report", "verbs", "proofs", "cli", "testing", "__main__",

@@ -19,7 +19,8 @@ from melior.features._base import MatrixStep, TableStep
 from melior.methods._acting import INSIDE, Acting
 from melior.models._base import FitContext, Learner, Model
 from melior.predictor import Predictor
-from melior.recipe import Choice, Recipe, sentence
+from melior.recipe import Choice, Recipe
+from melior.refusals import sentence
 from melior.registry import discover, snake
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def resolve(choices: Sequence[Choice]) -> tuple[Method, ...]:
         try:
             found.append(known[choice.name](**choice.settings))
         except ValidationError as error:
-            raise UserError(sentence(error, f"methods.{choice.name}")) from None
+            raise UserError(sentence(error, f"methods.{choice.name}", known[choice.name])) from None
     return tuple(sorted(found, key=lambda method: (method.order, method.name)))
 
 

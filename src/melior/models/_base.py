@@ -19,6 +19,7 @@ from melior.errors import MissingExtra, UserError
 from melior.features._base import Encoder, Matrix, MatrixStep, TableStep
 from melior.predictor import Scorer
 from melior.recipe import Choice
+from melior.refusals import sentence
 from melior.registry import discover, snake
 from melior.storage import Fitted
 
@@ -308,8 +309,6 @@ def families() -> dict[str, type[Model]]:
 
 def resolve(choice: Choice) -> Model:
     """The family a recipe names, with its settings checked."""
-    from melior.recipe import sentence
-
     known = families()
     if choice.name not in known:
         raise UserError(f"model: there is no family {choice.name!r}; there are {', '.join(known)} and auto.")
@@ -319,7 +318,7 @@ def resolve(choice: Choice) -> Model:
     try:
         return family(**choice.settings)
     except ValidationError as error:
-        raise UserError(sentence(error, f"model.{choice.name}")) from None
+        raise UserError(sentence(error, f"model.{choice.name}", family)) from None
 
 
 def have_torch() -> bool:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from melior.errors import UserError
 from melior.recipe import Choice
+from melior.refusals import sentence
 from melior.registry import discover, snake
 
 
@@ -32,8 +33,6 @@ def generators() -> dict[str, type[Generator]]:
 
 def resolve_generator(choice: Choice) -> Generator:
     """The family that a recipe names, with its settings checked; auto is the causal language model."""
-    from melior.recipe import sentence
-
     name = "causal_lm" if choice.name == "auto" else choice.name
     known = generators()
     if name not in known:
@@ -41,4 +40,4 @@ def resolve_generator(choice: Choice) -> Generator:
     try:
         return known[name](**choice.settings)
     except ValidationError as error:
-        raise UserError(sentence(error, f"model.{name}")) from None
+        raise UserError(sentence(error, f"model.{name}", known[name])) from None
