@@ -138,6 +138,6 @@ def test_what_cannot_be_is_refused_with_a_reason(folder):
 
 def test_the_promises_of_methods_hold(folder):
     suite = method_suite(FewShotHead, settings=[{"source": folder}])
-    for name in ("test_held_out_rows_change_nothing", "test_rows_have_no_order", "test_same_seed_same_predictor",
-                 "test_kept_bit_for_bit", "test_answers_any_rows", "test_several_labels"):  # fmt: skip
+    for name in ("test_held_out_rows_and_luck_change_nothing", "test_rows_have_no_order", "test_kept_bit_for_bit",
+                 "test_answers_any_rows", "test_several_labels"):  # fmt: skip
         getattr(suite(), name)()

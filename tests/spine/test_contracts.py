@@ -7,6 +7,7 @@ from melior.methods._base import methods
 from melior.metrics.registry import families as metrics
 from melior.models._base import families as models
 from melior.testing import check_suite, method_suite, metric_suite, model_suite, run
+from melior.testing.checks import CheckSuite
 
 MODELS = {
     "linear": {},
@@ -35,8 +36,14 @@ SUITES = [
     *(model_suite(model, **MODELS.get(name, {})) for name, model in models().items()),
     *(method_suite(method) for method in methods().values()),
 ]
+# the promises of a suite share what was fitted, and all checks the folds of their tables: one process runs them
 PROMISES = [
-    pytest.param(suite, name, id=f"{suite.__name__.removeprefix('Test_')}-{name[5:]}")
+    pytest.param(
+        suite,
+        name,
+        id=f"{suite.__name__.removeprefix('Test_')}-{name[5:]}",
+        marks=pytest.mark.xdist_group("checks" if issubclass(suite, CheckSuite) else suite.__name__),
+    )
     for suite in SUITES
     for name in dir(suite)
     if name.startswith("test_")
