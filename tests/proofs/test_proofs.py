@@ -12,7 +12,9 @@ from melior.errors import UserError
 from melior.proofs import data
 from melior.proofs._base import Case
 from melior.proofs.one import cases_of, proof_of, side
+from melior.proofs.planting import rarest
 from melior.proofs.prove import digest_of, judged, names, of_pairs, prove
+from melior.proofs.tables import SETS
 from melior.questions.cards import FOLDER, Card, cards, read_card
 
 CLASSES = np.array(["no", "yes"])
@@ -155,3 +157,13 @@ def test_an_experiment_runs_and_goes_on(tmp_path, monkeypatch):
     assert again == first
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "kept").rglob("*.npz")} == kept
     assert read_card(tmp_path / "cards" / "class_weights.json").cases == first.cases
+
+
+@pytest.mark.parametrize("name", ["mixed 600", "breast_cancer"])
+def test_the_rare_class_is_the_same_for_every_seed(name):
+    """Scores of all seeds are taken together; a class that is rare in one and common in another would be neither."""
+    for seed in range(6):
+        for part in (data.rare(name, 0.1, seed).train, data.rare(name, 0.1, seed).test):
+            counts = part.target_counts()
+            assert min(counts, key=counts.get) == rarest(SETS[name](0))
+            assert min(counts.values()) < 0.2 * part.rows

@@ -7,7 +7,7 @@ import polars as pl
 
 from melior.data.read import read
 from melior.proofs._base import Given
-from melior.proofs.planting import Fault, imbalance, named
+from melior.proofs.planting import Fault, imbalance, named, rarest
 from melior.proofs.tables import SETS, TARGET, Rows, split
 
 TRAINED = 0.7  # of the rows, where a case says nothing else
@@ -37,8 +37,10 @@ def faulty(
 
 
 def rare(name: str, share: float, seed: int) -> Given:
-    """A set whose rarest class is thinned to a share of all rows, those that are scored too."""
-    return given(*split(imbalance(SETS[name](seed), share, seed).faulty, 0.6, seed))
+    """A set whose rarest class is thinned to a share of all rows, those that are scored too. The same class for every
+    seed, also where rows are drawn and classes are about equal: scores of all seeds are taken together."""
+    fewest = rarest(SETS[name](0))
+    return given(*split(imbalance(SETS[name](seed), share, seed, rare=fewest).faulty, 0.6, seed))
 
 
 def few(rows: Rows, count: int, seed: int) -> Rows:

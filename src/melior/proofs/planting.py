@@ -148,11 +148,17 @@ def times_2_54(rows: Rows, strength: float, seed: int) -> Planted:
     return wrong_unit(rows, strength, seed, factor=2.54, share=strength)
 
 
-def imbalance(rows: Rows, strength: float, seed: int) -> Planted:
-    """The rarest class is thinned to a share `strength` of the training rows, at least five of it are left."""
-    random = np.random.default_rng([seed, 206])
+def rarest(rows: Rows) -> str:
+    """The class of the fewest rows."""
     names, counts = np.unique(rows.labels, return_counts=True)
-    own = np.flatnonzero(rows.labels == names[counts.argmin()])
+    return str(names[counts.argmin()])
+
+
+def imbalance(rows: Rows, strength: float, seed: int, *, rare: str | None = None) -> Planted:
+    """A class, the rarest unless one is named, is thinned to a share `strength` of the training rows; at least five of
+    it are left."""
+    random = np.random.default_rng([seed, 206])
+    own = np.flatnonzero(rows.labels == (rarest(rows) if rare is None else rare))
     left = max(5, round(strength / (1 - strength) * (len(rows.labels) - len(own))))
     gone = random.permutation(own)[left:]
     kept = np.setdiff1d(np.arange(len(rows.labels)), gone)

@@ -15,7 +15,7 @@ NETWORK = {"tabular_network": {"epochs": 20}}
 
 def rare(seed: int) -> Given:
     """Two classes, one of them 1 of 30 in training and test rows alike."""
-    thinned = imbalance(mixed(8000, 2, seed, "mixed, 1 of 30"), 1 / 30, seed).faulty
+    thinned = imbalance(mixed(8000, 2, seed, "mixed, 1 of 30"), 1 / 30, seed, rare="class 1").faulty
     return given(*split(thinned, 0.7, seed))
 
 
