@@ -51,7 +51,8 @@ def candidates(
     attempt: Sequence[str] = (),
     never: Sequence[str] = (),
 ) -> tuple[list[Candidate], list[Refused]]:
-    """The candidates that the findings suggest, those that treat the worst findings first, and the refused ones.
+    """The candidates that the findings suggest, and the refused ones. Every method as it is usually set, those that
+    treat the worst findings first, and then the other settings in the same order: where time is short, each is heard.
 
     attempt: methods to try whatever the findings; never: methods to leave out.
     """
@@ -62,7 +63,8 @@ def candidates(
     for finding in treatable:
         severity[finding.symptom] = max(severity.get(finding.symptom, 0.0), finding.severity)
     standing = {choice.name for choice in recipe.methods}
-    found: list[Candidate] = []
+    usual: list[Candidate] = []
+    others: list[Candidate] = []
     refused: list[Refused] = []
     for name, method in methods().items():
         treats = tuple(sorted({one.symptom for one in treatable if reaches(method, one.symptom, kinds_of(one, table))}))
@@ -79,8 +81,10 @@ def candidates(
                 break
             choice = Choice(name=name, settings=settings)
             weight = FIRST if number == 0 and method.first_for & set(treats) else 1.0
-            found.append(Candidate(str(choice), choice, recipe.with_methods(choice), treats, method.cost, weight))
-    return sorted(found, key=lambda c: (-_weight(c, severity), c.cost, c.name)), refused
+            made = Candidate(str(choice), choice, recipe.with_methods(choice), treats, method.cost, weight)
+            (others if number else usual).append(made)
+    ordered = (sorted(some, key=lambda c: (-_weight(c, severity), c.cost, c.name)) for some in (usual, others))
+    return [one for some in ordered for one in some], refused
 
 
 def known_names(attempt: Sequence[str], never: Sequence[str]) -> None:
