@@ -5,6 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from melior.engine.problem import Batch  # noqa: E402
+from melior.errors import UserError  # noqa: E402
 from melior.methods.noise_correction import among, seen_logits, steadied, unbiased_loss  # noqa: E402
 from melior.methods.robust_loss import (  # noqa: E402
     RobustLoss,
@@ -20,7 +22,10 @@ from melior.methods.weighted_loss import (  # noqa: E402
     class_balanced_weights,
     focal_loss,
 )
-from melior.networks.teaching import Known, row_loss  # noqa: E402
+from melior.networks.teaching import Known, loss_of, row_loss  # noqa: E402
+from melior.recipe import Recipe  # noqa: E402
+from melior.testing import tables  # noqa: E402
+from melior.trials.fit import fit  # noqa: E402
 
 ROWS, CLASSES = 40, 4
 RANDOM = np.random.default_rng(0)
@@ -159,3 +164,26 @@ def test_a_matrix_is_steadied_only_as_far_as_it_must():
     part = among(MATRIX, np.array([0, 2]))
     np.testing.assert_allclose(part.sum(axis=1), 1)
     assert part[0, 1] / part[0, 0] == pytest.approx(MATRIX[0, 2] / MATRIX[0, 0])
+
+
+@pytest.mark.parametrize(
+    "others", [["weighted_loss"], [{"noise_correction": {"kind": "backward"}}], ["weighted_loss", "robust_loss"]]
+)
+def test_two_losses_are_refused(others):
+    methods = [*others, *([] if "robust_loss" in others else ["robust_loss"])]
+    recipe = Recipe.checked({"model": "tabular_network", "methods": methods, "metric": "macro_f1"})
+    with pytest.raises(UserError, match="each set the loss"):
+        fit(recipe, tables.number_table(200))
+
+
+def test_what_weighs_a_loss_weighs_the_one_that_is_set():
+    """Whatever their order, a loss of its own is what the others change."""
+    logits, labels = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 0, 1, 2])
+    known = Known(torch.tensor([50.0, 5.0, 1.0]), 56, False, 0)
+    methods = [WeightedLoss(kind="class_balanced"), RobustLoss()]
+    batch = Batch({"logits": logits}, labels, None, 6, 6)
+    wanted = class_balanced_weights(known.counts, 0.999)[labels] * generalized_cross_entropy(logits, labels, 0.7)
+    for acting in (methods, methods[::-1]):
+        total, count = loss_of(acting, known)(logits, batch)
+        assert total.item() == pytest.approx(float(wanted.sum()), rel=1e-5)
+        assert count.item() == 6

@@ -36,6 +36,10 @@ class Acting:
         a `batch` hook mixes rows. Rows put aside to stop early are judged by the usual loss."""
         return loss
 
+    def own_loss(self) -> bool:
+        """Whether `loss` is another loss, whatever loss it is given; no two of them go together."""
+        return False
+
     def forward(self, run: "Run", network: "nn.Module", batch: "Batch", moment: "Moment") -> "tuple[Tensor, Tensor]":
         """The sum of a batch's losses and how much counts, with as many passes through `run` as it needs."""
         return run(batch)

@@ -90,6 +90,9 @@ class CorrectedLoss(Acting):
     def told(self) -> str:
         return repr(self)
 
+    def own_loss(self) -> bool:
+        return self.kind == "backward"
+
     def loss(self, loss: "RowLoss", known: "Known") -> "RowLoss":
         import torch
 
@@ -151,6 +154,9 @@ class NoiseCorrection(Method):
         if self.kind == "rows" and "row_weights" not in model.can:
             return f"{model.name} takes no row weights; label_cleaning needs none"
         return too_few_rows(table)
+
+    def own_loss(self) -> bool:
+        return self.kind == "backward"
 
     def learner(self, learner: Learner) -> Learner:
         return learner if self.kind == "rows" else CorrectedLearner(learner, self.kind, self.rounds, self.second)

@@ -127,6 +127,9 @@ class RobustLoss(Method):
     trust: Annotated[float, Field(ge=0.1, le=1)] = 0.8
     tau: Annotated[float, Field(gt=1, le=1000)] = 10.0
 
+    def own_loss(self) -> bool:
+        return True
+
     def loss(self, loss: "RowLoss", known: "Known") -> "RowLoss":
         made: dict[str, RowLoss] = {
             "generalized": lambda logits, labels: generalized_cross_entropy(logits, labels, self.q),

@@ -83,6 +83,9 @@ class WeightedLoss(Method):
     beta: Annotated[float, Field(ge=0, lt=1)] = 0.999
     tau: Annotated[float, Field(ge=0, le=3)] = 1.0
 
+    def own_loss(self) -> bool:
+        return self.kind == "focal"
+
     def loss(self, loss: "RowLoss", known: "Known") -> "RowLoss":
         if self.kind == "focal":
             return lambda logits, labels: focal_loss(logits, labels, self.gamma)

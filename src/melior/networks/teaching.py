@@ -86,7 +86,7 @@ def row_loss_of_labels(logits: Tensor, labels: Tensor) -> Tensor:
 
 def loss_of(methods: Sequence[Any], known: Known) -> Loss:
     """The engine's loss with what the methods make of it; the usual one where none has a loss of its own."""
-    acting = [one for one in methods if "loss" in one.acts()]
+    acting = sorted((one for one in methods if "loss" in one.acts()), key=lambda one: not one.own_loss())
     if not acting:
         return multi_label_loss if known.several else class_loss
     of_row: RowLoss = row_loss_of_labels if known.several else row_loss
