@@ -157,7 +157,7 @@ def bounds(given: dict[str, Any], say: English) -> str:
 
 
 def default_of(field: Any, say: English) -> str:
-    value = field.default
+    value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
         return "" if not hasattr(value, "name") else f"`{value.name}`"
     if value is None:

@@ -58,6 +58,27 @@ def test_what_a_family_cannot_do_is_refused_with_a_reason():
     assert refused[0].reason
 
 
+def test_what_is_tried_is_not_called_refused():
+    """A further setting that cannot work here is left out in silence; one that can is tried in place of the first."""
+    noise = Finding("label_noise", 0.6, "some labels are wrong.")
+    found, refused = candidates(RECIPE, [noise, IMBALANCE], TABLE, attempt=["dynamic_weights", "table_augmentation"])
+    assert {"noise_correction", "dynamic_weights"} <= named(found)
+    assert not named(found) & {one.name for one in refused}
+    words = Table.make(
+        pl.DataFrame({"c": ["red", "blue"] * 100}), Schema({"c": "category"}, "y", ("no", "yes")), TABLE.labels
+    )
+    found, refused = candidates(RECIPE, [], words, attempt=["table_augmentation"])
+    assert {"kind": "swap"} in [one.method.settings for one in found if one.method.name == "table_augmentation"]
+    assert "table_augmentation" not in {one.name for one in refused}
+
+
+def test_every_method_is_heard_before_further_settings():
+    found, _ = candidates(RECIPE, [IMBALANCE], TABLE)
+    seen = [one.method.name for one in found]
+    assert len(set(seen[: len(set(seen))])) == len(set(seen))
+    assert len(seen) > len(set(seen))
+
+
 def test_rivals_are_not_combined():
     weights, over = Choice(name="class_weights"), Choice(name="oversampling")
     assert not combinable([weights], over)

@@ -1,10 +1,13 @@
 """melior questions, checks, methods, models: what there is, from the code itself."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from melior.cli import options as given
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 def register(app: typer.Typer) -> None:
@@ -80,7 +83,7 @@ def register(app: typer.Typer) -> None:
         for heading in ("method", "treats", "settings", "what it does"):
             table.add_column(heading)
         for name, method in known().items():
-            settings = ", ".join(f"{key}={field.default}" for key, field in method.model_fields.items())
+            settings = settings_of(method)
             table.add_row(name, ", ".join(sorted(method.treats)), settings, first_line(method))
         show.out.print(table)
 
@@ -95,10 +98,10 @@ def register(app: typer.Typer) -> None:
         for heading in ("family", "reads", "settings", "what it is"):
             table.add_column(heading)
         for name, family in families().items():
-            settings = ", ".join(f"{key}={field.default}" for key, field in family.model_fields.items())
+            settings = settings_of(family)
             table.add_row(name, ", ".join(sorted(family.kinds)), settings, first_line(family))
         for name, generator in generators().items():
-            settings = ", ".join(f"{key}={field.default}" for key, field in generator.model_fields.items())
+            settings = settings_of(generator)
             table.add_row(name, "texts, prompts, chats", settings, first_line(generator))
         show.out.print(table)
 
@@ -110,6 +113,12 @@ def register(app: typer.Typer) -> None:
         from melior.recipe import schema as of_recipe
 
         print(json.dumps(of_recipe(), indent=1))
+
+
+def settings_of(part: "type[BaseModel]") -> str:
+    """Every setting with its default."""
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in part.model_fields.items()}
+    return ", ".join(f"{name}={default}" for name, default in defaults.items())
 
 
 def first_line(documented: type) -> str:

@@ -73,16 +73,20 @@ def candidates(
             continue
         if method.networks and not model.is_network and name not in attempt:
             continue  # of no interest to whoever has no network
+        reasons, made = [], 0
         for number, settings in enumerate(method.candidates):
             tried: Method = method(**settings)
             reason = tried.refused(recipe, table, model)
             if reason:
-                refused.append(Refused(name, reason))
-                break
+                reasons.append(reason)
+                continue
+            made += 1
             choice = Choice(name=name, settings=settings)
             weight = FIRST if number == 0 and method.first_for & set(treats) else 1.0
-            made = Candidate(str(choice), choice, recipe.with_methods(choice), treats, method.cost, weight)
-            (others if number else usual).append(made)
+            one = Candidate(str(choice), choice, recipe.with_methods(choice), treats, method.cost, weight)
+            (usual if made == 1 else others).append(one)
+        if not made:
+            refused.append(Refused(name, reasons[0]))
     ordered = (sorted(some, key=lambda c: (-_weight(c, severity), c.cost, c.name)) for some in (usual, others))
     return [one for some in ordered for one in some], refused
 

@@ -118,7 +118,7 @@ class InsidePromises:
                 holds(made.labels.ndim in (1, 2), "labels are neither class numbers nor shares")
 
     def test_inside_losses_are_one_number_a_row(self) -> None:
-        """(rows,) finite, of class numbers and of shares, the same where the shares are whole."""
+        """(rows,) finite, of class numbers and of shares, the same where the shares are whole; `own_loss` is true."""
         import torch
         from torch.nn.functional import one_hot
 
@@ -127,7 +127,8 @@ class InsidePromises:
         for taught in self._taught():
             known = taught.known()
             for one in (one for one in taught.acting if "loss" in one.acts()):
-                loss = one.loss(row_loss_of_labels if known.several else row_loss, known)
+                usual = row_loss_of_labels if known.several else row_loss
+                loss, twice = one.loss(usual, known), one.loss(partial(_doubled, usual), known)
                 random = torch.Generator().manual_seed(1)
                 logits = 3 * torch.randn((ROWS, known.classes), generator=random)
                 logits[0] = torch.linspace(-60, 60, known.classes)  # as sure as can be, and maybe wrong
@@ -143,6 +144,8 @@ class InsidePromises:
                     losses.sum().backward()
                     holds(own.grad is not None and bool(own.grad.isfinite().all()), "a gradient is not finite")
                     found.append(losses.detach())
+                    unmoved = torch.equal(losses.detach(), twice(own.detach(), target))
+                    holds(one.own_loss() == unmoved, "own_loss is not whether the loss that it is given matters")
                 if not known.several:
                     same = torch.allclose(found[0], found[1], atol=1e-4)
                     holds(same, "class numbers and the same as shares give other losses")
@@ -245,6 +248,10 @@ class InsidePromises:
 
 def _run(module: Any, loss: Any, batch: "Batch") -> Any:
     return loss(module(**batch.inputs), batch)
+
+
+def _doubled(loss: Any, logits: Any, labels: Any) -> Any:
+    return 2 * loss(logits, labels)
 
 
 def _same(one: "Batch", other: "Batch") -> bool:
