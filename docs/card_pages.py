@@ -130,12 +130,19 @@ def choosing(symptoms: dict[str, list[str]], say: English, link: Link) -> str:
                 case.better_by,
                 times(case, say),
                 f"{MARK[case.found]} {say(FOUND[case.found])}",
+                _all_cases(card),
             ))  # fmt: skip
-        headings = ("try", "measured on", "without → with", "better by, 95 %", "cost", "so")
+        headings = ("try", "measured on", "without → with", "better by, 95 %", "cost", "so", "in all its cases")
         unproved = [name for name in names if name not in known]
         more = "\n\n" + say.form("Without a card: {}.", say(", ").join(map(link, unproved))) if unproved else ""
         pieces.append(f"## {symptom}\n\n{table(headings, rows, say)}{more}")
     return "\n\n".join(pieces)
+
+
+def _all_cases(card: Card) -> str:
+    """How many cases were found to help, to do nothing and to harm: the one that is shown is the best of them."""
+    found = [case.found for case in card.cases]
+    return " ".join(f"{MARK[kind]} {found.count(kind)}" for kind in ("better", "not shown", "worse") if kind in found)
 
 
 def _surest(card: Card) -> tuple[bool, float]:
