@@ -9,7 +9,7 @@ import torch
 from melior.errors import UserError
 from melior.features.parts import Ragged
 from melior.models._base import families
-from melior.models._network import trained_in
+from melior.models._place import trained_in
 from melior.models.image_network import ImageNetwork
 from melior.models.tabular_network import TabularNetwork
 from melior.networks.build import build

@@ -8,7 +8,8 @@ from test_network_families import QUICK, xor
 
 from melior.data.label_sets import LabelSets
 from melior.models._base import LabelScorers
-from melior.models._network import NetworkScorer, trained_in
+from melior.models._network import NetworkScorer
+from melior.models._place import trained_in
 from melior.models.tabular_network import TabularNetwork
 from melior.models.text_encoder import TextEncoder
 from melior.networks.fitting import stratified_part

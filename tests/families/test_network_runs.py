@@ -12,7 +12,7 @@ import pytest
 import melior
 from melior.checks._training import history_in
 from melior.errors import UserError
-from melior.models._network import PLACE, trained_in
+from melior.models._place import PLACE, trained_in
 from melior.models.tabular_network import TabularNetwork
 from melior.recipe import Recipe
 from melior.runs.store import Run

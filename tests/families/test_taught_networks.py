@@ -9,7 +9,7 @@ from melior.engine import loop as engine  # noqa: E402
 from melior.methods._base import methods  # noqa: E402
 from melior.methods.dynamic_weights import Pace  # noqa: E402
 from melior.methods.noise_training import Noise  # noqa: E402
-from melior.models._network import trained_in  # noqa: E402
+from melior.models._place import trained_in  # noqa: E402
 from melior.models.tabular_network import TabularNetwork  # noqa: E402
 from melior.models.text_encoder import TextEncoder  # noqa: E402
 from melior.recipe import Choice, Recipe  # noqa: E402

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from melior.data.columns import is_picture
+from melior.data.naming import instead
 from melior.data.read import opened, read
 from melior.data.schema import STORED_AS
 from melior.data.table import Table
@@ -93,7 +93,7 @@ def fuse(
     unknown = next((name for name in wanted if name not in kinds), None)
     if unknown is not None:
         raise UserError(
-            f'data.columns names "{unknown}", which is a column of no source. {_near(unknown, list(kinds))}'
+            f'data.columns names "{unknown}", which is a column of no source. {instead(unknown, list(kinds))}'
         )
     frame = _stacked(parts, kinds, source_column)
     if target is None:  # folders of images bring theirs
@@ -154,7 +154,7 @@ def _read(
     has = [*table.frame.columns, *([] if table.target is None else [table.target])]
     lost = next((theirs for theirs in about.columns if theirs not in has), None)
     if lost is not None:
-        raise UserError(f'{name}: the mapping names "{lost}", which is no column. {_near(lost, has)}')
+        raise UserError(f'{name}: the mapping names "{lost}", which is no column. {instead(lost, has)}')
     new = {theirs: about.columns.get(theirs, theirs) for theirs in table.frame.columns}
     double = next((ours for ours in new.values() if list(new.values()).count(ours) > 1), None)
     if double is not None:
@@ -189,7 +189,7 @@ def _answers(table: Table, mapping: Mapping[str, str]) -> pl.Series | None:
     if lost is not None:
         raise UserError(
             f'{table.name}: labels names {lost!r}, which is no class of "{table.target}". '
-            f"{_near(lost, list(table.classes))}"
+            f"{instead(lost, list(table.classes))}"
         )
     said = [mapping.get(label, label) for label in table.classes]
     if table.multilabel:
@@ -242,9 +242,3 @@ def _notes(parts: Sequence[Read], kinds: Mapping[str, str]) -> list[str]:
 
 def _called(names: Sequence[str]) -> str:
     return " + ".join(names) if len(names) < 4 else f"{names[0]} and {len(names) - 1} others"
-
-
-def _near(wanted: str, there: Sequence[str]) -> str:
-    folded = {one.casefold(): one for one in there}
-    near = get_close_matches(wanted.casefold(), list(folded)[:2000], n=1, cutoff=0.75)
-    return f'Did you mean "{folded[near[0]]}"?' if near else f"There are {listed(list(there))}."

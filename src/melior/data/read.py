@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ from melior.data.frames import of_memory
 from melior.data.image_cells import with_images
 from melior.data.kinds import Inferred, infer
 from melior.data.label_sets import LabelSets
+from melior.data.naming import instead
 from melior.data.schema import FEATURE_KINDS, KINDS, Schema
 from melior.data.table import LabelMatrix, Labels, Rows, Table, said_row
 from melior.errors import UserError
@@ -203,7 +203,7 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str, tell
     if missing_target != "keep" and target is not None and target not in there:
         needed.append(target)
     if needed:
-        raise UserError(f"{raw.name}: {_columns_said(needed)} missing. {_has(frame, needed[0])}")
+        raise UserError(f"{raw.name}: {_columns_said(needed)} missing. {instead(needed[0], frame.columns)}")
     rows: Rows = np.arange(frame.height, dtype=np.int64)
     labels: Labels | None = None
     matrix: LabelMatrix | None = None
@@ -302,21 +302,13 @@ def memory_at_hand() -> float:
 
 def _known_names(raw: Raw, target: str | None, columns: Mapping[str, str]) -> None:
     if target is not None and target not in raw.frame.columns:
-        raise UserError(f'{raw.name}: the target "{target}" is no column. {_has(raw.frame, target)}')
+        raise UserError(f'{raw.name}: the target "{target}" is no column. {instead(target, raw.frame.columns)}')
     for column, kind in columns.items():
         if column not in raw.frame.columns:
-            raise UserError(f'{raw.name}: data.columns names "{column}", which is no column. {_has(raw.frame, column)}')
+            there = instead(column, raw.frame.columns)
+            raise UserError(f'{raw.name}: data.columns names "{column}", which is no column. {there}')
         if kind not in KINDS:
             raise UserError(f'data.columns: "{column}" is to be {kind!r}, which is no kind; one of {", ".join(KINDS)}.')
-
-
-def _has(frame: pl.DataFrame, wanted: str) -> str:
-    """What there is instead: the column with the nearest name, or the first few."""
-    folded = {column.casefold(): column for column in frame.columns}
-    near = get_close_matches(wanted.casefold(), list(folded)[:2000], n=1, cutoff=0.75)
-    if near:
-        return f'Did you mean "{folded[near[0]]}"?'
-    return f"There are {targets.listed(frame.columns)}."
 
 
 def _columns_said(names: Sequence[str]) -> str:

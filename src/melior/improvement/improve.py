@@ -23,7 +23,7 @@ from melior.improvement.repair import Repaired, clusters, ignoring, repair_recip
 from melior.methods._done import FILE, said
 from melior.metrics import Interval, Metric, Predictions, bootstrap, label_weights, paired_difference
 from melior.metrics.registry import metric
-from melior.models._network import trained_in
+from melior.models._place import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Recipe

@@ -5,11 +5,7 @@ training on the engine, keeping and scoring are here and in `melior.networks`, w
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -19,10 +15,9 @@ from pydantic import Field, PrivateAttr
 from melior.data.table import Floats, LabelMatrix, Labels, Table
 from melior.errors import UserError
 from melior.features._base import Matrix
-from melior.layout import Layout
 from melior.models._base import Hardware, MatrixScorer, Model, have_torch, known_codes, need_torch
+from melior.models._place import PLACE
 from melior.models.linear import Constant, spread
-from melior.progress import Progress, silent
 
 if TYPE_CHECKING:
     from melior.engine.settings import Training
@@ -44,50 +39,6 @@ WORTH_ROWS = 1000
 MANY_CORES = 8
 SHORT, LONG = 10.0, 120.0  # seconds of a fit that `model: auto` takes on few and on many cores
 FEW_PICTURES = 10_000  # the same where there are pictures or words, which are more work a row
-
-
-@dataclass
-class Where:
-    """Where trainings keep their checkpoints and tell of themselves; the trainings of one fit are numbered in order,
-    so that a fit that is begun again finds each of them.
-
-    unfinished_counts  ctrl-C gives the weights so far instead of ending the fit
-    interrupted        where it came in the training that it ended, "step 12 of 100"; else empty
-    parallel           how the processes that were started together share each training
-    """
-
-    folder: Path | None = None
-    progress: Progress = silent
-    unfinished_counts: bool = False
-    count: int = 0
-    interrupted: str = ""
-    parallel: Layout | Literal["auto"] | None = None
-
-    def next_folder(self) -> Path | None:
-        self.count += 1
-        return None if self.folder is None else self.folder / f"network-{self.count}"
-
-
-PLACE: ContextVar[Where] = ContextVar("place of trainings", default=Where())  # noqa: B039  # without a folder a count means nothing
-
-
-@contextmanager
-def trained_in(
-    folder: Path | None,
-    progress: Progress = silent,
-    *,
-    unfinished_counts: bool = False,
-    parallel: Layout | Literal["auto"] | None = None,
-) -> Iterator[Where]:
-    """Networks fitted inside keep checkpoints and history in `folder`, and go on from those they find there; trials on
-    other threads keep none. A training that ctrl-C ended counts as done where `unfinished_counts`, and the folder is
-    one to go on from; a fit that needs a further network after it ends there."""
-    where = Where(folder, progress, unfinished_counts, parallel=parallel)
-    token = PLACE.set(where)
-    try:
-        yield where
-    finally:
-        PLACE.reset(token)
 
 
 class NetworkModel(Model):

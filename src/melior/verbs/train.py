@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from melior.data.splits import seal
 from melior.engine.parallel.ranks import Ranks, joined
 from melior.methods._done import FILE, frame_of, said
-from melior.models._network import trained_in
+from melior.models._place import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Choice, Recipe
