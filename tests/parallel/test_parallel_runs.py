@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,24 +71,39 @@ def test_a_killed_process_is_replaced_and_the_end_is_the_same(rows, tmp_path):
     assert weights[0] == weights[1]
 
 
-def test_ctrl_c_leaves_a_run_that_works(rows, tmp_path):
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-C", "kill"])
+def test_a_run_that_is_stopped_works_and_nothing_goes_on(asked, rows, tmp_path):
     model = "tabular_network: {epochs: 2000, dropout: 0.0, checkpoint_every: 50}"
     run = tmp_path / "run"
     command = [*MELIOR, "train", recipe(rows, "stop.yaml", model=model), "--processes", "2", "--run", str(run)]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hears_ctrl_c,
     )
-    until_a_checkpoint(run)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, said = process.communicate(timeout=120)
+    try:
+        until_a_checkpoint(run)
+        os.killpg(process.pid, asked)  # as a terminal does, or a scheduler
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.terminate()  # what it started ends with it
     assert process.returncode == 130, said[-2000:]
     assert said.count("melior: interrupted") == 1
     assert "Traceback" not in said
     about = json.loads((run / "run.json").read_text())
     assert about["state"] == "finished"
     assert about["interrupted"].startswith("step ")
+    assert not [pid for pid, command in commands() if str(run) in command], "a process was left behind"
     answers = [*MELIOR, "predict", str(run), str(rows / "rows.csv"), "--out", str(tmp_path / "out.csv")]
     assert subprocess.run(answers, capture_output=True, timeout=120).returncode == 0
+
+
+def hears_ctrl_c():
+    """Whatever started the tests: a job in the background of a shell ignores ctrl-C, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def until_a_checkpoint(run):
@@ -97,13 +113,19 @@ def until_a_checkpoint(run):
         time.sleep(0.05)
 
 
+def commands():
+    """(process, its command line) of all that run."""
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        with suppress(OSError):
+            yield pid, Path(f"/proc/{pid}/cmdline").read_text()
+
+
 def kill_one_of(run):
     """kill -9 of the second process, once there is a checkpoint."""
     until_a_checkpoint(run)
-    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+    for pid, command in commands():
         try:
             given = Path(f"/proc/{pid}/environ").read_text().split("\0")
-            command = Path(f"/proc/{pid}/cmdline").read_text()
         except OSError:
             continue
         if "RANK=1" in given and str(run) in command and "distributed.run" not in command:

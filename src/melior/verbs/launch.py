@@ -51,12 +51,17 @@ def launch(arguments: Sequence[str], processes: int, run: Path) -> None:
 
 
 def _watched(agent: "subprocess.Popen[bytes]") -> int:
-    """Waits for the agent. Ctrl-C goes to it once, and by it to the processes, which end after their step."""
-    while True:
-        try:
-            return agent.wait()
-        except KeyboardInterrupt:
-            agent.send_signal(signal.SIGTERM)
+    """Waits for the agent. Ctrl-C, or a kill, goes to it once, and by it to the processes, which end after their step;
+    they are of a session of their own, and would go on alone."""
+    before = signal.signal(signal.SIGTERM, lambda *_: agent.send_signal(signal.SIGTERM))
+    try:
+        while True:
+            try:
+                return agent.wait()
+            except KeyboardInterrupt:
+                agent.send_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def agent() -> None:
