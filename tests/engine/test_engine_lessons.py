@@ -14,6 +14,7 @@ from melior.engine.problem import Batch
 from melior.engine.settings import Training
 from melior.errors import UserError
 from melior.features._base import Matrix
+from melior.methods._acting import Acting
 from melior.networks.sources import MatrixRows
 from melior.networks.teaching import Known, loss_of
 
@@ -118,10 +119,7 @@ def test_draws_differ_between_steps_pieces_and_ranks():
 
 
 def test_the_loss_of_methods_is_weighted_and_summed():
-    class Doubled:
-        def acts(self):
-            return {"loss"}
-
+    class Doubled(Acting):
         def loss(self, loss, known):
             return lambda logits, labels: 2 * loss(logits, labels)
 

@@ -18,6 +18,7 @@ from melior.engine.surroundings import seed_step, surroundings
 from melior.progress import silent
 
 SMOOTH = 0.9  # share of the old mean in the running mean of losses
+SETTLED = 10  # steps of which such a mean remembers most: before, it is of few batches, and the next one moves it far
 DIVERGED = 4.0  # times the best loss at which the test ends
 
 
@@ -73,7 +74,7 @@ def rate_range(
                 loop.state.put(before)
             loop.optimizers.zero_grad()
     module.to(came_from)
-    return RateRange(rates, losses, *suggestion(rates, losses))
+    return RateRange(rates, losses, *suggestion(rates, losses, settled=SETTLED))
 
 
 def _loss_of_step(loop: Loop, step: int, rate: float) -> float:
@@ -96,8 +97,10 @@ def _loss_of_step(loop: Loop, step: int, rate: float) -> float:
     return total / count
 
 
-def suggestion(rates: list[float], losses: list[float]) -> tuple[float, float]:
-    """(the rate where the loss falls fastest against log(rate), the rate of the lowest loss)."""
+def suggestion(rates: list[float], losses: list[float], *, settled: int = 0) -> tuple[float, float]:
+    """(the rate where the loss falls fastest against log(rate), the rate of the lowest loss). settled: steps at the
+    beginning that are not looked at."""
+    rates, losses = rates[settled:], losses[settled:]
     if len(losses) < 3:
         return (rates[0], rates[0]) if rates else (0.0, 0.0)
     lowest = int(np.argmin(losses))
