@@ -24,3 +24,16 @@ def numbered(progress: Progress, stage: str, total: int) -> Callable[[str], None
 
     progress(stage, 0, total)
     return one_more
+
+
+def time_words(seconds: float) -> str:
+    """How long, in the largest unit that says it.
+
+    >>> time_words(4.13), time_words(125), time_words(7500)
+    ('4.1 s', '2 min 5 s', '2 h 5 min')
+    """
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    left, large, small = (seconds, "min", "s") if seconds < 3570 else (seconds / 60, "h", "min")
+    many, rest = divmod(round(left), 60)
+    return f"{many} {large}" + (f" {rest} {small}" if rest else "")

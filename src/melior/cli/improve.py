@@ -1,7 +1,7 @@
 """melior improve"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,32 +24,46 @@ def register(app: typer.Typer) -> None:
         label_separator: given.Between = None,
         seed: given.Seed = None,
         run: given.RunFolder = None,
+        plan: Annotated[
+            bool, typer.Option("--plan", help="Only say what would be tried, and how long it would take.")
+        ] = False,
+        no_questions: Annotated[
+            bool, typer.Option("--no-questions", help="Ask nothing; what is assumed instead is said.")
+        ] = False,
         json: given.Json = None,
     ) -> None:
         """Find what is wrong, try what treats it, keep what provably helps."""
         from melior.cli import show
+        from melior.improvement.ask import nobody
         from melior.improvement.improvement import LanguageImprovement
         from melior.verbs.improve import budget_seconds
         from melior.verbs.improve import improve as verb
 
+        asked: dict[str, Any] = {
+            "target": target,
+            "test": test,
+            "metric": metric,
+            "model": model,
+            "budget": budget,
+            "attempt": attempt or (),
+            "never": never or (),
+            "columns": given.kinds(column),
+            "label_separator": label_separator,
+            "seed": seed,
+            "ask": nobody if no_questions else show.ask,
+        }
+        if plan:
+            from melior.cli.improve_plan import show_plan
+            from melior.verbs.improve_plan import plan as plan_verb
+
+            with show.progress(budget_seconds(budget)) as progress:
+                planned = plan_verb(source, **asked, progress=progress)
+            given.write_json(json, planned.to_dict())
+            show_plan(planned)
+            return
         folder = run if run is not None else default_run(source)
         with show.progress(budget_seconds(budget)) as progress:
-            found = verb(
-                source,
-                target=target,
-                test=test,
-                metric=metric,
-                model=model,
-                budget=budget,
-                attempt=attempt or (),
-                never=never or (),
-                margin=margin,
-                columns=given.kinds(column),
-                label_separator=label_separator,
-                seed=seed,
-                run=folder,
-                progress=progress,
-            )
+            found = verb(source, **asked, margin=margin, run=folder, progress=progress)
         given.write_json(json, found.to_dict())
         show.improvement(found)
         show.out.print(f"recipe: {folder / 'recipe.yaml'}\nreport: {folder / 'report.html'}")

@@ -3,23 +3,22 @@
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from melior.checks._base import checks
-from melior.data.splits import folds, group_numbers, seal
+from melior.data.splits import group_numbers
 from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
 from melior.evidence import Evidence
-from melior.findings import MEASUREMENT_FAULTS, Finding
+from melior.findings import Finding
+from melior.improvement.ask import Ask, nobody
 from melior.improvement.combine import combine
 from melior.improvement.improvement import Improvement
-from melior.improvement.plan import candidates, known_names
+from melior.improvement.looking import Parts, look
 from melior.improvement.race import Race, Runner
-from melior.improvement.repair import Repaired, clusters, ignoring, repair_recipe, separate
+from melior.improvement.repair import clusters
 from melior.methods._done import FILE, said
 from melior.metrics import Interval, Metric, Predictions, bootstrap, label_weights, paired_difference
 from melior.metrics.registry import metric
@@ -27,35 +26,13 @@ from melior.models._place import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
-from melior.trials.audit import Audit, run_checks
-from melior.trials.context import TableContext
-from melior.trials.family import choose_family
+from melior.trials.audit import Audit
 from melior.trials.fit import Shared, changes, fit
 from melior.trials.judge import Judged
 from melior.trials.run import Trials
 from melior.trials.threads import cores, one_thread_each
 
-MANY_ROWS = 10_000  # from here on, improve looks only for what it can act on; an audit looks for everything
-CHECKING = 0.35  # of the budget, for looking; checks that were not begun by then are left out and named
-CHOOSING = 0.15  # of the budget, for the trial of families
 NOISE_WORTH_CORRECTING = 0.02  # estimated share of wrong labels; below it the correction costs more than it mends
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Development rows, sealed rows, and whether the sealed ones came as a file of their own."""
-
-    development: Table
-    sealed: Table
-    given: bool
-
-
-def put_aside(table: Table, recipe: Recipe, test: Table | None) -> Parts:
-    """The sealed part: the test file where one is given, else drawn before anything is looked at."""
-    if test is not None:
-        return Parts(table, test, True)
-    development, sealed = seal(table, recipe.split, recipe.seed)
-    return Parts(table.take(development), replace(table.take(sealed), name="the sealed part"), False)
 
 
 def improve_table(
@@ -70,81 +47,35 @@ def improve_table(
     never: Sequence[str] = (),
     margin: float = 0.0,
     workers: int = 0,
+    ask: Ask = nobody,
     progress: Progress = silent,
 ) -> tuple[Improvement, Parts, Predictor]:
     """Improves a recipe on a table; returns the outcome, the parts, and the baseline's predictor.
 
     recipe.metric must be named; `budget` in seconds; finished trials are kept in `store`, the last trainings
-    of networks in `training`, those of the plain recipe in its folder `baseline`.
+    of networks in `training`, those of the plain recipe in its folder `baseline`; `ask` is asked what only people know,
+    and the time that they take is not counted.
     """
-    known_names(attempt, never)
     started = time.monotonic()
     deadline = started + 0.85 * budget  # the rest is for the final fits and scores
     measure = metric(recipe.metric, table.classes, multilabel=table.multilabel)
-    if table.multilabel and recipe.data.trusted is not None:
-        raise UserError(
-            f'data.trusted: rows can be marked as trusted where a row has one class, and "{table.target}" has several '
-            "labels a row. Take data.trusted out of the recipe."
-        )
-    parts = put_aside(table, recipe, test)
-    whole = table
-
-    context = TableContext(parts.development, recipe, other=parts.sealed)
-    late = started + CHECKING * budget
-    many = parts.development.rows >= MANY_ROWS
-    unseen = tuple(name for name, check in checks().items() if many and check.for_people)
-    audit = run_checks(
-        parts.development,
-        recipe,
-        other=parts.sealed,
-        skip=unseen,
+    seen = look(
+        table, recipe, test=test, budget=budget, attempt=attempt, never=never, workers=workers, ask=ask,
         progress=progress,
-        context=context,
-        deadline=late,
-    )
-    repaired = repair_recipe(recipe, audit.active, separate_test=parts.given)
-    repairs = list(repaired.repairs)
-    faulty, faulty_recipe = parts, recipe
-    impossible = ""
-    if repairs:
-        whole = ignoring(whole, repairs)
-        repaired, impossible = _splittable(repaired, recipe, whole, test)
-        repairs = list(repaired.repairs)
-        recipe = repaired.recipe
-        if repaired.reseal:
-            # rows leak across a random split, the sealed part included: it is drawn again, along groups or time
-            parts = put_aside(whole, recipe, test)
-        else:
-            parts = replace(
-                parts,
-                development=ignoring(parts.development, repairs),
-                sealed=ignoring(parts.sealed, repairs),
-            )
-        audit = _second_audit(
-            audit, parts, recipe, progress, started + 1.3 * CHECKING * budget, repaired.reseal, unseen
-        )
-    development, sealed, overlap = separate(parts.development, parts.sealed, separate_test=parts.given)
-    parts = replace(parts, development=development, sealed=sealed)
-
-    chosen = choose_family(recipe, development, allowed=CHOOSING * budget, progress=progress, workers=workers)
-    recipe = chosen.recipe
-    before = None
-    if repairs or overlap is not None:
-        before = _plain_score(faulty_recipe.with_model(recipe.model), faulty, measure)
-    if overlap is not None:
-        repairs.append(overlap)
+    )  # fmt: skip
+    deadline += seen.waited
+    recipe, parts, audit = seen.recipe, seen.parts, seen.audit
+    development, sealed = parts.development, parts.sealed
+    before = seen.score_before(measure)
 
     truth, ruler = ruler_for(development, audit, recipe)
-    groups = clusters(development)
-    trials = Trials(development, folds(development, recipe.split, recipe.seed, groups=groups), store=store,
-                    workers=workers)  # fmt: skip
-    planned, refused = candidates(recipe, audit.active, development, attempt=attempt, never=never)
+    trials = Trials(development, seen.folds, store=store, workers=workers)
     race = Race(
         trials,
         measure,
         truth,
         recipe,
-        planned,
+        seen.planned,
         deadline,
         progress,
         recipe.seed,
@@ -170,10 +101,10 @@ def improve_table(
         sealed_truth = truth_of(sealed, audit, recipe)
         groups = drawn_together(sealed, recipe)
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
-    notes = [*([impossible] if impossible else []), *race.notes]
-    notes += [note for note in audit.notes if note not in whole.notes]  # what was drawn rather than looked at whole
-    if unseen:
-        notes.append(f"`melior audit` looks for more that only people can act on: {', '.join(unseen)}")
+    notes = [*seen.notes, *race.notes]
+    notes += [note for note in audit.notes if note not in table.notes]  # what was drawn rather than looked at whole
+    if seen.unseen:
+        notes.append(f"`melior audit` looks for more that only people can act on: {', '.join(seen.unseen)}")
     if audit.left_out:
         notes.append(f"not looked for, because the time ran out: {', '.join(audit.left_out)}")
     if better != recipe and gain.high < 0:
@@ -192,16 +123,16 @@ def improve_table(
         gain=gain,
         reported_before_repair=before,
         findings=audit.findings,
-        repairs=tuple(repairs),
+        repairs=seen.repairs,
         evidence=(*evidence, *combined.evidence),
-        refused=tuple({one.name: one.reason for one in refused}.items()),
+        refused=tuple({one.name: one.reason for one in seen.refused}.items()),
         notes=tuple(notes),
         accepted=tuple(choice.name for choice in better.methods if choice not in recipe.methods),
         recipe=better,
         predictor=final,
         run=None,
         seconds=time.monotonic() - started,
-        family=chosen.reason,
+        family=seen.family,
         noise=ruler,
         rows={"all": table.rows, "development": development.rows, "sealed": sealed.rows},
         baseline_seconds=race.baseline_seconds,
@@ -210,68 +141,12 @@ def improve_table(
     return improvement, parts, plain
 
 
-def _splittable(repaired: Repaired, before: Recipe, whole: Table, test: Table | None) -> tuple[Repaired, str]:
-    """The repairs, without a change of the split that these rows do not allow (too few groups, say), and why."""
-    if repaired.recipe.split == before.split:
-        return repaired, ""
-    try:
-        development = put_aside(whole, repaired.recipe, test).development
-        folds(development, repaired.recipe.split, before.seed, groups=clusters(development))
-    except UserError as error:
-        left = tuple(one for one in repaired.repairs if one.symptom not in ("group_leakage", "time_leakage"))
-        recipe = repaired.recipe.model_copy(update={"split": before.split})
-        return Repaired(recipe, left, False), f"the split could not be repaired: {error}"
-    return repaired, ""
-
-
 def drawn_together(table: Table, recipe: Recipe) -> NDArray[np.int64] | None:
     """(rows,) the group of each row where rows of one group are not independent: those of a split by group, or the
     copies of a row; None where every row speaks for itself."""
     if recipe.split.kind == "group" and recipe.split.column is not None:
         return group_numbers(table, recipe.split.column)
     return clusters(table)
-
-
-def _second_audit(
-    first: Audit,
-    parts: Parts,
-    recipe: Recipe,
-    progress: Progress,
-    deadline: float,
-    other_rows: bool,
-    unseen: Sequence[str],
-) -> Audit:
-    """After a repair checks look again: a leaking column hides wrong labels, an old split other rows. Where the rows
-    are the same, what needed no model stays as it was found, but for the columns that were left out."""
-    cheap = () if other_rows else [name for name, check in checks().items() if check.cost != "model"]
-    again = run_checks(
-        parts.development,
-        recipe,
-        other=parts.sealed,
-        skip=[*cheap, *unseen],
-        progress=progress,
-        deadline=deadline,
-    )
-    kept = set(parts.development.features()) | {parts.development.target or ""}
-    faults = [finding for finding in first.findings if finding.symptom in MEASUREMENT_FAULTS]
-    others = [finding for finding in again.findings if finding.symptom not in MEASUREMENT_FAULTS]
-    others += [
-        finding
-        for finding in first.findings
-        if finding.check in cheap
-        and finding.symptom not in MEASUREMENT_FAULTS
-        and (not finding.columns or set(finding.columns) & kept)
-    ]
-    merged = sorted((*faults, *others), key=lambda finding: (bool(finding.muted), -finding.severity))
-    return replace(first, findings=tuple(merged), seconds=first.seconds + again.seconds)
-
-
-def _plain_score(recipe: Recipe, parts: Parts, measure: Metric) -> float:
-    """What the score would have been believed to be: the plain recipe with all the faults."""
-    with one_thread_each():
-        predictor = fit(recipe.model_copy(update={"methods": ()}), parts.development)
-        scores = predictor.scores(parts.sealed)
-    return measure.measure(parts.sealed.truth(), scores, predictor.decided(scores))
 
 
 def noise_matrix(audit: Audit) -> Floats | None:

@@ -113,8 +113,3 @@ def combinable(first: Sequence[Choice], second: Choice) -> bool:
         if second.name in known[choice.name].rivals or choice.name in known[second.name].rivals:
             return False
     return True
-
-
-def expected(candidate: Candidate, fold_seconds: float) -> float:
-    """Seconds that one fold of a candidate will take, from what one of the baseline took."""
-    return candidate.cost * fold_seconds

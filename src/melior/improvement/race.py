@@ -67,7 +67,7 @@ class Race:
         self.folds = sum(fold.repeat == 0 for fold in self.trials.folds)
         self.repeats = len(self.trials.folds) // self.folds
         self.scored_rows = sum(len(fold.test) for fold in self.trials.folds[: self.folds])
-        self.quick = QUICK * min(1.0, FEW / self.trials.table.rows)
+        self.quick = quick(self.trials.table.rows)
         self.runners = [Runner(candidate) for candidate in self.candidates]
         self.notes: list[str] = []
         done = self.trials.many(
@@ -105,7 +105,7 @@ class Race:
         fold = self.trials.folds[0]
         share = 1.0
         cost = sum(runner.candidate.cost for runner in self.runners) * self.baseline_seconds / self.folds
-        if cost * self.folds <= min(self.quick, 0.5 * self._left()):
+        if all_at_once(cost * self.folds, self._left(), self.trials.table.rows):
             self._skip_look()
             return
         allowed = min(max(LOOK * self.baseline_seconds, self.quick), 0.4 * self._left())
@@ -320,6 +320,16 @@ class Race:
             seed=self.seed,
         )
         return [(runner, _why(runner, verdict)) for runner, verdict in zip(begun, judged, strict=True)]
+
+
+def quick(rows: int) -> float:
+    """Seconds that are not worth saving."""
+    return QUICK * min(1.0, FEW / rows)
+
+
+def all_at_once(seconds: float, left: float, rows: int) -> bool:
+    """Whether every candidate is run on all folds, with no look at one fold before. seconds: what that takes."""
+    return seconds <= min(quick(rows), 0.5 * left)
 
 
 def _why(runner: Runner, judged: Judged) -> Judged:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from melior.errors import UserError
+from melior.improvement.ask import Ask, nobody
 from melior.improvement.improve import improve_table
 from melior.improvement.improvement import Improvement, LanguageImprovement
 from melior.methods._done import FILE, frame_of
@@ -38,6 +39,7 @@ def improve(
     margin: float = 0.0,
     workers: int = 0,
     run: str | Path | None = None,
+    ask: Ask = nobody,
     progress: Progress = silent,
 ) -> "Improvement | LanguageImprovement":
     """Finds what is wrong, tries what treats it, keeps what provably helps.
@@ -51,6 +53,8 @@ def improve(
     workers   trials side by side; 0 for one a core
     run       a folder for the predictor, the improved recipe, the evidence and a report; a run that was killed goes on
               where it stopped when the same call is made again
+    ask       a function that is asked what only people can know (`melior.improvement.ask`): True, False, or None for
+              the default; the time that answers take is not counted
 
     A recipe with `task: generate` has settings of its language model tried (`melior.improvement.language`).
 
@@ -83,6 +87,7 @@ def improve(
         never=never,
         margin=margin,
         workers=workers,
+        ask=ask,
         progress=progress,
     )
     found = replace(found, run=None if run is None else Path(run), seconds=time.monotonic() - started)
