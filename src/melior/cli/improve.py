@@ -15,6 +15,14 @@ def register(app: typer.Typer) -> None:
         target: given.Target = None,
         test: given.Test = None,
         metric: given.Metric = None,
+        goal: Annotated[
+            str | None,
+            typer.Option(
+                "--goal",
+                "-g",
+                help='Instead of a metric: "precision[yes], recall[yes]>=0.9, latency<=5ms, size<=25MB".',
+            ),
+        ] = None,
         budget: Annotated[str, typer.Option("--budget", "-b", help="How long it may take: 90s, 5m, 1h.")] = "5m",
         model: Annotated[str | None, typer.Option("--model", help="linear, trees or auto.")] = None,
         attempt: Annotated[list[str] | None, typer.Option("--try", help="A method to try in any case.")] = None,
@@ -43,6 +51,7 @@ def register(app: typer.Typer) -> None:
             "target": target,
             "test": test,
             "metric": metric,
+            "goal": goal,
             "model": model,
             "budget": budget,
             "attempt": attempt or (),

@@ -27,12 +27,12 @@ def show_plan(found: "ImprovementPlan") -> None:
         show.out.print(show.Text(f"not together: {first} and {second}", style="dim"))
     for said in found.notes:
         show.note(said)
-    show.out.print(f"model: {found.family}", style="dim")
+    show.out.print(show.Text(f"model: {found.family}", style="dim"))
     rows = found.rows
-    show.out.print(
+    said = (
         f"{found.metric} on {rows['development']:,} rows in {found.folds} folds, {time_words(found.baseline)} for the "
-        f"plain recipe; {rows['sealed']:,} rows stay sealed until the end.",
-        style="dim",
+        f"plain recipe; {rows['sealed']:,} rows stay sealed until the end."
     )
+    show.out.print(show.Text(said, style="dim"))
     show.out.print()
     show.out.print(show.Text(found.said(), style="bold"))

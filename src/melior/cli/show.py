@@ -216,15 +216,23 @@ def improvement(found: "Outcome") -> None:
         out.print(Text(f"not tried: {name}: {reason}", style="dim"))
     for said in found.notes:
         note(said)
-    out.print(f"model: {found.family}", style="dim")
+    out.print(Text(f"model: {found.family}", style="dim"))
     if found.noise:
         out.print(found.noise, style="dim")
     out.print()
     if found.reported_before_repair is not None:
         out.print(
-            f"Before repair the score looked like {found.metric} [bold]{found.reported_before_repair:.3f}[/]; "
-            f"on honest rows the same recipe scores [bold]{found.baseline}[/]."
+            Text.assemble(
+                f"Before repair the score looked like {found.metric} ",
+                (f"{found.reported_before_repair:.3f}", "bold"),
+                "; on honest rows the same recipe scores ",
+                (str(found.baseline), "bold"),
+                ".",
+            )
         )
+    for aim in found.aims:
+        met = aim.met(aim.after.value)
+        out.print(Text(aim.said(), style="" if aim.bound is None else "green" if met else "bold red"))
     out.print(Text(found.said(), style="bold green" if found.accepted else "bold"))
 
 

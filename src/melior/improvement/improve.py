@@ -13,9 +13,11 @@ from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
 from melior.evidence import Evidence
 from melior.findings import Finding
+from melior.improvement.aims import aims_of
 from melior.improvement.ask import Ask, nobody
 from melior.improvement.combine import combine
 from melior.improvement.improvement import Improvement
+from melior.improvement.limits import Costs, may_lose, within
 from melior.improvement.looking import Parts, look
 from melior.improvement.race import Race, Runner
 from melior.improvement.repair import clusters
@@ -83,8 +85,9 @@ def improve_table(
         drawn_together(development, recipe),
     )
     race.run()
-    judged = race.judged()
-    combined = combine(race, judged)
+    costs = Costs(race, recipe.limits)
+    judged = within(race.judged(), race, costs)
+    combined = combine(race, judged, costs.over)
     evidence = [_evidence(runner, verdict) for runner, verdict in judged]
     better = combined.recipe
 
@@ -102,12 +105,14 @@ def improve_table(
         groups = drawn_together(sealed, recipe)
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
     notes = [*seen.notes, *race.notes]
+    if over := costs.over(better):
+        notes.append(f"nothing that was tried is within the limits: {over}")
     notes += [note for note in audit.notes if note not in table.notes]  # what was drawn rather than looked at whole
     if seen.unseen:
         notes.append(f"`melior audit` looks for more that only people can act on: {', '.join(seen.unseen)}")
     if audit.left_out:
         notes.append(f"not looked for, because the time ran out: {', '.join(audit.left_out)}")
-    if better != recipe and gain.high < 0:
+    if better != recipe and gain.high < -may_lose(race, costs):
         notes.append("on the sealed rows the combination is provably worse than the plain recipe, so it is not used")
         final, better, final_score = plain, recipe, baseline_score
         for left in () if training is None else training.glob("network-*"):
@@ -137,6 +142,7 @@ def improve_table(
         rows={"all": table.rows, "development": development.rows, "sealed": sealed.rows},
         baseline_seconds=race.baseline_seconds,
         changes=tuple(done),
+        aims=aims_of(measure, recipe, sealed_truth, sealed, plain, final, groups),
     )
     return improvement, parts, plain
 

@@ -127,8 +127,10 @@ def plan_table(
     progress("one fold of the plain recipe", 1, 1)
     folds = sum(one.repeat == 0 for one in seen.folds)
     baseline = fold * folds / side_by_side
-    trials = tuple(PlannedTrial(one.name, one.treats, one.cost * baseline) for one in seen.planned)
-    once = all_at_once(sum(one.cost for one in seen.planned) * baseline, budget - looking, table.rows)
+    trials = tuple(
+        PlannedTrial(one.name, one.treats, folds * one.takes(fold / side_by_side, side_by_side)) for one in seen.planned
+    )
+    once = all_at_once(sum(one.seconds for one in trials), budget - looking, table.rows)
     whole = baseline + sum(one.seconds for one in trials)
     return ImprovementPlan(
         name=table.name,

@@ -20,6 +20,7 @@ from melior.trials.run import Result, Trials
 
 LOOK = 1.5  # cross-validations of the baseline that the first look at all candidates may cost
 CONFIRM = 3.0  # ... and the folds of the promising ones
+LONGEST = 0.4  # of the time left, that one fold of a candidate may take
 QUICK = 15.0  # seconds; below this nothing is saved: few rows prove little, so that small tables get every fold
 FEW = 4000  # rows; beyond, the time that nothing is saved of shrinks as they grow: many rows prove soon, and cost more
 OTHER_SETTING = "another setting of it did better at the first look"
@@ -81,6 +82,23 @@ class Race:
             self._confirm()
             self._repeat()
 
+    def _takes(self, runner: Runner | None) -> float:
+        """Seconds that a fold of a candidate takes (of the baseline: None) as trials are run side by side."""
+        fold = self.baseline_seconds / self.folds
+        return fold if runner is None else runner.candidate.takes(fold, self.trials.workers)
+
+    def _begin(self, runners: Sequence[Runner]) -> list[Runner]:
+        """Those of which a fold can be expected to end in time. A trial is not broken off, so what takes too long is
+        not begun."""
+        allowed = LONGEST * max(self._left(), 0.0)
+        late = [runner for runner in runners if self._takes(runner) * self.trials.workers > allowed]
+        for runner in late:
+            runner.stopped = NO_TIME
+        if late:
+            names = ", ".join(runner.candidate.name for runner in late)
+            self.notes.append(f"not tried, since a fold takes too long for what is left of the budget: {names}")
+        return [runner for runner in runners if runner not in late]
+
     def _left(self) -> float:
         return self.deadline - time.monotonic()
 
@@ -104,13 +122,16 @@ class Race:
         each method and the candidates that are not hopeless go on."""
         fold = self.trials.folds[0]
         share = 1.0
-        cost = sum(runner.candidate.cost for runner in self.runners) * self.baseline_seconds / self.folds
+        begun = self._begin(self.runners)
+        cost = sum(self._takes(runner) for runner in begun)
         if all_at_once(cost * self.folds, self._left(), self.trials.table.rows):
-            self._skip_look()
+            self._skip_look(begun)
             return
         allowed = min(max(LOOK * self.baseline_seconds, self.quick), 0.4 * self._left())
         if cost > allowed:
-            share = max(allowed / cost, FEWEST_TRAINING / len(fold.train))
+            # fewer rows shorten what grows with them; what methods do beside takes its time all the same
+            own = sum(runner.candidate.seconds for runner in begun) / self.trials.workers
+            share = max(max(allowed - own, allowed / 2) / max(cost - own, 1e-9), FEWEST_TRAINING / len(fold.train))
         number = 0
         if share < 1:
             self.trials.folds.append(Fold(self._part(fold, share), fold.test, fold.repeat, fold.number))
@@ -118,7 +139,7 @@ class Race:
             base = self.trials.run(self.baseline, number)
         else:
             base = self.base_results[0]
-        wanted = [(runner.candidate.recipe, number) for runner in self.runners]
+        wanted = [(runner.candidate.recipe, number) for runner in begun]
         stop = time.monotonic() + 0.6 * max(self._left(), 0)
         results = self.trials.many(
             wanted,
@@ -127,7 +148,7 @@ class Race:
         )
         first = joined({0: base})
         looked = []
-        for runner, result in zip(self.runners, results, strict=True):
+        for runner, result in zip(begun, results, strict=True):
             if result is None:
                 continue
             runner.seconds += result.seconds
@@ -165,20 +186,21 @@ class Race:
         # what gains most for its time goes first, and more so what helps most often against what was found: the gain on
         # one fold is a noisy witness
         self.promising = sorted(
-            promising, key=lambda r: -r.candidate.weight * gains[id(r)] / max(r.candidate.cost, 1.0)
+            promising,
+            key=lambda r: -r.candidate.weight * gains[id(r)] / max(self._takes(r) / self._takes(None), 1.0),
         )
 
-    def _skip_look(self) -> None:
+    def _skip_look(self, runners: Sequence[Runner]) -> None:
         """All folds are affordable for all candidates: no choice is made on the rows of one fold alone."""
         self.first = joined({0: self.base_results[0]})
-        wanted = [(runner.candidate.recipe, 0) for runner in self.runners]
+        wanted = [(runner.candidate.recipe, 0) for runner in runners]
         results = self.trials.many(
             wanted,
             done=self._teller("the first fold of each candidate", len(wanted)),
             late=self.deadline_passed,
         )
         begun = []
-        for runner, result in zip(self.runners, results, strict=True):
+        for runner, result in zip(runners, results, strict=True):
             if result is None:
                 continue
             begun.append(runner)
@@ -186,10 +208,10 @@ class Race:
             runner.results[0] = result
             runner.look = joined({0: result})
         self._tell_left()
-        self.promising = sorted(begun, key=lambda runner: runner.candidate.cost)
+        self.promising = sorted(begun, key=self._takes)
 
     def _tell_left(self) -> None:
-        left = [runner.candidate.name for runner in self.runners if runner.look is None]
+        left = [runner.candidate.name for runner in self.runners if runner.look is None and not runner.stopped]
         if left:
             self.notes.append(f"not tried, because the time ran out: {', '.join(left)}")
 
@@ -211,12 +233,11 @@ class Race:
 
     def _confirm(self) -> None:
         """All folds for the promising ones, the most promising first; one that becomes hopeless stops."""
-        per_fold = self.baseline_seconds / self.folds
         allowed = min(max(CONFIRM * self.baseline_seconds, 2 * self.quick), 0.75 * self._left())
         stop = time.monotonic() + allowed
         self.progress("proving the promising ones", 0, max(len(self.promising), 1))
         for number, runner in enumerate(self.promising):
-            cost = max(runner.candidate.cost * per_fold, 0.0) * (self.folds - len(runner.results))
+            cost = self._takes(runner) * (self.folds - len(runner.results))
             if number > 0 and time.monotonic() + 0.7 * cost > stop:
                 runner.stopped = NO_TIME
                 continue

@@ -11,6 +11,7 @@ from melior.data.table import Floats, Labels, Table
 from melior.methods._base import HeldOut, Method
 from melior.methods._label_thresholds import steady_thresholds
 from melior.metrics.answers import AnswerMetric
+from melior.metrics.goals import Goal
 from melior.metrics.labels import CountMetric
 from melior.metrics.registry import metric
 from melior.models._base import Model
@@ -173,6 +174,8 @@ class Threshold(Method):
 def value_of(name: str, classes: tuple[str, ...]) -> Value | None:
     """The metric as a function of confusion tables, larger is better; None where it is not one of answers."""
     found = metric(name, classes)
+    if isinstance(found, Goal):
+        return found.from_cells if found.of_answers else None
     if not isinstance(found, AnswerMetric):
         return None
     return found.from_cells if found.greater_is_better else lambda cells: -found.from_cells(cells)

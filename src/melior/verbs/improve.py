@@ -28,6 +28,7 @@ def improve(
     target: str | None = None,
     test: Any = None,
     metric: str | None = None,
+    goal: str | None = None,
     model: str | None = None,
     methods: Sequence[str | Choice] = (),
     budget: str | float = "5m",
@@ -46,6 +47,8 @@ def improve(
 
     source    a file, a recipe (an object or a YAML file), a frame, or a Table
     test      a second file, scored once at the end; otherwise a part of the rows is sealed before anything is looked at
+    goal      instead of a metric: one with conditions on others and limits on what a model costs, such as
+              "precision[fraud], recall[fraud]>=0.9, latency<=5ms, size<=25MB" (`melior.metrics.goals`)
     label_separator   between the labels of a row, where the target is text and a row may have several
     budget    how long it may take: "90s", "5m", "1h", or seconds
     attempt   methods to try whatever is found; never: methods not to try
@@ -67,13 +70,13 @@ def improve(
         from melior.verbs.improve_language import improve_language
 
         return improve_language(
-            *language, test=test or language[0].data.test, metric=metric, budget=seconds, attempt=attempt, never=never,
-            margin=margin, run=run, progress=progress,
+            *language, test=test or language[0].data.test, metric=goal or metric, budget=seconds,
+            attempt=attempt, never=never, margin=margin, run=run, progress=progress,
         )  # fmt: skip
     progress("reading", 0, 1)
     ready = prepare(
-        source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns,
-        label_separator=label_separator, progress=progress,
+        source, target=target, test=test, metric=metric, goal=goal, model=model, methods=methods, seed=seed,
+        columns=columns, label_separator=label_separator, progress=progress,
     )  # fmt: skip
     made = None if run is None else Run.begin(run, "improve", ready.recipe, content_hash(ready.table))
     found, parts, plain = improve_table(

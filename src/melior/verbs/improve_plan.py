@@ -20,6 +20,7 @@ def plan(
     target: str | None = None,
     test: Any = None,
     metric: str | None = None,
+    goal: str | None = None,
     model: str | None = None,
     methods: Sequence[str | Choice] = (),
     budget: str | float = "5m",
@@ -47,8 +48,8 @@ def plan(
         )
     progress("reading", 0, 1)
     ready = prepare(
-        source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns,
-        label_separator=label_separator, progress=progress,
+        source, target=target, test=test, metric=metric, goal=goal, model=model, methods=methods, seed=seed,
+        columns=columns, label_separator=label_separator, progress=progress,
     )  # fmt: skip
     read = time.monotonic() - started
     found = plan_table(
