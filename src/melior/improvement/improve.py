@@ -23,6 +23,7 @@ from melior.improvement.race import Race, Runner
 from melior.improvement.repair import clusters
 from melior.methods._done import FILE, said
 from melior.metrics import Interval, Metric, Predictions, bootstrap, label_weights, paired_difference
+from melior.metrics.custom import OwnMetric
 from melior.metrics.registry import metric
 from melior.models._place import trained_in
 from melior.predictor import Predictor
@@ -70,7 +71,7 @@ def improve_table(
     development, sealed = parts.development, parts.sealed
     before = seen.score_before(measure)
 
-    truth, ruler = ruler_for(development, audit, recipe)
+    truth, ruler = ruler_for(development, audit, recipe, measure)
     trials = Trials(development, seen.folds, store=store, workers=workers)
     race = Race(
         trials,
@@ -101,7 +102,7 @@ def improve_table(
         if better != recipe:
             with trained_in(training):
                 final = fit(better, development, shared=shared, threads=cores())
-        sealed_truth = truth_of(sealed, audit, recipe)
+        sealed_truth = truth_of(sealed, audit, recipe, measure)
         groups = drawn_together(sealed, recipe)
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
     notes = [*seen.notes, *race.notes]
@@ -181,7 +182,7 @@ def trusted_rows(table: Table, recipe: Recipe) -> Rows | None:
     return found
 
 
-def truth_of(table: Table, audit: Audit, recipe: Recipe) -> Floats:
+def truth_of(table: Table, audit: Audit, recipe: Recipe, measure: Metric) -> Floats:
     """Label weights (rows, classes) that scores are taken against: trusted rows alone, else corrected for the noise
     that was found, else the labels as they are."""
     plain = table.truth()
@@ -191,7 +192,7 @@ def truth_of(table: Table, audit: Audit, recipe: Recipe) -> Floats:
         weights[trusted] = 1
         return np.asarray(plain * weights)
     matrix = noise_matrix(audit)
-    if matrix is None:
+    if matrix is None or isinstance(measure, OwnMetric):  # a function cannot count a row less than nothing
         return plain
     try:
         return label_weights(table.given_labels(), matrix, classes=table.classes)
@@ -199,9 +200,9 @@ def truth_of(table: Table, audit: Audit, recipe: Recipe) -> Floats:
         return plain
 
 
-def ruler_for(table: Table, audit: Audit, recipe: Recipe) -> tuple[Floats, str]:
+def ruler_for(table: Table, audit: Audit, recipe: Recipe, measure: Metric) -> tuple[Floats, str]:
     """The label weights, and one sentence on what scores are taken against."""
-    truth = truth_of(table, audit, recipe)
+    truth = truth_of(table, audit, recipe, measure)
     if recipe.data.trusted is not None:
         return truth, f"scores are taken on the rows that {recipe.data.trusted!r} marks as trusted"
     finding: Finding | None = audit["label_noise"]

@@ -11,6 +11,7 @@ from melior.data.table import Floats, Labels, Table
 from melior.methods._base import HeldOut, Method
 from melior.methods._label_thresholds import steady_thresholds
 from melior.metrics.answers import AnswerMetric
+from melior.metrics.custom import OwnMetric
 from melior.metrics.goals import Goal
 from melior.metrics.labels import CountMetric
 from melior.metrics.registry import metric
@@ -145,6 +146,8 @@ class Threshold(Method):
         if found.needs == "scores":
             other = "" if table.multilabel else "; calibration may help"
             return f"{recipe.metric} is a metric of scores, which no threshold changes{other}"
+        if isinstance(found, OwnMetric):
+            return f"{recipe.metric} is a function of Python, too slow to be asked at every threshold; name a metric"
         if table.multilabel and not isinstance(found, CountMetric):
             return (
                 f"{recipe.metric} is a mean over rows; a threshold for each label can be set for macro_f1 or micro_f1"

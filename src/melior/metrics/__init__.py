@@ -17,6 +17,7 @@ from melior.metrics.curves import (
     reliability_curve,
     roc_curve,
 )
+from melior.metrics.custom import from_function
 from melior.metrics.effective import effective_classes
 from melior.metrics.intervals import Interval, bootstrap, wilson
 from melior.metrics.noise import corrected_joint, label_weights
@@ -50,6 +51,7 @@ __all__ = [
     "confusion",
     "corrected_joint",
     "effective_classes",
+    "from_function",
     "label_weights",
     "metric",
     "nadeau_bengio",

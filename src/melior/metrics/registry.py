@@ -11,6 +11,7 @@ from functools import cache
 
 from melior.errors import UserError
 from melior.metrics._base import Family, Metric
+from melior.metrics.custom import PREFIX, function_metric
 from melior.metrics.goals import goal_of, is_goal
 
 
@@ -59,6 +60,8 @@ def metric(name: str, classes: Sequence[str], *, multilabel: bool = False) -> Me
     if is_goal(name):
         return goal_of(name, lambda single: metric(single, classes, multilabel=multilabel))
     labels = [str(label) for label in classes]
+    if name.startswith(PREFIX):
+        return function_metric(name, labels)
     family, bracket, label = name.partition("[")
     found = families(multilabel).get(family)
     if found is not None and not bracket and found.overall:

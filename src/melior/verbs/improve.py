@@ -1,7 +1,7 @@
 """`improve`: the whole main job, with its run folder and report."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def improve(
     *,
     target: str | None = None,
     test: Any = None,
-    metric: str | None = None,
+    metric: str | Callable[..., float] | None = None,
     goal: str | None = None,
     model: str | None = None,
     methods: Sequence[str | Choice] = (),
@@ -47,6 +47,7 @@ def improve(
 
     source    a file, a recipe (an object or a YAML file), a frame, or a Table
     test      a second file, scored once at the end; otherwise a part of the rows is sealed before anything is looked at
+    metric    a name, or a function f(truth, said, sample_weight) (`melior.metrics.from_function`)
     goal      instead of a metric: one with conditions on others and limits on what a model costs, such as
               "precision[fraud], recall[fraud]>=0.9, latency<=5ms, size<=25MB" (`melior.metrics.goals`)
     label_separator   between the labels of a row, where the target is text and a row may have several
@@ -70,7 +71,7 @@ def improve(
         from melior.verbs.improve_language import improve_language
 
         return improve_language(
-            *language, test=test or language[0].data.test, metric=goal or metric, budget=seconds,
+            *language, test=test or language[0].data.test, metric=goal or _named(metric), budget=seconds,
             attempt=attempt, never=never, margin=margin, run=run, progress=progress,
         )  # fmt: skip
     progress("reading", 0, 1)
@@ -130,3 +131,9 @@ def budget_seconds(budget: str | float) -> float:
     if not 1 <= seconds <= 30 * 86_400:
         raise UserError(f"budget: {budget!r} is not between one second and thirty days.")
     return seconds
+
+
+def _named(metric: str | Callable[..., float] | None) -> str | None:
+    if callable(metric):
+        raise UserError("metric: a function is for task: classify; language models are improved in bits_per_byte.")
+    return metric

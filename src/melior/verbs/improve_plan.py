@@ -1,7 +1,7 @@
 """`improve --plan`: what would be tried, and how long it would take."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ def plan(
     *,
     target: str | None = None,
     test: Any = None,
-    metric: str | None = None,
+    metric: str | Callable[..., float] | None = None,
     goal: str | None = None,
     model: str | None = None,
     methods: Sequence[str | Choice] = (),

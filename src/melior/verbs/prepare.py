@@ -1,6 +1,6 @@
 """From whatever the user gives (a recipe, a file, a frame) to a recipe and its rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from melior.data.table import Table
 from melior.errors import UserError
 from melior.improvement.limits import goal_and_limits
 from melior.methods._base import resolve
+from melior.metrics.custom import from_function
 from melior.metrics.registry import metric as named_metric
 from melior.progress import Progress, silent
 from melior.recipe import Choice, Recipe
@@ -34,7 +35,7 @@ def prepare(
     *,
     target: str | None = None,
     test: Any = None,
-    metric: str | None = None,
+    metric: str | Callable[..., float] | None = None,
     goal: str | None = None,
     model: str | None = None,
     methods: Sequence[str | Choice] = (),
@@ -66,6 +67,8 @@ def prepare(
         data["test"] = str(test)
     given: dict[str, Any] = recipe.model_dump(exclude_unset=True)
     given["data"] = {**given.get("data", {}), **data}
+    if callable(metric):
+        metric = from_function(metric)
     if goal is not None:
         named, limits = goal_and_limits(goal)
         if named is not None and metric is not None:
