@@ -135,14 +135,18 @@ def test_what_cannot_be_kept_is_said(file):
     assert "missed" in found.aims[0].said()
 
 
-def test_each_part_of_a_goal_is_told_before_and_after(file):
+def test_each_part_of_a_goal_is_told_before_and_after(file, tmp_path):
     goal = "precision[yes], recall[yes]>=0.9"
-    found = melior.improve(file, target="y", model="linear", budget=20, goal=goal, never=["label_cleaning"])
+    found = melior.improve(file, target="y", model="linear", budget=20, goal=goal, never=["label_cleaning"],
+                           run=tmp_path / "run")  # fmt: skip
     objective, condition = found.aims
     assert (objective.name, objective.bound) == ("precision[yes]", None)
     assert (condition.name, condition.bound) == ("recall[yes]", 0.9)
     assert condition.after.value > condition.before.value
     assert "threshold" in {name for one in found.evidence for name in one.methods if one.verdict == "accepted"}
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "recall of yes at least 0.9" in page
+    assert "the goal goes from" in page
     assert found.to_dict()["aims"][1]["met"] == condition.met(condition.after.value)
 
 

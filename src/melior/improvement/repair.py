@@ -106,7 +106,7 @@ def _left_out(finding: Finding, columns: Sequence[str], *, said: bool) -> Repair
         "target_leakage",
         tuple(columns),
         message,
-        f"data.known_at_prediction: [{', '.join(columns)}]",
+        "" if said else f"data.known_at_prediction: [{', '.join(columns)}]",
         finding.measured.get("score_with"),
         finding.measured.get("score_without"),
     )
