@@ -70,6 +70,7 @@ class Race:
         self.scored_rows = sum(len(fold.test) for fold in self.trials.folds[: self.folds])
         self.quick = quick(self.trials.table.rows)
         self.runners = [Runner(candidate) for candidate in self.candidates]
+        self.promising: list[Runner] = []
         self.notes: list[str] = []
         done = self.trials.many(
             [(self.baseline, fold) for fold in range(self.folds)], done=self._teller("the baseline", self.folds)
@@ -124,8 +125,11 @@ class Race:
         share = 1.0
         begun = self._begin(self.runners)
         cost = sum(self._takes(runner) for runner in begun)
-        if all_at_once(cost * self.folds, self._left(), self.trials.table.rows):
-            self._skip_look(begun)
+        swift = [runner for runner in begun if not runner.candidate.seconds]
+        if all_at_once(self.folds * sum(map(self._takes, swift)), self._left(), self.trials.table.rows):
+            self._skip_look(swift)
+            # what takes its time whatever the rows waits, so that no choice among the others is made for its sake
+            self.promising += [runner for runner in begun if runner.candidate.seconds]
             return
         allowed = min(max(LOOK * self.baseline_seconds, self.quick), 0.4 * self._left())
         if cost > allowed:
@@ -156,7 +160,7 @@ class Race:
             if number == 0:
                 runner.results[0] = result
             looked.append(runner)
-        self._tell_left()
+        self._tell_left(begun)
         gains = {id(r): self._gain(first, r.look) for r in looked if r.look is not None}
         self.first = first
         best: dict[str, Runner] = {}
@@ -207,11 +211,11 @@ class Race:
             runner.seconds += result.seconds
             runner.results[0] = result
             runner.look = joined({0: result})
-        self._tell_left()
+        self._tell_left(runners)
         self.promising = sorted(begun, key=self._takes)
 
-    def _tell_left(self) -> None:
-        left = [runner.candidate.name for runner in self.runners if runner.look is None and not runner.stopped]
+    def _tell_left(self, wanted: Sequence[Runner]) -> None:
+        left = [runner.candidate.name for runner in wanted if runner.look is None]
         if left:
             self.notes.append(f"not tried, because the time ran out: {', '.join(left)}")
 
@@ -243,6 +247,10 @@ class Race:
                 continue
             self._all_folds(runner)
             self.progress("proving the promising ones", number + 1, len(self.promising), runner.candidate.name)
+
+        left = [runner.candidate.name for runner in self.promising if not runner.results]
+        if left:
+            self.notes.append(f"not tried, because the time would not have sufficed: {', '.join(left)}")
 
     def _all_folds(self, runner: Runner) -> None:
         while len(runner.results) < self.folds:
