@@ -323,6 +323,7 @@ def test_the_command(command, place):
         (["good.csv", "poor.csv", "--target", "z"], ["new.csv", '"z"', "no column"]),
         (["good.csv", "learned.csv", "--target", "size"], ["size"]),
         (["good.csv", "nothing.csv", "--target", "y"], ["nothing.csv"]),
+        (["a", "new.csv"], ["new.csv", '"y" are the right answers']),
         (["a", "b", "--metric", "acuracy"], ["acuracy", "accuracy"]),
         (["a", "b", "--margin", "-1"], ["--margin"]),
         (["a", "b", "--non-inferior", "0"], ["--non-inferior"]),

@@ -15,17 +15,18 @@ STYLES = {"b_better": "bold green", "no_worse": "bold green", "a_better": "bold 
 
 
 def comparison(found: "Comparison") -> None:
-    from melior.verbs.comparison import METRIC_HEADINGS, MOST_PARTS, PART_HEADINGS, part_row
+    from melior.verbs.comparison import METRIC_HEADINGS, PART_HEADINGS, part_row
 
     show.out.print(Text.assemble(("A  ", "bold"), found.a, ("\nB  ", "bold"), found.b))
     _table(f"On {found.on}: {found.rows:,} rows", METRIC_HEADINGS, found.metric_rows())
     for said in found.lines():
         show.out.print(Text(said))
-    for title, parts in (("Right answers in each class", found.classes), ("B is worse where", found.slices)):
+    classes = found.shown_classes()
+    for title, parts in (("Right answers in each class", classes), ("B is worse where", list(found.slices))):
         if parts:
-            _table(title, ("", *PART_HEADINGS), [part_row(one) for one in parts[:MOST_PARTS]])
-        if len(parts) > MOST_PARTS:
-            show.out.print(f"… and {len(parts) - MOST_PARTS} more (all of them with --json).")
+            _table(title, ("", *PART_HEADINGS), [part_row(one) for one in parts])
+    if len(classes) < len(found.classes):
+        show.out.print(f"… and {len(found.classes) - len(classes)} more classes (all of them with --json).")
     for note in found.notes:
         show.note(note)
     show.out.print()

@@ -168,13 +168,19 @@ class Comparison:
             for one in self.metrics
         ]  # fmt: skip
 
+    def shown_classes(self) -> list[PartDifference]:
+        """All classes where they are few, else those that differ most clearly."""
+        if len(self.classes) <= MOST_PARTS:
+            return list(self.classes)
+        return sorted(self.classes, key=lambda one: 1.0 if one.p_adjusted is None else one.p_adjusted)[:MOST_PARTS]
+
     def __repr__(self) -> str:
         lines = [f"<Comparison: {self.said()}>", f"  A: {self.a}; B: {self.b}"]
         for name, a, b, gain, p, seen in self.metric_rows():
             lines.append(f"  {name:<18} A {a}  B {b}  gain {gain}  p {p}  could have seen {seen}")
         lines += [f"  {one}" for one in self.lines()]
-        for title, parts in (("class", self.classes), ("worse where", self.slices)):
-            for part in parts[:MOST_PARTS]:
+        for title, parts in (("class", self.shown_classes()), ("worse where", list(self.slices))):
+            for part in parts:
                 name, rows, a, b, gain, p = part_row(part)
                 lines.append(f"  {title} {name} ({rows} rows): A {a}  B {b}  gain {gain}  p {p}")
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
@@ -191,8 +197,8 @@ class Comparison:
             f"<p><b>{escape(self.said())}</b></p><p>A: {escape(self.a)}; B: {escape(self.b)}</p>",
             table(METRIC_HEADINGS, self.metric_rows()),
             "".join(f"<p>{escape(one)}</p>" for one in self.lines()),
-            table(("class", *PART_HEADINGS), [part_row(one) for one in self.classes[:MOST_PARTS]]),
-            table(("B is worse where", *PART_HEADINGS), [part_row(one) for one in self.slices[:MOST_PARTS]]),
+            table(("class", *PART_HEADINGS), [part_row(one) for one in self.shown_classes()]),
+            table(("B is worse where", *PART_HEADINGS), [part_row(one) for one in self.slices]),
             "".join(f"<p><small>{escape(note)}</small></p>" for note in self.notes),
         ]
         return "".join(parts)

@@ -125,6 +125,11 @@ def rows_of(
     separator  between the labels of a row, where the target is text and a row may have several
     """
     progress("reading", 0, 1)
+    for side in sides:
+        own = None if side.predicted is None else side.predicted.cells
+        if own is not None and own.name == target and side.name == str(data):
+            raise UserError(f'{side.name}: its "{target}" are the right answers; put predictions beside them, named '
+                            '"prediction", or name a file of predictions.')  # fmt: skip
     raw = opened(data, target=target)
     if target not in raw.frame.columns:
         raise UserError(f'{raw.name}: the target "{target}" is no column. {instead(target, raw.frame.columns)}')
