@@ -301,6 +301,17 @@ def test_what_could_have_been_seen_is_said(place):
     assert melior.judge(a, a, rows_of(1), target="y").said() == "No difference: the two answer all rows alike."
 
 
+def test_what_is_not_defined_on_these_rows_is_said():
+    """Of one class there is no area; nothing warns, and nothing is proved."""
+    data = rows_of(1).filter(pl.col("y") == "red")
+    a, b = (predicted(data["y"], skill, seed) for seed, skill in enumerate((0.8, 0.6)))
+    found = melior.judge(a, b, data, target="y", metric="roc_auc")
+    assert found.verdict == "not_proved"
+    assert "roc_auc is not defined on these rows" in found.said()
+    assert found.to_dict()["metrics"][0]["difference"]["value"] is None
+    assert melior.judge(a, b, data, target="y", metric="accuracy").verdict == "a_better"
+
+
 # ---- the command
 
 

@@ -131,7 +131,7 @@ def weighed(
     signs = np.array([1.0 if metric.greater_is_better else -1.0 for metric in metrics])
     gains = signs * (values[1] - values[0]) + 0.0
     moved = signs[:, None] * (drawn[1] - drawn[0])
-    error = np.nanstd(moved, axis=1, ddof=1)
+    error = np.array([_spread(row) for row in moved])
     for place in np.flatnonzero((error < STILL) & (np.abs(gains) > STILL) & np.isfinite(gains)).tolist():
         error[place], moved[place] = _of_constant(float(gains[place]), units, moved.shape[1])
     error = np.where(error > STILL, error * few_units(units), error)
@@ -154,7 +154,7 @@ def weighed(
                 float(2 * ndtr(-abs(gain) / se)) if moves else None,
                 min(adjusted) if adjusted and moves else None,
                 float(ndtri(0.975) + ndtri(POWER)) * se if moves else None,
-                None if one is None else _verdict(one, margin, non_inferior),
+                _verdict(one, margin, non_inferior) if one else "not_proved" if metric.name in asked else None,
             )
         )
     return found
@@ -184,6 +184,12 @@ def drawn_metrics(
     return values, np.concatenate(pieces, axis=2), units
 
 
+def _spread(drawn: Floats) -> float:
+    """Of draws (draws,), some of which may be undefined; nan where most are."""
+    defined = drawn[~np.isnan(drawn)]
+    return float(defined.std(ddof=1)) if len(defined) > len(drawn) / 2 else float("nan")
+
+
 def _of_constant(gain: float, units: float, resamples: int) -> tuple[float, Floats]:
     """The error, and draws (draws,), of a difference that every unit shows alike, so that no draw moves it: Wilson's
     interval of n units out of n still allows z^2 / (n + z^2) of them to show the opposite."""
@@ -200,8 +206,12 @@ def _asked_both_ways(
     error: Floats,
     margin: float,
 ) -> dict[str, tuple[Judged, Judged]]:
-    """What the judge says of B against A, and of A against B, for each metric that was asked for; all together."""
+    """What the judge says of B against A, and of A against B, for each metric that was asked for; all together. Those
+    that are not defined on these rows are left out."""
     names = [metric.name for metric in metrics]
+    asked = [name for name in asked if np.isfinite(gains[names.index(name)])]
+    if not asked:
+        return {}
     which = [names.index(name) for name in asked]
     found = judged(
         np.concatenate([gains[which], -gains[which]]),

@@ -1,5 +1,6 @@
 """What `judge` gives back: the verdict on two models, the numbers behind it, and where they differ."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +77,8 @@ class Comparison:
 
     def _reason(self, one: MetricDifference) -> str:
         gain, size = one.difference, abs(one.difference.value)
+        if math.isnan(gain.value):
+            return f"{one.name} is not defined on these rows"
         ends = f"[{gain.low:+.3f}, {gain.high:+.3f}]"
         values = f"{one.name} is {one.b.value:.3f} for B and {one.a.value:.3f} for A"
         sure = one.p_adjusted is not None and one.p_adjusted < LEVEL and 0 not in gain
@@ -214,6 +217,8 @@ def part_row(one: PartDifference) -> tuple[str, ...]:
 
 
 def gained(one: Interval) -> str:
+    if math.isnan(one.value):
+        return "not defined"
     return f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
 
 
