@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from melior.data.splits import group_numbers
+from melior.data.splits import group_numbers, time_ranks
 from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
 from melior.evidence import Evidence
@@ -22,7 +22,15 @@ from melior.improvement.looking import Parts, look
 from melior.improvement.race import Race, Runner
 from melior.improvement.repair import clusters
 from melior.methods._done import FILE, said
-from melior.metrics import Interval, Metric, Predictions, bootstrap, label_weights, paired_difference
+from melior.metrics import (
+    Interval,
+    Metric,
+    Predictions,
+    blocks_in_order,
+    bootstrap,
+    label_weights,
+    paired_difference,
+)
 from melior.metrics.custom import OwnMetric
 from melior.metrics.registry import metric
 from melior.models._place import trained_in
@@ -149,10 +157,12 @@ def improve_table(
 
 
 def drawn_together(table: Table, recipe: Recipe) -> NDArray[np.int64] | None:
-    """(rows,) the group of each row where rows of one group are not independent: those of a split by group, or the
-    copies of a row; None where every row speaks for itself."""
+    """(rows,) the group of each row where rows of one group are not independent: those of a split by group, blocks of
+    rows that follow one another in a split by time, or the copies of a row; None where every row speaks for itself."""
     if recipe.split.kind == "group" and recipe.split.column is not None:
         return group_numbers(table, recipe.split.column)
+    if recipe.split.kind == "time" and recipe.split.column is not None:
+        return blocks_in_order(time_ranks(table, recipe.split.column))
     return clusters(table)
 
 

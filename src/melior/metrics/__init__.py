@@ -21,6 +21,7 @@ from melior.metrics.custom import from_function
 from melior.metrics.effective import effective_classes
 from melior.metrics.intervals import Interval, bootstrap, wilson
 from melior.metrics.noise import corrected_joint, label_weights
+from melior.metrics.ordered import blocks_in_order
 from melior.metrics.paired import (
     CorrectedT,
     Difference,
@@ -46,6 +47,7 @@ __all__ = [
     "RocCurve",
     "Together",
     "all_scores",
+    "blocks_in_order",
     "bootstrap",
     "bootstrap_together",
     "confusion",
