@@ -37,6 +37,14 @@ def test_a_suspected_leak_and_a_known_column_stay():
     assert repair_recipe(known, [leak("copy")], separate_test=False).repairs == ()
 
 
+def test_a_suspected_leak_that_beats_all_others_is_left_out_unless_only_certain_ones_are():
+    strong = Finding("target_leakage", 1.0, "too good.", {"beats_all_others": True}, columns=("copy",), certain=False)
+    assert repair_recipe(Recipe(), [strong], separate_test=False).recipe.data.columns == {"copy": "ignore"}
+    assert repair_recipe(Recipe(), [strong], separate_test=False, suspected=False).repairs == ()
+    certain = repair_recipe(Recipe(), [leak("copy")], separate_test=False, suspected=False)
+    assert certain.recipe.data.columns == {"copy": "ignore"}
+
+
 @pytest.mark.parametrize("kind", ["group", "time"])
 def test_leaking_groups_change_the_split_and_draw_the_sealed_part_again(kind):
     finding = Finding(f"{kind}_leakage", 0.8, "rows leak.", {"score_random": 0.9, f"score_{kind}": 0.6}, columns=("g",))

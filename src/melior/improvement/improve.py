@@ -71,11 +71,14 @@ def improve_table(
     margin: float = 0.0,
     workers: int = 0,
     progress: Progress = silent,
+    suspected: bool = True,
+    settled: bool = False,
 ) -> tuple[Improvement, Parts, Predictor]:
     """Improves a recipe on a table; returns the outcome, the parts, and the baseline's predictor.
 
     recipe.metric must be named; `budget` in seconds; finished trials are kept in `store`, the last trainings
-    of networks in `training`, those of the plain recipe in its folder `baseline`.
+    of networks in `training`, those of the plain recipe in its folder `baseline`. suspected: see `repair_recipe`;
+    settled: see `Race`.
     """
     known_names(attempt, never)
     started = time.monotonic()
@@ -102,7 +105,7 @@ def improve_table(
         context=context,
         deadline=late,
     )
-    repaired = repair_recipe(recipe, audit.active, separate_test=parts.given)
+    repaired = repair_recipe(recipe, audit.active, separate_test=parts.given, suspected=suspected)
     repairs = list(repaired.repairs)
     faulty, faulty_recipe = parts, recipe
     impossible = ""
@@ -150,6 +153,7 @@ def improve_table(
         recipe.seed,
         margin,
         drawn_together(development, recipe),
+        settled,
     )
     race.run()
     judged = race.judged()

@@ -50,13 +50,17 @@ class Repaired:
     reseal: bool
 
 
-def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test: bool) -> Repaired:
+def repair_recipe(
+    recipe: Recipe, findings: Sequence[Finding], *, separate_test: bool, suspected: bool = True
+) -> Repaired:
     """Leaves out the columns that are the answer in disguise, and splits by group or time where rows leak across.
 
     Where only the user can know whether it is a fault, the careful reading is the default, and the repair says how to
     undo it: a score that is too good is believed, one that is too low is looked into. So rows of one group are kept
     together where that lowers the score, and a suspected column that alone says more of the answer than all others
     together is left out. A column that is suspected on less stays, and its finding asks.
+
+    suspected  False: only columns that certainly are the answer in disguise are left out
     """
     repairs: list[Repair] = []
     reseal = False
@@ -64,7 +68,7 @@ def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test:
     for finding in findings:
         measured = finding.measured
         if finding.symptom == "target_leakage" and finding.columns:
-            if not finding.certain and not measured.get("beats_all_others", False):
+            if not finding.certain and not (suspected and measured.get("beats_all_others", False)):
                 continue
             told = [column for column in finding.columns if column not in recipe.data.known_at_prediction]
             if not told:
