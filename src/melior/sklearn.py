@@ -324,7 +324,10 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         numbers: dict[str, str] = {}
         if is_frame(X):
             frame, given = frame_and_names(X)
-            validate_data(self, X if hasattr(X, "iloc") else frame, reset=reset, skip_check_array=True)
+            if hasattr(X, "iloc"):
+                validate_data(self, X, reset=reset, skip_check_array=True)
+            else:
+                self._named(given, reset=reset)
         else:
             values = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
             given = [f"x{number}" for number in range(values.shape[1])]
@@ -336,6 +339,16 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._names, self._numbers = usable_names(given)[0], numbers
         frame.columns = self._names
         return frame
+
+    def _named(self, names: list[str], *, reset: bool) -> None:
+        """What scikit-learn does with the names of a pandas frame, for others, which not all its versions read."""
+        if reset:
+            self.n_features_in_, self.feature_names_in_ = len(names), np.asarray(names, dtype=object)
+        elif len(names) != self.n_features_in_:
+            raise UserError(f"X has {len(names)} features, but fit had {self.n_features_in_}; give the same columns.")
+        elif names != list(getattr(self, "feature_names_in_", names)):
+            own, other = next(pair for pair in zip(names, self.feature_names_in_, strict=True) if pair[0] != pair[1])
+            raise UserError(f'X has the column "{own}" where fit had "{other}"; give the same columns in order.')
 
     def _table(
         self, frame: pl.DataFrame, y: Any, sample_weight: ArrayLike | None, groups: ArrayLike | None

@@ -246,6 +246,15 @@ def test_frames_of_every_sort_are_the_same_table(spoken):
     assert of_objects.predict_proba(X.to_numpy(dtype=object)).tobytes() == fitted[0].predict_proba(X).tobytes()
 
 
+@pytest.mark.parametrize("kind", [lambda frame: frame, pl.from_pandas])
+def test_other_columns_than_those_of_fit_are_refused(spoken, kind):
+    X, y = spoken[0][:60], spoken[1][:60]
+    fitted = ImprovedClassifier(random_state=0).fit(kind(X), y)
+    for wrong in (X[["place", "size", "said", "noise"]], X.rename(columns={"said": "heard"}), X[["size", "place"]]):
+        with pytest.raises(ValueError, match=r"feature names should match|features, but|where fit had"):
+            fitted.predict(kind(wrong))
+
+
 def test_numbers_of_an_array_are_measured_even_where_they_count_rows():
     X = np.column_stack([np.arange(40), np.full(40, np.nan)])
     fitted = ImprovedClassifier(random_state=0).fit(X, X[:, 0] > 20)

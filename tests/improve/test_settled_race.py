@@ -78,6 +78,26 @@ def test_a_deadline_that_comes_first_is_told(trials, monkeypatch):
     assert all(verdict != "accepted" or len(done) >= 3 for _, _, _, verdict, done in found)
 
 
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_repeat_that_the_deadline_cuts_off_takes_nothing_from_the_one_before(trials, settled):
+    over = []
+
+    def progress(stage, *rest):
+        if "(2 of" in stage:
+            over.append(stage)
+
+    three = Trials(trials.table, folds(trials.table, Split(folds=3, repeats=3), 0), workers=1)
+    planned, _ = candidates(RECIPE, (), trials.table, attempt=TRIED, never=NEVER)
+    race = Race(three, metric("macro_f1", trials.table.classes), trials.table.truth(), RECIPE, planned,
+                time.monotonic() + 1e9, progress, settled=settled)  # fmt: skip
+    race.deadline_passed = lambda: bool(over)
+    race.run()
+    assert over
+    judged = race.judged()
+    assert max(len(runner.results) for runner, _ in judged) == 6  # two drawings of three folds
+    assert len(race.base.rows) == 2 * trials.table.rows
+
+
 def test_repeats_go_by_what_methods_usually_cost():
     def runner(cost):
         return SimpleNamespace(candidate=SimpleNamespace(cost=cost), seconds=np.nan)

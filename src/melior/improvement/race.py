@@ -281,7 +281,7 @@ class Race:
             if any(result is None for result in found):
                 if self.settled:
                     self.notes.append("the time ran out before the folds were drawn as often as they might have been")
-                return  # a repeat counts for all or for none: the judge pairs the n-th scores of a row
+                break  # a repeat counts for all or for none: the judge pairs the n-th scores of a row
             shares = [found[at : at + self.folds] for at in range(0, len(found), self.folds)]
             for own, results in zip([self.base_results, *(runner.results for runner in going)], shares, strict=True):
                 own.update({fold: result for fold, result in zip(folds, results, strict=True) if result is not None})
