@@ -49,6 +49,12 @@ def nobody(question: Question) -> None:
     """Answers nothing: every default is taken."""
 
 
+def taken_to_be_known(question: Question) -> bool | None:
+    """Answers that suspected columns are known before the answer is, and nothing else: only certain leaks are left
+    out."""
+    return True if question.finding.symptom == "target_leakage" else None
+
+
 def known_before(finding: Finding) -> Question:
     """Whether columns that look like the answer in disguise are known when a prediction is asked for. Those that alone
     say more than all others together are taken to be the answer."""

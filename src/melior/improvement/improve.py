@@ -60,12 +60,13 @@ def improve_table(
     workers: int = 0,
     ask: Ask = nobody,
     progress: Progress = silent,
+    settled: bool = False,
 ) -> tuple[Improvement, Parts, Predictor]:
     """Improves a recipe on a table; returns the outcome, the parts, and the baseline's predictor.
 
     recipe.metric must be named; `budget` in seconds; finished trials are kept in `store`, the last trainings
     of networks in `training`, those of the plain recipe in its folder `baseline`; `ask` is asked what only people know,
-    and the time that they take is not counted.
+    and the time that they take is not counted. settled: see `Race`.
     """
     started = time.monotonic()
     deadline = started + 0.85 * budget  # the rest is for the final fits and scores
@@ -92,6 +93,7 @@ def improve_table(
         recipe.seed,
         margin,
         drawn_together(development, recipe),
+        settled,
     )
     race.run()
     costs = Costs(race, recipe.limits)

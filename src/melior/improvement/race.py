@@ -27,6 +27,8 @@ OTHER_SETTING = "another setting of it did better at the first look"
 HOPELESS = "given up early: no gain was in reach"
 NO_TIME = "no time was left to prove it"
 FEWEST_TRAINING = 500  # rows of the quick look
+SETTLED_FOLDS = 2  # run side by side before a candidate may be given up, where nothing may depend on the machine
+SETTLED_FITS = 150  # fits of the baseline that repeats may cost there
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Race:
     truth     (rows, classes) label weights that trials are scored against
     groups    (rows,) rows of one group are drawn together by the judge; None for independent rows
     deadline  time.monotonic() at which no new trial begins
+    settled   every candidate has every fold until it is hopeless, and repeats go by what methods usually cost, not by
+              the clock: the same rows give the same verdicts unless the deadline comes first, and then `notes` say so
     """
 
     trials: Trials
@@ -60,6 +64,7 @@ class Race:
     seed: int = 0
     margin: float = 0.0
     groups: NDArray[np.int64] | None = None
+    settled: bool = False
 
     def run(self) -> None:
         """Runs the race; afterwards `base` and `runners` hold what was scored."""
@@ -123,10 +128,11 @@ class Race:
         each method and the candidates that are not hopeless go on."""
         fold = self.trials.folds[0]
         share = 1.0
-        begun = self._begin(self.runners)
+        begun = list(self.runners) if self.settled else self._begin(self.runners)
         cost = sum(self._takes(runner) for runner in begun)
         swift = [runner for runner in begun if not runner.candidate.seconds]
-        if all_at_once(self.folds * sum(map(self._takes, swift)), self._left(), self.trials.table.rows):
+        once = all_at_once(self.folds * sum(map(self._takes, swift)), self._left(), self.trials.table.rows)
+        if self.settled or once:
             self._skip_look(swift)
             # what takes its time whatever the rows waits, so that no choice among the others is made for its sake
             self.promising += [runner for runner in begun if runner.candidate.seconds]
@@ -212,7 +218,7 @@ class Race:
             runner.results[0] = result
             runner.look = joined({0: result})
         self._tell_left(runners)
-        self.promising = sorted(begun, key=self._takes)
+        self.promising = sorted(begun, key=lambda runner: (runner.candidate.seconds, runner.candidate.cost))
 
     def _tell_left(self, wanted: Sequence[Runner]) -> None:
         left = [runner.candidate.name for runner in wanted if runner.look is None]
@@ -242,25 +248,29 @@ class Race:
         self.progress("proving the promising ones", 0, max(len(self.promising), 1))
         for number, runner in enumerate(self.promising):
             cost = self._takes(runner) * (self.folds - len(runner.results))
-            if number > 0 and time.monotonic() + 0.7 * cost > stop:
+            if number > 0 and not self.settled and time.monotonic() + 0.7 * cost > stop:
                 runner.stopped = NO_TIME
                 continue
             self._all_folds(runner)
             self.progress("proving the promising ones", number + 1, len(self.promising), runner.candidate.name)
+        late = [runner.candidate.name for runner in self.promising if runner.stopped == NO_TIME]
+        if self.settled and late:
+            self.notes.append(f"not proved, because the time ran out: {', '.join(late)}")
 
         left = [runner.candidate.name for runner in self.promising if not runner.results]
         if left:
             self.notes.append(f"not tried, because the time would not have sufficed: {', '.join(left)}")
 
     def _all_folds(self, runner: Runner) -> None:
+        at_once = SETTLED_FOLDS if self.settled else self.trials.workers
         while len(runner.results) < self.folds:
             if self.deadline_passed():
                 runner.stopped = NO_TIME
                 return
             missing = [fold for fold in range(self.folds) if fold not in runner.results]
             for fold, result in zip(
-                missing[: self.trials.workers],
-                self.trials.many([(runner.candidate.recipe, f) for f in missing[: self.trials.workers]]),
+                missing[:at_once],
+                self.trials.many([(runner.candidate.recipe, f) for f in missing[:at_once]]),
                 strict=True,
             ):
                 assert result is not None
@@ -299,7 +309,9 @@ class Race:
                 late=self.deadline_passed,
             )
             if any(result is None for result in found):
-                return  # a repeat counts for all or for none: the judge pairs the n-th scores of a row
+                if self.settled:
+                    self.notes.append("the time ran out before the folds were drawn as often as they might have been")
+                break  # a repeat counts for all or for none: the judge pairs the n-th scores of a row
             shares = [found[at : at + self.folds] for at in range(0, len(found), self.folds)]
             for own, results in zip([self.base_results, *(runner.results for runner in going)], shares, strict=True):
                 own.update({fold: result for fold, result in zip(folds, results, strict=True) if result is not None})
@@ -311,16 +323,23 @@ class Race:
         """What was run on all folds and is not rejected, what gains most for its time first."""
         judged = [(runner, verdict) for runner, verdict in self.judged() if runner.complete]
         going = [(runner, verdict) for runner, verdict in judged if verdict.verdict != "rejected"]
-        return [runner for runner, _ in sorted(going, key=lambda pair: -pair[1].effect / max(pair[0].seconds, 1e-9))]
+        return [runner for runner, _ in sorted(going, key=lambda pair: -pair[1].effect / self._price(pair[0]))]
+
+    def _price(self, runner: Runner) -> float:
+        """What all folds of a candidate cost: seconds, or fits of the baseline where the race is settled."""
+        return runner.candidate.cost * self.folds if self.settled else max(runner.seconds, 1e-9)
 
     def _affordable(self, going: list[Runner]) -> tuple[list[Runner], int]:
         """As many of them, and then as many repeats, as there is time for."""
-        time_for = 0.7 * self._left()
-        if self.baseline.split.repeats is None:  # repeats that were asked for may take the time there is
-            time_for = min(time_for, 2 * self.quick)
+        asked = self.baseline.split.repeats is not None  # repeats that were asked for may take the time there is
+        if self.settled:
+            time_for, own, side_by_side = np.inf if asked else SETTLED_FITS, float(self.folds), 1
+        else:
+            time_for = 0.7 * self._left() if asked else min(0.7 * self._left(), 2 * self.quick)
+            own, side_by_side = self.baseline_seconds, self.trials.workers
         while going:
-            once = self.baseline_seconds + sum(runner.seconds for runner in going) / self.trials.workers
-            times = min(self.repeats - 1, int(time_for / max(once, 1e-9)))
+            once = own + sum(self._price(runner) for runner in going) / side_by_side
+            times = min(self.repeats - 1, int(min(time_for / max(once, 1e-9), 100)))
             if times:
                 return going, times
             going = going[:-1]

@@ -1,6 +1,7 @@
 """What checks ask of their surroundings, each expensive thing computed once (see `melior.checks._base.Context`)."""
 
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -277,7 +278,8 @@ class TableContext:
         from scipy.stats import skew
 
         values, _ = self.numbers()
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # scipy's, of a column with one value
             return bool((np.abs(np.nan_to_num(skew(values, axis=0, nan_policy="omit"))) > SKEWED).any())
 
     def in_sample(self) -> Floats:

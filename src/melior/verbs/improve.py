@@ -10,7 +10,9 @@ from melior.errors import UserError
 from melior.improvement.ask import Ask, nobody
 from melior.improvement.improve import improve_table
 from melior.improvement.improvement import Improvement, LanguageImprovement
+from melior.improvement.looking import Parts
 from melior.methods._done import FILE, frame_of
+from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Choice
 from melior.runs.store import TRAINING, Run
@@ -96,25 +98,30 @@ def improve(
     )
     found = replace(found, run=None if run is None else Path(run), seconds=time.monotonic() - started)
     if made is not None:
-        from melior.report import write
-
         progress("writing the run and its report", 0, 1)
-        on = parts.sealed.name if parts.given else "the sealed rows"
-        after, scores, answers = measured(found.predictor, parts.sealed, on=on, seed=found.recipe.seed)
-        before = after if found.predictor is plain else measured(plain, parts.sealed, on=on, seed=found.recipe.seed)[0]
-        examples = examples_of(parts.development, found.findings, scored=parts.sealed, scores=scores, answers=answers)
-        made.write("findings.json", [finding.to_dict() for finding in found.findings])
-        made.write("evidence.json", {k: v for k, v in found.to_dict().items() if k != "findings"})
-        made.write("scores.json", {**after.to_dict(), "before": before.to_dict()["scores"]})
-        made.write("examples.json", examples)
-        made.write_text("recipe.yaml", found.recipe.to_yaml())
-        if found.changes:
-            made.write_text(FILE, frame_of(found.changes).write_csv())
-        made.save_predictor(found.predictor)
-        made.finish(seconds=found.seconds, name=ready.table.name)
-        write(made)
+        write_improvement(made, found, parts, plain, name=ready.table.name)
         progress("writing the run and its report", 1, 1)
     return found
+
+
+def write_improvement(made: Run, found: Improvement, parts: Parts, plain: Predictor, *, name: str) -> None:
+    """Completes a run that was begun with what improving came to (`improve_table`), and draws its report."""
+    from melior.report import write
+
+    on = parts.sealed.name if parts.given else "the sealed rows"
+    after, scores, answers = measured(found.predictor, parts.sealed, on=on, seed=found.recipe.seed)
+    before = after if found.predictor is plain else measured(plain, parts.sealed, on=on, seed=found.recipe.seed)[0]
+    examples = examples_of(parts.development, found.findings, scored=parts.sealed, scores=scores, answers=answers)
+    made.write("findings.json", [finding.to_dict() for finding in found.findings])
+    made.write("evidence.json", {k: v for k, v in found.to_dict().items() if k != "findings"})
+    made.write("scores.json", {**after.to_dict(), "before": before.to_dict()["scores"]})
+    made.write("examples.json", examples)
+    made.write_text("recipe.yaml", found.recipe.to_yaml())
+    if found.changes:
+        made.write_text(FILE, frame_of(found.changes).write_csv())
+    made.save_predictor(found.predictor)
+    made.finish(seconds=found.seconds, name=name)
+    write(made)
 
 
 def budget_seconds(budget: str | float) -> float:
