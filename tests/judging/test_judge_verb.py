@@ -153,6 +153,25 @@ def test_several_metrics(place):
     assert found["recall[red]"].verdict is not None
 
 
+def test_metrics_with_conditions_and_of_ones_own(place):
+    """As in a recipe; a comma before a condition begins no other metric."""
+
+    def share_of_red(truth, said, sample_weight):
+        return float(np.average((said == "red") == (truth == "red"), weights=sample_weight))
+
+    how = {"a": place / "good.csv", "b": place / "poor.csv", "data": place / "new.csv", "target": "y"}
+    goal = melior.judge(**how, metric="precision[red], recall[red]>=0.5, accuracy")
+    assert goal.asked == ("precision[red], recall[red]>=0.5", "accuracy")
+    own = melior.judge(**how, metric=share_of_red)
+    assert own.asked == ("python:share_of_red",)
+    truth = rows_of(1)["y"].to_numpy()
+    said = [pl.read_csv(place / f"{name}.csv")["prediction"].to_numpy() for name in ("good", "poor")]
+    values = [np.mean((one == "red") == (truth == "red")) for one in said]
+    assert own.metrics[0].difference.value == pytest.approx(values[1] - values[0])
+    with pytest.raises(UserError, match="share_of_red is a function"):
+        melior.judge(**how, metric=share_of_red, noise=np.eye(3))
+
+
 def test_several_labels_a_row():
     random = np.random.default_rng(0)
     truth = random.random((150, 3)) < 0.4
