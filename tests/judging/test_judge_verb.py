@@ -273,6 +273,26 @@ def test_noise_that_is_known_is_taken_out(place, tmp_path):
     assert wider > 1.1
 
 
+@pytest.mark.parametrize("sure", [True, False])
+def test_noise_that_the_audit_of_a_run_estimated(place, tmp_path, sure):
+    from shutil import copytree
+
+    from melior.runs.store import Run
+
+    matrix = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.05, 0.05, 0.9]]
+    run = Run(copytree(place / "a", tmp_path / "run"))
+    measured = {"noise_matrix": matrix, "classes": list(COLOURS), "corrects_scores": sure}
+    run.write("findings.json", [{"symptom": "label_noise", "measured": measured}])
+    run.renew_manifest()
+    how = {"a": place / "good.csv", "b": place / "poor.csv", "data": place / "new.csv", "target": "y"}
+    if not sure:
+        with pytest.raises(UserError, match="too unsure"):
+            melior.judge(**how, noise=run.folder)
+        return
+    found, given = melior.judge(**how, noise=run.folder), melior.judge(**how, noise=matrix)
+    assert [one.difference for one in found.metrics] == [one.difference for one in given.metrics]
+
+
 def test_improve_draws_blocks_where_a_recipe_splits_by_time(place):
     table = melior.read(rows_of(1), target="y")
     timed = drawn_together(table, Recipe(split=Split(kind="time", column="day")))
