@@ -153,6 +153,25 @@ def test_several_metrics(place):
     assert found["recall[red]"].verdict is not None
 
 
+def test_metrics_with_conditions_and_of_ones_own(place):
+    """As in a recipe; a comma before a condition begins no other metric."""
+
+    def share_of_red(truth, said, sample_weight):
+        return float(np.average((said == "red") == (truth == "red"), weights=sample_weight))
+
+    how = {"a": place / "good.csv", "b": place / "poor.csv", "data": place / "new.csv", "target": "y"}
+    goal = melior.judge(**how, metric="precision[red], recall[red]>=0.5, accuracy")
+    assert goal.asked == ("precision[red], recall[red]>=0.5", "accuracy")
+    own = melior.judge(**how, metric=share_of_red)
+    assert own.asked == ("python:share_of_red",)
+    truth = rows_of(1)["y"].to_numpy()
+    said = [pl.read_csv(place / f"{name}.csv")["prediction"].to_numpy() for name in ("good", "poor")]
+    values = [np.mean((one == "red") == (truth == "red")) for one in said]
+    assert own.metrics[0].difference.value == pytest.approx(values[1] - values[0])
+    with pytest.raises(UserError, match="share_of_red is a function"):
+        melior.judge(**how, metric=share_of_red, noise=np.eye(3))
+
+
 def test_several_labels_a_row():
     random = np.random.default_rng(0)
     truth = random.random((150, 3)) < 0.4
@@ -252,6 +271,26 @@ def test_noise_that_is_known_is_taken_out(place, tmp_path):
     plain = melior.judge(place / "good.csv", place / "poor.csv", place / "new.csv", target="y")
     wider = found["accuracy"].difference.width / plain["accuracy"].difference.width
     assert wider > 1.1
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_noise_that_the_audit_of_a_run_estimated(place, tmp_path, sure):
+    from shutil import copytree
+
+    from melior.runs.store import Run
+
+    matrix = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.05, 0.05, 0.9]]
+    run = Run(copytree(place / "a", tmp_path / "run"))
+    measured = {"noise_matrix": matrix, "classes": list(COLOURS), "corrects_scores": sure}
+    run.write("findings.json", [{"symptom": "label_noise", "measured": measured}])
+    run.renew_manifest()
+    how = {"a": place / "good.csv", "b": place / "poor.csv", "data": place / "new.csv", "target": "y"}
+    if not sure:
+        with pytest.raises(UserError, match="too unsure"):
+            melior.judge(**how, noise=run.folder)
+        return
+    found, given = melior.judge(**how, noise=run.folder), melior.judge(**how, noise=matrix)
+    assert [one.difference for one in found.metrics] == [one.difference for one in given.metrics]
 
 
 def test_improve_draws_blocks_where_a_recipe_splits_by_time(place):

@@ -1,18 +1,19 @@
 """`judge`: which of two models is better on the same rows, with the judge that `improve` uses."""
 
 import math
-import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from melior.data.predicted import id_cells
 from melior.errors import UserError
-from melior.metrics import Metric, Predictions, bootstrap
+from melior.metrics import Metric, Predictions, bootstrap, from_function
 from melior.metrics import metric as named_metric
 from melior.metrics._base import Floats
+from melior.metrics.custom import OwnMetric, is_here
+from melior.metrics.goals import CONDITION, parts_of
 from melior.progress import Progress, silent
 from melior.trials.versus import metric_differences, together
 from melior.trials.where import by_class, slices_of, worse_slices
@@ -27,6 +28,7 @@ USUAL = (
 USUAL_OF_LABELS = (
     "subset_accuracy", "hamming_loss", "micro_f1", "macro_f1", "sample_f1", "roc_auc", "log_loss", "brier",
 )  # fmt: skip
+Named = str | Callable[..., float]
 CALIBRATION = "expected_calibration_error"
 
 
@@ -36,7 +38,7 @@ def judge(
     data: Any,
     *,
     target: str | None = None,
-    metric: str | Sequence[str] | None = None,
+    metric: Named | Sequence[Named] | None = None,
     margin: float = 0.0,
     non_inferior: float | None = None,
     id: str | None = None,
@@ -54,7 +56,8 @@ def judge(
              `prediction` (or one called like the target) and, where there are any, `score_CLASS`
     data     a file or a frame with the right answers
     target   the column that holds them; what the runs learned unless said
-    metric   what the verdict is about, one or several (then p is adjusted for all of them); the recipe's, else macro_f1
+    metric   what the verdict is about, one or several (then p is adjusted for all of them), names or functions
+             (`melior.metrics.from_function`); the recipe's, else macro_f1
     margin   the smallest difference that matters, >= 0, in the metric's units
     non_inferior  asks instead whether B is worse by less than this, > 0
     id       a column of ids in the data and the predictions; rows are compared in their order, or by the column `row`
@@ -91,9 +94,13 @@ def judge(
     rows = rows_of(sides, data, answer, [one for one in (id, trusted) if one], label_separator, progress)
     counted = counted_rows(rows, trusted, sides, notes)
     truth = (rows.truth if noise is None else corrected(rows, noise))[counted]
+    metrics, asked = _metrics(asked, rows, sides, notes)
     if noise is not None:
         notes.append("scores are corrected for wrong labels with the noise matrix that was given")
-    metrics, asked = _metrics(asked, rows, sides, notes)
+        if own := [one.name for one in metrics if isinstance(one, OwnMetric)]:
+            raise UserError(
+                f"--noise: {own[0]} is a function, which cannot count a row less than nothing; leave it out."
+            )
     in_groups = together_of(rows, groups, order, sides, notes)
     ids = None if id is None else id_cells(rows.raw.frame, id, rows.raw.name)
     said = []
@@ -138,11 +145,18 @@ def judge(
     return compared
 
 
-def _asked(metric: str | Sequence[str] | None) -> list[str]:
-    """The metrics named, each once; commas may stand between them."""
-    given = [metric] if isinstance(metric, str) else list(metric or ())
-    pieces = [piece.strip() for one in given for piece in re.split(r",(?![^\[]*\])", one)]
-    return list(dict.fromkeys(piece for piece in pieces if piece))
+def _asked(metric: Named | Sequence[Named] | None) -> list[str]:
+    """The metrics named, each once; commas may stand between them. Conditions (recall[yes]>=0.9) belong to the metric
+    before them."""
+    found: list[str] = []
+    for one in [metric] if isinstance(metric, str) or callable(metric) else metric or ():
+        before = len(found)
+        for piece in filter(None, parts_of(one if isinstance(one, str) else from_function(one))):
+            if CONDITION.match(piece) and len(found) > before:
+                found[-1] += f", {piece}"
+            else:
+                found.append(piece)
+    return list(dict.fromkeys(found))
 
 
 def _possible(margin: float, non_inferior: float | None, groups: str | None, order: str | None) -> None:
@@ -168,11 +182,14 @@ def _metrics(asked: list[str], rows: Rows, sides: Sequence[Side], notes: list[st
 
     if not asked:
         learned = next((one.predictor.metric for one in sides if one.predictor is not None), DEFAULT_METRIC)
+        unknown = not is_here(learned)
         asked = [learned]
-        if not scored and made(learned).needs == "scores":
+        if unknown or (not scored and made(learned).needs == "scores"):
             asked = [DEFAULT_METRIC]
-            notes.append(f"the recipe's metric, {learned}, needs scores; the verdict is about {DEFAULT_METRIC}")
+            why = "is a function that is not known here" if unknown else "needs scores"
+            notes.append(f"the recipe's metric, {learned}, {why}: the verdict is about {DEFAULT_METRIC}")
     first = [made(name) for name in asked]
+    asked = [one.name for one in first]
     for one in first:
         if one.needs == "scores" and not scored:
             raise UserError(

@@ -197,6 +197,10 @@ def _noise_of(noise: Any, classes: Sequence[str]) -> tuple[list[str], Floats]:
         for finding in Run.open(path).read("findings.json") if (path / "findings.json").is_file() else ():
             measured = finding.get("measured", {})
             if finding.get("symptom") == "label_noise" and "noise_matrix" in measured and "label" not in measured:
+                if not measured.get("corrects_scores", True):
+                    raise UserError(
+                        f"{path}: what its audit says of wrong labels is too unsure to correct scores with."
+                    )
                 return list(measured["classes"]), np.asarray(measured["noise_matrix"], dtype=np.float64)
         raise UserError(f"{path}: this run found no wrong labels to estimate a noise matrix from.")
     try:
