@@ -24,6 +24,10 @@ def register(app: typer.Typer) -> None:
         label_separator: given.Between = None,
         seed: given.Seed = None,
         run: given.RunFolder = None,
+        cluster: Annotated[
+            str | None,
+            typer.Option("--cluster", help="Run trials on a Ray cluster: auto, or HOST:PORT of its head."),
+        ] = None,
         json: given.Json = None,
     ) -> None:
         """Find what is wrong, try what treats it, keep what provably helps."""
@@ -47,6 +51,7 @@ def register(app: typer.Typer) -> None:
                 columns=given.kinds(column),
                 label_separator=label_separator,
                 seed=seed,
+                cluster=cluster,
                 run=folder,
                 progress=progress,
             )

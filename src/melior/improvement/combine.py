@@ -35,7 +35,7 @@ def combine(race: Race, judged: Sequence[tuple[Runner, Judged]]) -> Combined:
         if not combinable(recipe.methods, addition):
             continue
         race.progress("combining what helped", number, len(accepted) - 1, addition.name)
-        if race.deadline_passed():
+        if race.passed(addition.name):
             race.notes.append(f"{addition.name}: no time left to try it together with the others")
             continue
         together = recipe.with_methods(addition)

@@ -27,8 +27,10 @@ from melior.models._place import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
+from melior.runs.study import come_to_the_end
 from melior.trials.audit import Audit, run_checks
 from melior.trials.context import TableContext
+from melior.trials.executors._base import Executor
 from melior.trials.family import choose_family
 from melior.trials.fit import Shared, changes, fit
 from melior.trials.judge import Judged
@@ -70,12 +72,14 @@ def improve_table(
     never: Sequence[str] = (),
     margin: float = 0.0,
     workers: int = 0,
+    executor: Executor | None = None,
     progress: Progress = silent,
 ) -> tuple[Improvement, Parts, Predictor]:
     """Improves a recipe on a table; returns the outcome, the parts, and the baseline's predictor.
 
     recipe.metric must be named; `budget` in seconds; finished trials are kept in `store`, the last trainings
-    of networks in `training`, those of the plain recipe in its folder `baseline`.
+    of networks in `training`, those of the plain recipe in its folder `baseline`. Trials run in `workers` threads, or
+    where `executor` says. Raises Ended where another process at work on the same study has made the end of it.
     """
     known_names(attempt, never)
     started = time.monotonic()
@@ -126,7 +130,10 @@ def improve_table(
     development, sealed, overlap = separate(parts.development, parts.sealed, separate_test=parts.given)
     parts = replace(parts, development=development, sealed=sealed)
 
-    chosen = choose_family(recipe, development, allowed=CHOOSING * budget, progress=progress, workers=workers)
+    chosen = choose_family(
+        recipe, development, allowed=CHOOSING * budget, progress=progress, workers=workers, store=store,
+        executor=executor,
+    )  # fmt: skip
     recipe = chosen.recipe
     before = None
     if repairs or overlap is not None:
@@ -137,7 +144,7 @@ def improve_table(
     truth, ruler = ruler_for(development, audit, recipe)
     groups = clusters(development)
     trials = Trials(development, folds(development, recipe.split, recipe.seed, groups=groups), store=store,
-                    workers=workers)  # fmt: skip
+                    workers=workers, executor=executor)  # fmt: skip
     planned, refused = candidates(recipe, audit.active, development, attempt=attempt, never=never)
     race = Race(
         trials,
@@ -157,6 +164,7 @@ def improve_table(
     evidence = [_evidence(runner, verdict) for runner, verdict in judged]
     better = combined.recipe
 
+    come_to_the_end(progress)
     progress("the last look, at the sealed rows", 0, 2)
     shared = Shared()
     beside = training if training is None or better == recipe else training / "baseline"
@@ -172,6 +180,7 @@ def improve_table(
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
     notes = [*([impossible] if impossible else []), *race.notes]
     notes += [note for note in audit.notes if note not in whole.notes]  # what was drawn rather than looked at whole
+    notes += [] if executor is None else executor.notes
     if unseen:
         notes.append(f"`melior audit` looks for more that only people can act on: {', '.join(unseen)}")
     if audit.left_out:

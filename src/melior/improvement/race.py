@@ -15,8 +15,10 @@ from melior.improvement.plan import Candidate
 from melior.metrics import Metric
 from melior.progress import Progress
 from melior.recipe import Recipe
+from melior.runs.study import settled
+from melior.trials.bench import Result
 from melior.trials.judge import Judged, Scored, compare, hopeless
-from melior.trials.run import Result, Trials
+from melior.trials.run import Trials
 
 LOOK = 1.5  # cross-validations of the baseline that the first look at all candidates may cost
 CONFIRM = 3.0  # ... and the folds of the promising ones
@@ -26,6 +28,7 @@ OTHER_SETTING = "another setting of it did better at the first look"
 HOPELESS = "given up early: no gain was in reach"
 NO_TIME = "no time was left to prove it"
 FEWEST_TRAINING = 500  # rows of the quick look
+EVERY = 2  # folds between two looks whether a gain is still in reach, however many run at once: the verdict is the same
 
 
 @dataclass
@@ -75,17 +78,21 @@ class Race:
         )
         self.base_results = {fold: result for fold, result in enumerate(done) if result is not None}
         self.base = joined(self.base_results)
-        self.baseline_seconds = time.monotonic() - started
+        self.baseline_seconds = settled("seconds of the baseline", lambda: time.monotonic() - started)
         if self.runners:
             self._look()
             self._confirm()
             self._repeat()
 
-    def _left(self) -> float:
-        return self.deadline - time.monotonic()
+    def _left(self, when: str) -> float:
+        """Seconds left, the same for all processes at work on this study."""
+        return settled(f"left: {when}", lambda: self.deadline - time.monotonic())
+
+    def passed(self, when: str) -> bool:
+        return self._left(when) <= 0
 
     def deadline_passed(self) -> bool:
-        return self._left() <= 0
+        return time.monotonic() >= self.deadline
 
     def _teller(self, stage: str, total: int):  # type: ignore[no-untyped-def]
         done = 0
@@ -105,10 +112,11 @@ class Race:
         fold = self.trials.folds[0]
         share = 1.0
         cost = sum(runner.candidate.cost for runner in self.runners) * self.baseline_seconds / self.folds
-        if cost * self.folds <= min(self.quick, 0.5 * self._left()):
+        left = self._left("a look")
+        if cost * self.folds <= min(self.quick, 0.5 * left):
             self._skip_look()
             return
-        allowed = min(max(LOOK * self.baseline_seconds, self.quick), 0.4 * self._left())
+        allowed = min(max(LOOK * self.baseline_seconds, self.quick), 0.4 * left)
         if cost > allowed:
             share = max(allowed / cost, FEWEST_TRAINING / len(fold.train))
         number = 0
@@ -119,7 +127,7 @@ class Race:
         else:
             base = self.base_results[0]
         wanted = [(runner.candidate.recipe, number) for runner in self.runners]
-        stop = time.monotonic() + 0.6 * max(self._left(), 0)
+        stop = time.monotonic() + 0.6 * max(self.deadline - time.monotonic(), 0)
         results = self.trials.many(
             wanted,
             done=self._teller("a first look at each candidate", len(wanted)),
@@ -212,45 +220,67 @@ class Race:
     def _confirm(self) -> None:
         """All folds for the promising ones, the most promising first; one that becomes hopeless stops."""
         per_fold = self.baseline_seconds / self.folds
-        allowed = min(max(CONFIRM * self.baseline_seconds, 2 * self.quick), 0.75 * self._left())
-        stop = time.monotonic() + allowed
+        begun = self._left("proving")
+        allowed = min(max(CONFIRM * self.baseline_seconds, 2 * self.quick), 0.75 * begun)
         self.progress("proving the promising ones", 0, max(len(self.promising), 1))
-        for number, runner in enumerate(self.promising):
-            cost = max(runner.candidate.cost * per_fold, 0.0) * (self.folds - len(runner.results))
-            if number > 0 and time.monotonic() + 0.7 * cost > stop:
-                runner.stopped = NO_TIME
-                continue
-            self._all_folds(runner)
-            self.progress("proving the promising ones", number + 1, len(self.promising), runner.candidate.name)
+        beside = max(self.trials.workers // self.folds, 1)  # one after the other where a machine has few cores
+        for first in range(0, len(self.promising), beside):
+            going = []
+            for number, runner in enumerate(self.promising[first : first + beside], first):
+                cost = max(runner.candidate.cost * per_fold, 0.0) * (self.folds - len(runner.results))
+                if number > 0 and begun - self._left(f"proving {runner.candidate.name}") + 0.7 * cost > allowed:
+                    runner.stopped = NO_TIME
+                else:
+                    going.append(runner)
+            self._all_folds(going)
+            done = min(first + beside, len(self.promising))
+            names = ", ".join(runner.candidate.name for runner in going)
+            self.progress("proving the promising ones", done, len(self.promising), names)
 
-    def _all_folds(self, runner: Runner) -> None:
-        while len(runner.results) < self.folds:
-            if self.deadline_passed():
-                runner.stopped = NO_TIME
-                return
-            missing = [fold for fold in range(self.folds) if fold not in runner.results]
-            for fold, result in zip(
-                missing[: self.trials.workers],
-                self.trials.many([(runner.candidate.recipe, f) for f in missing[: self.trials.workers]]),
-                strict=True,
-            ):
-                assert result is not None
-                runner.results[fold] = result
-                runner.seconds += result.seconds
-            if len(runner.results) < self.folds:
-                part = {fold: self.base_results[fold] for fold in runner.results}
-                if hopeless(
-                    self.metric,
-                    self.truth,
-                    joined(part),
-                    joined(runner.results),
-                    share=len(joined(part).rows) / self.scored_rows,
-                    groups=self.groups,
-                    seed=self.seed,
-                ):
-                    runner.stopped = HOPELESS
-                    return
-        runner.complete = True
+    def _all_folds(self, going: list[Runner]) -> None:
+        while going:
+            each = -(-self.trials.workers // len(going))
+            chosen = {id(runner): self._next_folds(runner, each) for runner in going}
+            wanted = [(runner, fold) for runner in going for fold in chosen[id(runner)]]
+            results = self.trials.many([(runner.candidate.recipe, fold) for runner, fold in wanted])
+            found = {(id(runner), fold): result for (runner, fold), result in zip(wanted, results, strict=True)}
+            for runner in going:
+                for start in range(0, len(chosen[id(runner)]), EVERY):
+                    for fold in chosen[id(runner)][start : start + EVERY]:
+                        result = found[id(runner), fold]
+                        assert result is not None
+                        runner.results[fold] = result
+                        runner.seconds += result.seconds
+                    if self._given_up(runner):
+                        break
+            going = [runner for runner in going if not runner.stopped and not runner.complete]
+
+    def _next_folds(self, runner: Runner, most: int) -> list[int]:
+        """Folds to run next, EVERY or so many times more as there is room for; none where the time is over."""
+        missing = [fold for fold in range(self.folds) if fold not in runner.results]
+        chosen: list[int] = []
+        for start in range(0, min(max(most, EVERY), len(missing)), EVERY):
+            # what runs at once is in time when its first is
+            late = self.deadline_passed if start == 0 else lambda: False
+            if settled(f"late: {runner.candidate.name}, fold {missing[start]}", late):
+                break
+            chosen += missing[start : start + EVERY]
+        if not chosen:
+            runner.stopped = NO_TIME
+        return chosen
+
+    def _given_up(self, runner: Runner) -> bool:
+        """Whether it is complete, or no gain is in reach by the folds so far."""
+        if len(runner.results) == self.folds:
+            runner.complete = True
+            return True
+        part = joined({fold: self.base_results[fold] for fold in runner.results})
+        share = len(part.rows) / self.scored_rows
+        if hopeless(
+            self.metric, self.truth, part, joined(runner.results), share=share, groups=self.groups, seed=self.seed
+        ):
+            runner.stopped = HOPELESS
+        return bool(runner.stopped)
 
     def _repeat(self) -> None:
         """Other drawings of the folds, for the baseline and every candidate that may still be accepted.
@@ -286,11 +316,12 @@ class Race:
 
     def _affordable(self, going: list[Runner]) -> tuple[list[Runner], int]:
         """As many of them, and then as many repeats, as there is time for."""
-        time_for = 0.7 * self._left()
+        time_for = 0.7 * self._left("other folds")
         if self.baseline.split.repeats is None:  # repeats that were asked for may take the time there is
             time_for = min(time_for, 2 * self.quick)
+        workers = settled("workers", lambda: self.trials.workers)
         while going:
-            once = self.baseline_seconds + sum(runner.seconds for runner in going) / self.trials.workers
+            once = self.baseline_seconds + sum(runner.seconds for runner in going) / workers
             times = min(self.repeats - 1, int(time_for / max(once, 1e-9)))
             if times:
                 return going, times
