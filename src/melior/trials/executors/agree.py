@@ -3,7 +3,7 @@ them ran."""
 
 from collections.abc import Mapping
 
-from melior.trials.executors.look import look
+from melior.trials.executors.porter import look
 
 Installed = Mapping[str, str | None]
 

@@ -1,6 +1,7 @@
 """Trials on the machines of a Ray cluster. Ray itself runs in a process of its own, the courier."""
 
 import queue
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,10 +25,13 @@ from melior.trials.executors.agree import Installed, installed
 from melior.trials.executors.local import Threads
 from melior.trials.executors.parcel import packed
 
-CONNECTING = 90.0  # seconds in which the cluster must answer and its machines be ready
-PATIENCE = 60.0  # seconds without a machine, after which trials go on here
+CONNECTING = 30.0  # seconds in which the cluster must answer
+READY = 150.0  # seconds after that in which its machines must be ready, more than the courier gives them; and before
+# it, in which the courier must be awake, which takes two on a machine that does nothing else
+PATIENCE = 30.0  # seconds without a machine, after which trials go on here
 SILENT = 90.0  # seconds without a word from the courier, which says one every two
 
+_ADDRESS = re.compile(r"([^\s:/]+|\[[0-9A-Fa-f:]+\]):\d{1,5}")
 # where Melior is stands last on the path, so that it hides nothing
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); from melior.trials.executors.courier import main; main()"
 
@@ -36,7 +40,7 @@ class Cluster:
     """Trials on a Ray cluster; a table is sent once, and each machine has one process, whose threads share encodings.
 
     A machine that is lost costs the trials that it ran, which run again elsewhere; one that joins is used. Where there
-    is none for a minute, or the cluster itself is gone, trials go on in this process, and a note says so.
+    is none for half a minute, or the cluster itself is gone, trials go on in this process, and a note says so.
 
     address   "auto" for the cluster that this machine is part of, or HOST:PORT of its head
     about     what is installed here, which the machines must have too
@@ -54,6 +58,8 @@ class Cluster:
         patience: float = PATIENCE,
         progress: Progress = silent,
     ) -> None:
+        if address != "auto" and not _ADDRESS.fullmatch(address):
+            raise UserError(f"--cluster {address}: give auto, or HOST:PORT as `ray start --head` says it.")
         if find_spec("ray") is None:
             raise MissingExtra("--cluster", "cluster")
         self.notes: list[str] = []
@@ -151,30 +157,36 @@ class Cluster:
     # ---- the courier
 
     def _connect(self, address: str, about: dict[str, str | None], progress: Progress) -> None:
-        stage, began = "connecting to the cluster", time.monotonic()
+        stage, until = "connecting to the cluster", time.monotonic() + READY
+        progress(stage, 0, 2)
         say(self._pipe, "hello", address=address, installed=about)
         while True:
-            progress(stage, min(time.monotonic() - began, CONNECTING), CONNECTING)
             try:
                 said = self._inbox.next(1)
             except queue.Empty:
-                if time.monotonic() - began > CONNECTING:
+                if time.monotonic() > until:
                     raise UserError(
-                        f"--cluster {address}: no answer within {CONNECTING:.0f} seconds; is a Ray cluster running "
-                        "there (`ray status`)?"
+                        f"--cluster {address}: no answer in time; is a Ray cluster running there (`ray status`)?"
                     ) from None
                 continue
             if said is None:
                 raise UserError(f"--cluster {address}: Ray could not be started ({self._last_words()}).")
             if said.word == "no":
                 raise UserError(said.about["sentence"])
-            self._taken(said)
-            if said.word == "ready":
+            if said.word == "awake":
+                until = time.monotonic() + CONNECTING
+            elif said.word == "connected":
+                progress(stage, 1, 2, "its machines get ready")
+                until = time.monotonic() + READY
+            elif said.word == "ready":
+                self._workers = said.about["workers"]
                 self._heard = self._seen = time.monotonic()
                 count = said.about["machines"]
                 machines = f"{count} machine{'' if count == 1 else 's'}, {self._workers} trials at once"
-                progress(stage, CONNECTING, CONNECTING, machines)
+                progress(stage, 2, 2, machines)
                 return
+            elif said.word == "note":
+                self.notes.append(said.about["sentence"])
 
     def _table(self, table: Table) -> int:
         for number, sent in enumerate(self._tables):
@@ -198,7 +210,7 @@ class Cluster:
         self._heard = time.monotonic()
         if said is None:
             self._go_on_here("the cluster is gone")
-        elif said.word in ("ready", "workers"):
+        elif said.word == "workers":
             self._workers = said.about["workers"]
         elif said.word == "note":
             self.notes.append(said.about["sentence"])

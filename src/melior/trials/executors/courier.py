@@ -5,28 +5,29 @@ waiting for minutes: the study goes on without it.
 
     heard  hello {address, installed}   table {number} bytes   fold {number} bytes
            fit {ticket, table, fold, recipe}   forget {}
-    said   ready {machines, workers}   workers {workers}, every few seconds   note {sentence}
+    said   awake {}   connected {}   ready {machines, workers}   workers {workers}, every few seconds   note {sentence}
            result {ticket, seconds} bytes   refused or failed {ticket, sentence}   no {sentence}, the last
 """
 
 import os
 import queue
-import re
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from melior.errors import UserError
-from melior.trials.executors import look as looking
+from melior.trials.executors import porter
 from melior.trials.executors._wire import Inbox, Said, say
 from melior.trials.executors.agree import PACKAGES, difference
-from melior.trials.executors.look import look
+from melior.trials.executors.porter import Porter
 
 START = "start one with `ray start --head --disable-usage-stats`, add machines as it says"
 LOOK = 2.0  # seconds between two looks which machines are there
-ANSWER = 40.0  # seconds for the machines to say what is installed, and to be ready
+ANSWER = 120.0  # seconds for the machines to say what is installed, and to be ready
+GRACE = 20.0  # seconds for the others when the first is ready; later ones are used when they are
 TURN = 0.03  # seconds between two looks at the pipe
 TIMES = 3  # times that a trial may be lost with its machine
 
@@ -58,7 +59,7 @@ class Courier:
         self.installed = installed
         self.machines: dict[str, Machine] = {}  # by the id of the node
         self.refused: dict[str, str] = {}  # node -> why it runs nothing
-        self.asked: dict[Any, str] = {}  # what is installed there -> node
+        self.asked: dict[Any, Machine] = {}  # by what it will say is installed
         self.rising: dict[Any, Machine] = {}  # by its word that it is ready
         self.running: dict[Any, tuple[Machine, int]] = {}  # result -> where, ticket
         self.waiting: deque[int] = deque()
@@ -74,8 +75,12 @@ class Courier:
         """Waits until every machine that is there is ready, or refuses."""
         until = time.monotonic() + ANSWER
         self.look_around()
+        first = None
         while (self.asked or self.rising) and time.monotonic() < until:
             self.turn(0.2)
+            if self.machines and first is None:
+                first = time.monotonic()
+                until = min(until, first + GRACE)
         for why in self.refused.values():
             raise UserError(why)
         if not self.machines and (self.asked or self.rising):
@@ -113,20 +118,26 @@ class Courier:
             self.jobs.clear()
 
     def look_around(self) -> None:
-        """Asks machines that are new, or were lost and are there again, what is installed; the free ones then rise."""
+        """Takes the free CPUs of machines that are new, or there again after a loss, and asks what is installed."""
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self.looked = time.monotonic()
-        known = {*self.machines, *self.refused, *self.asked.values(), *(one.node for one in self.rising.values())}
+        coming = {one.node for some in (self.asked, self.rising) for one in some.values()}
         free = free_resources()
         for node in ray.nodes():
-            name = node["NodeID"]
-            if not node["Alive"] or name in known or free.get(name, {}).get("CPU", 0) < 1:
+            number, name = node["NodeID"], node["NodeManagerAddress"]
+            slots = int(free.get(number, {}).get("CPU", 0))
+            if not node["Alive"] or number in {*self.machines, *self.refused, *coming} or slots < 1:
                 continue
-            there = NodeAffinitySchedulingStrategy(name, soft=False)
-            asking = ray.remote(look).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
-            self.asked[asking.remote(PACKAGES)] = name
+            made = ray.remote(Porter).options(
+                num_cpus=slots,
+                num_gpus=int(free[number].get("GPU", 0)),
+                max_concurrency=slots,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(number, soft=False),
+            )
+            machine = Machine(number, name, made.remote(), slots)
+            self.asked[machine.actor.look.remote(PACKAGES)] = machine
 
     def turn(self, seconds: float) -> None:
         """Waits a little for answers, and does what they ask for."""
@@ -156,35 +167,21 @@ class Courier:
             machine.tickets.add(ticket)
             self.running[machine.actor.fit.remote(table, fold, about["recipe"])] = (machine, ticket)
 
-    def _answered(self, node: str, ref: Any) -> None:
-        """A machine says what is installed: it rises where that is the same as here."""
+    def _answered(self, machine: Machine, ref: Any) -> None:
+        """A machine says what is installed: it gets ready where that is the same as here."""
         import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        from melior.trials.executors.node import Node
 
         try:
             there = ray.get(ref)
         except ray.exceptions.RayError:
             return  # it is asked again where it is still there
-        name = next((one["NodeManagerAddress"] for one in ray.nodes() if one["NodeID"] == node), node[:12])
-        why = difference(self.installed, there, f"the machine {name}")
+        why = difference(self.installed, there, f"the machine {machine.name}")
         if why:
-            self.refused[node] = why
+            self.refused[machine.node] = why
+            ray.kill(machine.actor, no_restart=True)
             say(self.pipe, "note", sentence=f"not used: {why}")
             return
-        free = free_resources().get(node, {})
-        slots = int(free.get("CPU", 0))
-        if slots < 1:
-            return
-        made = ray.remote(Node).options(
-            num_cpus=slots,
-            num_gpus=int(free.get("GPU", 0)),
-            max_concurrency=slots,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
-        )
-        machine = Machine(node, name, made.remote(f"the machine {name}"), slots)
-        self.rising[machine.actor.ready.remote()] = machine
+        self.rising[machine.actor.start.remote(f"the machine {machine.name}")] = machine
 
     def _risen(self, machine: Machine, ref: Any) -> None:
         import ray
@@ -249,13 +246,14 @@ def free_resources() -> dict[str, dict[str, float]]:
         return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
 
 
-def connect(address: str) -> None:
-    """Joins the cluster; a sentence where there is none."""
-    import ray
-
+def connect(address: str, awake: Callable[[], None]) -> None:
+    """Joins the cluster; a sentence where there is none. awake: called when all is loaded that this needs."""
     if address != "auto":
         reachable(address)
-    ray.cloudpickle.register_pickle_by_value(looking)  # sent itself and not by its name: Melior may not be there
+    import ray
+
+    awake()
+    ray.cloudpickle.register_pickle_by_value(porter)  # sent itself and not by its name: Melior may not be there
     try:
         ray.init(address=address, log_to_driver=False, logging_level="CRITICAL")
     except ConnectionError as error:
@@ -267,11 +265,9 @@ def connect(address: str) -> None:
 
 
 def reachable(address: str) -> None:
-    """Refuses an address that is none, or where nobody listens."""
+    """Refuses an address where nobody listens."""
     import socket
 
-    if not re.fullmatch(r"[^\s:/]+:\d{1,5}|\[[0-9A-Fa-f:]+\]:\d{1,5}", address):
-        raise UserError(f"--cluster {address}: give auto, or HOST:PORT as `ray start --head` says it.")
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
@@ -288,12 +284,14 @@ def main() -> None:
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "30")  # then Ray ends this process
     inbox = Inbox(sys.stdin.buffer)
     hello = inbox.next(3600)
     if hello is None:
         return
     try:
-        connect(hello.about["address"])
+        connect(hello.about["address"], lambda: say(pipe, "awake"))
+        say(pipe, "connected")
         courier = Courier(pipe, hello.about["installed"])
         courier.rise()
         courier.serve(inbox)

@@ -15,6 +15,18 @@ from melior.trials.executors.parcel import unpacked
 from melior.trials.fit import Shared
 from melior.trials.threads import one_thread_each
 
+
+def _warmed() -> None:
+    """Loads what most trials need, so that the first takes no longer than others."""
+    import sklearn.linear_model  # noqa: F401
+
+    from melior.registry import import_rooms
+
+    import_rooms()
+    with one_thread_each():
+        pass
+
+
 Told = tuple[str, dict[str, Any], bytes]  # result, refused or failed; what about it; the result's bytes
 
 
@@ -29,16 +41,7 @@ class Node:
         self._tables: dict[int, tuple[Table, Shared]] = {}
         self._benches: dict[tuple[int, int], Bench] = {}
         self._lock = threading.Lock()
-
-    def ready(self) -> str:
-        """Says that the process runs, and has read what most trials need, so that the first takes no longer."""
-        import sklearn.linear_model  # noqa: F401
-
-        from melior.registry import import_rooms
-
-        import_rooms()
-        with one_thread_each():
-            return self.name
+        _warmed()
 
     def fit(self, table: tuple[int, list[Any]], fold: tuple[int, list[Any]], recipe: str) -> Told:
         """A trial. table and fold: a number, and in a list, so that the cluster does not send it with every trial, the

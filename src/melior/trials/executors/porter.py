@@ -1,6 +1,8 @@
-"""What is installed on a machine. Runs where Melior may be missing, so it needs nothing but Python."""
+"""What is sent to a machine as it is: it says what is installed there, and lets Melior's own part in if that is right.
+Melior may be missing, so nothing here needs more than Python."""
 
 from collections.abc import Sequence
+from typing import Any
 
 
 def look(packages: Sequence[str]) -> dict[str, str | None]:
@@ -22,3 +24,20 @@ def look(packages: Sequence[str]) -> dict[str, str | None]:
         except PackageNotFoundError:
             found[name] = None
     return found
+
+
+class Porter:
+    """Stands before the Node of a machine."""
+
+    def look(self, packages: Sequence[str]) -> dict[str, str | None]:
+        return look(packages)
+
+    def start(self, name: str) -> None:
+        """Makes the Node, which loads what most trials need."""
+        from melior.trials.executors.node import Node
+
+        self.node = Node(name)
+
+    def fit(self, *asked: Any) -> Any:
+        """See `Node.fit`."""
+        return self.node.fit(*asked)
