@@ -166,7 +166,8 @@ class Cluster:
             except queue.Empty:
                 if time.monotonic() > until:
                     raise UserError(
-                        f"--cluster {address}: no answer in time; is a Ray cluster running there (`ray status`)?"
+                        f"--cluster {address}: no answer in time; look whether a Ray cluster runs there (`ray status`) "
+                        "and whether this machine is part of it (`ray start --address`)."
                     ) from None
                 continue
             if said is None:
