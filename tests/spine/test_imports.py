@@ -32,8 +32,10 @@ HEAVY = {
     "rich",
     "torch",
     "transformers",
+    "ray",
 }
 NETWORK = {"socket", "urllib.request", "http.client", "requests", "httpx", "aiohttp", "ftplib", "smtplib"}
+ABROAD = "melior.trials.executors.courier"  # speaks to the cluster that the user names, and only where one is named
 FILES = sorted(SOURCE.rglob("*.py"))
 
 
@@ -122,8 +124,18 @@ def test_only_what_people_look_at_imports_what_shows(library):
 
 def test_nothing_leaves_the_machine():
     for file in FILES:
+        if module_of(file) == ABROAD:
+            continue
         for name, line in imported(file):
             assert not any(name == one or name.startswith(f"{one}.") for one in NETWORK), f"{file.name}, line {line}"
+
+
+def test_ray_is_imported_on_the_way_to_a_cluster_alone():
+    for file in FILES:
+        if any(name.split(".")[0] == "ray" for name, _ in imported(file)):
+            assert module_of(file) in (ABROAD, "melior.trials.executors.node"), file
+        if any(name.startswith(ABROAD) for name, _ in imported(file)):
+            raise AssertionError(f"{file} loads what has a process of its own")
 
 
 def loaded_by(code: str) -> set[str]:

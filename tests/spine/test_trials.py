@@ -62,7 +62,7 @@ def test_a_finished_trial_is_not_run_again(table, tmp_path, monkeypatch):
     made = [first.run(LINEAR, fold) for fold in range(3)]
     assert first.cached == 0
     assert len(list(tmp_path.glob("*.safetensors"))) == 3
-    monkeypatch.setattr("melior.trials.run.fit", lambda *_, **__: pytest.fail("it was fitted again"))
+    monkeypatch.setattr("melior.trials.bench.fit", lambda *_, **__: pytest.fail("it was fitted again"))
     second = trials_of(table, store=tmp_path, workers=1)
     again = [second.run(LINEAR, fold) for fold in range(3)]
     assert second.cached == 3

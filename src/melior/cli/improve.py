@@ -38,6 +38,10 @@ def register(app: typer.Typer) -> None:
         no_questions: Annotated[
             bool, typer.Option("--no-questions", help="Ask nothing; what is assumed instead is said.")
         ] = False,
+        cluster: Annotated[
+            str | None,
+            typer.Option("--cluster", help="Run trials on a Ray cluster: auto, or HOST:PORT of its head."),
+        ] = None,
         json: given.Json = None,
     ) -> None:
         """Find what is wrong, try what treats it, keep what provably helps."""
@@ -72,7 +76,7 @@ def register(app: typer.Typer) -> None:
             return
         folder = run if run is not None else default_run(source)
         with show.progress(budget_seconds(budget)) as progress:
-            found = verb(source, **asked, margin=margin, run=folder, progress=progress)
+            found = verb(source, **asked, margin=margin, cluster=cluster, run=folder, progress=progress)
         given.write_json(json, found.to_dict())
         show.improvement(found)
         show.out.print(f"recipe: {folder / 'recipe.yaml'}\nreport: {folder / 'report.html'}")

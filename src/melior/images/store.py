@@ -67,6 +67,34 @@ class ImageStore:
         self._cells: list[str] = [""]  # by number
         self._held: dict[str, bytes] = {}  # what came in memory
         self._larger: dict[str, LargerPictures] = {}
+        self._advice = "put it back and try again"  # where a file is gone
+
+    def sent(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Arrays and plain values of which `received` makes the same store on another machine: the small pictures, and
+        the files that came in memory. Files in folders stay where they are, and are looked for at the same path."""
+        with self._lock:
+            held = list(self._held.items())
+            arrays: dict[str, NDArray[Any]] = {
+                "pixels": self._pixels,
+                "facts": self._facts,
+                "digests": self._digests,
+                "held": np.frombuffer(b"".join(data for _, data in held), dtype=np.uint8),
+            }
+            sizes = [[cell, len(data)] for cell, data in held]
+            return arrays, {"folder": str(self.folder.absolute()), "cells": list(self._cells), "held": sizes}
+
+    @classmethod
+    def received(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any], advice: str) -> "ImageStore":
+        """See `sent`. advice: what to do where a file is not on this machine."""
+        made = cls(about["folder"])
+        made._pixels, made._facts, made._digests = arrays["pixels"], arrays["facts"], arrays["digests"]
+        made._cells, made._advice = about["cells"], advice
+        made._number = {cell: number for number, cell in enumerate(about["cells"]) if number}
+        start = 0
+        for cell, size in about["held"]:
+            made._held[cell] = arrays["held"][start : start + size].tobytes()
+            start += size
+        return made
 
     def rows(self, cells: Sequence[str | None], told: Told | None = None) -> "ImageRows":
         """The images that the cells name, in their order; those not seen before are decoded, in threads.
@@ -121,7 +149,7 @@ class ImageStore:
         try:
             return act(cell)
         except Unreadable as reason:
-            raise UserError(f"{cell[:200]}: it was read before, and now {reason}; put it back and try again.") from None
+            raise UserError(f"{cell[:200]}: it was read before, and now {reason}; {self._advice}.") from None
 
     def larger(
         self, numbers: NDArray[np.int64], what: str, size: tuple[int, int, int], make: Callable[[Pixels], Pixels]

@@ -38,7 +38,7 @@ def combine(
         if not combinable(recipe.methods, addition):
             continue
         race.progress("combining what helped", number, len(accepted) - 1, addition.name)
-        if race.deadline_passed():
+        if race.passed(addition.name):
             race.notes.append(f"{addition.name}: no time left to try it together with the others")
             continue
         together = recipe.with_methods(addition)

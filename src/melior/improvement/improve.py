@@ -37,7 +37,9 @@ from melior.models._place import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
+from melior.runs.study import come_to_the_end
 from melior.trials.audit import Audit
+from melior.trials.executors._base import Executor
 from melior.trials.fit import Shared, changes, fit
 from melior.trials.judge import Judged
 from melior.trials.run import Trials
@@ -58,22 +60,24 @@ def improve_table(
     never: Sequence[str] = (),
     margin: float = 0.0,
     workers: int = 0,
+    executor: Executor | None = None,
     ask: Ask = nobody,
     progress: Progress = silent,
-    settled: bool = False,
+    timeless: bool = False,
 ) -> tuple[Improvement, Parts, Predictor]:
     """Improves a recipe on a table; returns the outcome, the parts, and the baseline's predictor.
 
     recipe.metric must be named; `budget` in seconds; finished trials are kept in `store`, the last trainings
-    of networks in `training`, those of the plain recipe in its folder `baseline`; `ask` is asked what only people know,
-    and the time that they take is not counted. settled: see `Race`.
+    of networks in `training`, those of the plain recipe in its folder `baseline`. Trials run in `workers` threads, or
+    where `executor` says. `ask` is asked what only people know, and the time that they take is not counted. timeless:
+    see `Race`. Raises Ended where another process at work on the same study has made the end of it.
     """
     started = time.monotonic()
     deadline = started + 0.85 * budget  # the rest is for the final fits and scores
     measure = metric(recipe.metric, table.classes, multilabel=table.multilabel)
     seen = look(
         table, recipe, test=test, budget=budget, attempt=attempt, never=never, workers=workers, ask=ask,
-        progress=progress,
+        store=store, executor=executor, progress=progress,
     )  # fmt: skip
     deadline += seen.waited
     recipe, parts, audit = seen.recipe, seen.parts, seen.audit
@@ -81,7 +85,7 @@ def improve_table(
     before = seen.score_before(measure)
 
     truth, ruler = ruler_for(development, audit, recipe, measure)
-    trials = Trials(development, seen.folds, store=store, workers=workers)
+    trials = Trials(development, seen.folds, store=store, workers=workers, executor=executor)
     race = Race(
         trials,
         measure,
@@ -93,7 +97,7 @@ def improve_table(
         recipe.seed,
         margin,
         drawn_together(development, recipe),
-        settled,
+        timeless,
     )
     race.run()
     costs = Costs(race, recipe.limits)
@@ -102,6 +106,7 @@ def improve_table(
     evidence = [_evidence(runner, verdict) for runner, verdict in judged]
     better = combined.recipe
 
+    come_to_the_end(progress)
     progress("the last look, at the sealed rows", 0, 2)
     shared = Shared()
     beside = training if training is None or better == recipe else training / "baseline"
@@ -119,6 +124,7 @@ def improve_table(
     if over := costs.over(better):
         notes.append(f"nothing that was tried is within the limits: {over}")
     notes += [note for note in audit.notes if note not in table.notes]  # what was drawn rather than looked at whole
+    notes += [] if executor is None else executor.notes
     if seen.unseen:
         notes.append(f"`melior audit` looks for more that only people can act on: {', '.join(seen.unseen)}")
     if audit.left_out:

@@ -9,6 +9,7 @@ from melior.improvement.race import Race, Runner
 from melior.metrics.goals import CONDITION, parts_of
 from melior.recipe import Limits, Recipe
 from melior.refusals import sentence
+from melior.runs.study import settled
 from melior.trials.cost import UNITS, Cost, cost_of, exceeded
 from melior.trials.fit import fit
 from melior.trials.judge import Judged
@@ -69,9 +70,13 @@ class Costs:
             return ""
         name = recipe.fingerprint()
         if name not in self._known:
-            train, test = self.race.trials.parts(0)
-            with one_thread_each():
-                self._known[name] = cost_of(fit(recipe, train, shared=self.race.trials.shared), test)
+            train, test = self.race.trials.bench.parts(0)
+
+            def measured() -> dict[str, float]:
+                with one_thread_each():
+                    return cost_of(fit(recipe, train, shared=self.race.trials.bench.shared), test).__dict__
+
+            self._known[name] = Cost(**settled(f"cost of {name}", measured))
         return exceeded(self._known[name], self.limits)
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from melior.checks._base import checks
 from melior.data.splits import Fold, folds, seal
@@ -15,8 +16,10 @@ from melior.improvement.repair import Repair, Repaired, clusters, ignoring, repa
 from melior.metrics import Metric
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
+from melior.runs.study import settled
 from melior.trials.audit import Audit, run_checks
 from melior.trials.context import TableContext
+from melior.trials.executors._base import Executor
 from melior.trials.family import choose_family
 from melior.trials.fit import fit
 from melior.trials.threads import one_thread_each
@@ -92,10 +95,13 @@ def look(
     attempt: Sequence[str] = (),
     never: Sequence[str] = (),
     workers: int = 0,
+    store: Path | None = None,
+    executor: Executor | None = None,
     ask: Ask = nobody,
     progress: Progress = silent,
 ) -> Looked:
-    """Looks at a table before anything is tried on it. ask: asked what only people know."""
+    """Looks at a table before anything is tried on it. ask: asked what only people know; the other arguments are those
+    of `improve_table`."""
     known_names(attempt, never)
     if table.multilabel and recipe.data.trusted is not None:
         raise UserError(
@@ -134,7 +140,15 @@ def look(
     development, sealed, overlap = separate(parts.development, parts.sealed, separate_test=parts.given)
     if overlap is not None:
         repairs.append(overlap)
-    chosen = choose_family(repaired.recipe, development, allowed=CHOOSING * budget, progress=progress, workers=workers)
+    chosen = choose_family(
+        repaired.recipe,
+        development,
+        allowed=CHOOSING * budget,
+        progress=progress,
+        workers=workers,
+        store=store,
+        executor=executor,
+    )
     dealt = folds(development, chosen.recipe.split, chosen.recipe.seed, groups=clusters(development))
     planned, refused = candidates(chosen.recipe, audit.active, development, attempt=attempt, never=never)
     return Looked(
@@ -162,7 +176,7 @@ class _Waiting:
 
     def __call__(self, question: Question) -> bool | None:
         asked = time.monotonic()
-        answer = self.ask(question)
+        answer = settled(f"asked: {question.asked}", lambda: self.ask(question))  # of several processes, once
         self.seconds += time.monotonic() - asked
         return answer
 

@@ -15,8 +15,10 @@ from melior.improvement.plan import Candidate
 from melior.metrics import Metric
 from melior.progress import Progress
 from melior.recipe import Recipe
+from melior.runs.study import settled
+from melior.trials.bench import Result
 from melior.trials.judge import Judged, Scored, compare, hopeless
-from melior.trials.run import Result, Trials
+from melior.trials.run import Trials
 
 LOOK = 1.5  # cross-validations of the baseline that the first look at all candidates may cost
 CONFIRM = 3.0  # ... and the folds of the promising ones
@@ -27,8 +29,8 @@ OTHER_SETTING = "another setting of it did better at the first look"
 HOPELESS = "given up early: no gain was in reach"
 NO_TIME = "no time was left to prove it"
 FEWEST_TRAINING = 500  # rows of the quick look
-SETTLED_FOLDS = 2  # run side by side before a candidate may be given up, where nothing may depend on the machine
-SETTLED_FITS = 150  # fits of the baseline that repeats may cost there
+EVERY = 2  # folds between two looks whether a gain is still in reach, however many run at once: the verdict is the same
+TIMELESS_FITS = 150  # fits of the baseline that repeats may cost where nothing may depend on the machine
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Race:
     truth     (rows, classes) label weights that trials are scored against
     groups    (rows,) rows of one group are drawn together by the judge; None for independent rows
     deadline  time.monotonic() at which no new trial begins
-    settled   every candidate has every fold until it is hopeless, and repeats go by what methods usually cost, not by
+    timeless  every candidate has every fold until it is hopeless, and repeats go by what methods usually cost, not by
               the clock: the same rows give the same verdicts unless the deadline comes first, and then `notes` say so
     """
 
@@ -64,7 +66,7 @@ class Race:
     seed: int = 0
     margin: float = 0.0
     groups: NDArray[np.int64] | None = None
-    settled: bool = False
+    timeless: bool = False
 
     def run(self) -> None:
         """Runs the race; afterwards `base` and `runners` hold what was scored."""
@@ -82,7 +84,8 @@ class Race:
         )
         self.base_results = {fold: result for fold, result in enumerate(done) if result is not None}
         self.base = joined(self.base_results)
-        self.baseline_seconds = time.monotonic() - started
+        self.workers = settled("workers", lambda: self.trials.workers)
+        self.baseline_seconds = settled("seconds of the baseline", lambda: time.monotonic() - started)
         if self.runners:
             self._look()
             self._confirm()
@@ -91,13 +94,13 @@ class Race:
     def _takes(self, runner: Runner | None) -> float:
         """Seconds that a fold of a candidate takes (of the baseline: None) as trials are run side by side."""
         fold = self.baseline_seconds / self.folds
-        return fold if runner is None else runner.candidate.takes(fold, self.trials.workers)
+        return fold if runner is None else runner.candidate.takes(fold, self.workers)
 
     def _begin(self, runners: Sequence[Runner]) -> list[Runner]:
         """Those of which a fold can be expected to end in time. A trial is not broken off, so what takes too long is
         not begun."""
-        allowed = LONGEST * max(self._left(), 0.0)
-        late = [runner for runner in runners if self._takes(runner) * self.trials.workers > allowed]
+        allowed = LONGEST * max(self._left("what begins"), 0.0)
+        late = [runner for runner in runners if self._takes(runner) * self.workers > allowed]
         for runner in late:
             runner.stopped = NO_TIME
         if late:
@@ -105,11 +108,15 @@ class Race:
             self.notes.append(f"not tried, since a fold takes too long for what is left of the budget: {names}")
         return [runner for runner in runners if runner not in late]
 
-    def _left(self) -> float:
-        return self.deadline - time.monotonic()
+    def _left(self, when: str) -> float:
+        """Seconds left, the same for all processes at work on this study."""
+        return settled(f"left: {when}", lambda: self.deadline - time.monotonic())
+
+    def passed(self, when: str) -> bool:
+        return self._left(when) <= 0
 
     def deadline_passed(self) -> bool:
-        return self._left() <= 0
+        return time.monotonic() >= self.deadline
 
     def _teller(self, stage: str, total: int):  # type: ignore[no-untyped-def]
         done = 0
@@ -128,16 +135,17 @@ class Race:
         each method and the candidates that are not hopeless go on."""
         fold = self.trials.folds[0]
         share = 1.0
-        begun = list(self.runners) if self.settled else self._begin(self.runners)
+        left = self._left("a look")
+        begun = list(self.runners) if self.timeless else self._begin(self.runners)
         cost = sum(self._takes(runner) for runner in begun)
         swift = [runner for runner in begun if not runner.candidate.seconds]
-        once = all_at_once(self.folds * sum(map(self._takes, swift)), self._left(), self.trials.table.rows)
-        if self.settled or once:
+        once = all_at_once(self.folds * sum(map(self._takes, swift)), left, self.trials.table.rows)
+        if self.timeless or once:
             self._skip_look(swift)
             # what takes its time whatever the rows waits, so that no choice among the others is made for its sake
             self.promising += [runner for runner in begun if runner.candidate.seconds]
             return
-        allowed = min(max(LOOK * self.baseline_seconds, self.quick), 0.4 * self._left())
+        allowed = min(max(LOOK * self.baseline_seconds, self.quick), 0.4 * left)
         if cost > allowed:
             # fewer rows shorten what grows with them; what methods do beside takes its time all the same
             own = sum(runner.candidate.seconds for runner in begun) / self.trials.workers
@@ -150,7 +158,7 @@ class Race:
         else:
             base = self.base_results[0]
         wanted = [(runner.candidate.recipe, number) for runner in begun]
-        stop = time.monotonic() + 0.6 * max(self._left(), 0)
+        stop = time.monotonic() + 0.6 * max(self.deadline - time.monotonic(), 0)
         results = self.trials.many(
             wanted,
             done=self._teller("a first look at each candidate", len(wanted)),
@@ -243,53 +251,74 @@ class Race:
 
     def _confirm(self) -> None:
         """All folds for the promising ones, the most promising first; one that becomes hopeless stops."""
-        allowed = min(max(CONFIRM * self.baseline_seconds, 2 * self.quick), 0.75 * self._left())
-        stop = time.monotonic() + allowed
+        begun = self._left("proving")
+        allowed = min(max(CONFIRM * self.baseline_seconds, 2 * self.quick), 0.75 * begun)
         self.progress("proving the promising ones", 0, max(len(self.promising), 1))
-        for number, runner in enumerate(self.promising):
-            cost = self._takes(runner) * (self.folds - len(runner.results))
-            if number > 0 and not self.settled and time.monotonic() + 0.7 * cost > stop:
-                runner.stopped = NO_TIME
-                continue
-            self._all_folds(runner)
-            self.progress("proving the promising ones", number + 1, len(self.promising), runner.candidate.name)
+        beside = max(self.trials.workers // self.folds, 1)  # one after the other where a machine has few cores
+        for first in range(0, len(self.promising), beside):
+            going = []
+            for number, runner in enumerate(self.promising[first : first + beside], first):
+                cost = self._takes(runner) * (self.folds - len(runner.results))
+                spent = begun - self._left(f"proving {runner.candidate.name}")
+                if number > 0 and not self.timeless and spent + 0.7 * cost > allowed:
+                    runner.stopped = NO_TIME
+                else:
+                    going.append(runner)
+            self._all_folds(going)
+            done = min(first + beside, len(self.promising))
+            names = ", ".join(runner.candidate.name for runner in going)
+            self.progress("proving the promising ones", done, len(self.promising), names)
         late = [runner.candidate.name for runner in self.promising if runner.stopped == NO_TIME]
-        if self.settled and late:
+        if self.timeless and late:
             self.notes.append(f"not proved, because the time ran out: {', '.join(late)}")
-
-        left = [runner.candidate.name for runner in self.promising if not runner.results]
+        left = [] if self.timeless else [runner.candidate.name for runner in self.promising if not runner.results]
         if left:
             self.notes.append(f"not tried, because the time would not have sufficed: {', '.join(left)}")
 
-    def _all_folds(self, runner: Runner) -> None:
-        at_once = SETTLED_FOLDS if self.settled else self.trials.workers
-        while len(runner.results) < self.folds:
-            if self.deadline_passed():
-                runner.stopped = NO_TIME
-                return
-            missing = [fold for fold in range(self.folds) if fold not in runner.results]
-            for fold, result in zip(
-                missing[:at_once],
-                self.trials.many([(runner.candidate.recipe, f) for f in missing[:at_once]]),
-                strict=True,
-            ):
-                assert result is not None
-                runner.results[fold] = result
-                runner.seconds += result.seconds
-            if len(runner.results) < self.folds:
-                part = {fold: self.base_results[fold] for fold in runner.results}
-                if hopeless(
-                    self.metric,
-                    self.truth,
-                    joined(part),
-                    joined(runner.results),
-                    share=len(joined(part).rows) / self.scored_rows,
-                    groups=self.groups,
-                    seed=self.seed,
-                ):
-                    runner.stopped = HOPELESS
-                    return
-        runner.complete = True
+    def _all_folds(self, going: list[Runner]) -> None:
+        while going:
+            each = -(-self.trials.workers // len(going))
+            chosen = {id(runner): self._next_folds(runner, each) for runner in going}
+            wanted = [(runner, fold) for runner in going for fold in chosen[id(runner)]]
+            results = self.trials.many([(runner.candidate.recipe, fold) for runner, fold in wanted])
+            found = {(id(runner), fold): result for (runner, fold), result in zip(wanted, results, strict=True)}
+            for runner in going:
+                for start in range(0, len(chosen[id(runner)]), EVERY):
+                    for fold in chosen[id(runner)][start : start + EVERY]:
+                        result = found[id(runner), fold]
+                        assert result is not None
+                        runner.results[fold] = result
+                        runner.seconds += result.seconds
+                    if self._given_up(runner):
+                        break
+            going = [runner for runner in going if not runner.stopped and not runner.complete]
+
+    def _next_folds(self, runner: Runner, most: int) -> list[int]:
+        """Folds to run next, EVERY or so many times more as there is room for; none where the time is over."""
+        missing = [fold for fold in range(self.folds) if fold not in runner.results]
+        chosen: list[int] = []
+        for start in range(0, min(max(most, EVERY), len(missing)), EVERY):
+            # what runs at once is in time when its first is
+            late = self.deadline_passed if start == 0 else lambda: False
+            if settled(f"late: {runner.candidate.name}, fold {missing[start]}", late):
+                break
+            chosen += missing[start : start + EVERY]
+        if not chosen:
+            runner.stopped = NO_TIME
+        return chosen
+
+    def _given_up(self, runner: Runner) -> bool:
+        """Whether it is complete, or no gain is in reach by the folds so far."""
+        if len(runner.results) == self.folds:
+            runner.complete = True
+            return True
+        part = joined({fold: self.base_results[fold] for fold in runner.results})
+        share = len(part.rows) / self.scored_rows
+        if hopeless(
+            self.metric, self.truth, part, joined(runner.results), share=share, groups=self.groups, seed=self.seed
+        ):
+            runner.stopped = HOPELESS
+        return bool(runner.stopped)
 
     def _repeat(self) -> None:
         """Other drawings of the folds, for the baseline and every candidate that may still be accepted.
@@ -309,7 +338,7 @@ class Race:
                 late=self.deadline_passed,
             )
             if any(result is None for result in found):
-                if self.settled:
+                if self.timeless:
                     self.notes.append("the time ran out before the folds were drawn as often as they might have been")
                 break  # a repeat counts for all or for none: the judge pairs the n-th scores of a row
             shares = [found[at : at + self.folds] for at in range(0, len(found), self.folds)]
@@ -327,16 +356,17 @@ class Race:
 
     def _price(self, runner: Runner) -> float:
         """What all folds of a candidate cost: seconds, or fits of the baseline where the race is settled."""
-        return runner.candidate.cost * self.folds if self.settled else max(runner.seconds, 1e-9)
+        return runner.candidate.cost * self.folds if self.timeless else max(runner.seconds, 1e-9)
 
     def _affordable(self, going: list[Runner]) -> tuple[list[Runner], int]:
         """As many of them, and then as many repeats, as there is time for."""
         asked = self.baseline.split.repeats is not None  # repeats that were asked for may take the time there is
-        if self.settled:
-            time_for, own, side_by_side = np.inf if asked else SETTLED_FITS, float(self.folds), 1
+        left = 0.7 * self._left("other folds")
+        if self.timeless:
+            time_for, own, side_by_side = np.inf if asked else TIMELESS_FITS, float(self.folds), 1
         else:
-            time_for = 0.7 * self._left() if asked else min(0.7 * self._left(), 2 * self.quick)
-            own, side_by_side = self.baseline_seconds, self.trials.workers
+            time_for, own = left if asked else min(left, 2 * self.quick), self.baseline_seconds
+            side_by_side = self.workers
         while going:
             once = own + sum(self._price(runner) for runner in going) / side_by_side
             times = min(self.repeats - 1, int(min(time_for / max(once, 1e-9), 100)))

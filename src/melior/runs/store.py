@@ -8,7 +8,7 @@
     predictor/      the trained predictor
     training/       how the final fit of a network went: history.jsonl (of each network where there are several), and
                     checkpoints until it is finished, as are the tokens of rows that do not fit in memory
-    trials/         one file a finished trial
+    trials/         one file a finished trial, and what processes at work on the same run tell each other
     report.html     what people look at
     MANIFEST.json   the SHA-256 of every file above but the trials, checkpoints and tokens
 
@@ -48,8 +48,19 @@ class Run:
 
         data: the hash of the rows (`content_hash`).
         """
+        run = cls.checked(folder, verb, recipe, data)
+        run.folder.mkdir(parents=True, exist_ok=True)
+        (run.folder / MANIFEST).unlink(missing_ok=True)
+        about = about_run(verb, recipe, data)
+        run.write("run.json", {**about, "state": "running", "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+        write_atomic(run.folder / "recipe.yaml", recipe.to_yaml())
+        return run
+
+    @classmethod
+    def checked(cls, folder: str | Path, verb: str, recipe: Recipe, data: str) -> "Run":
+        """A folder that `begin` would take, untouched; a sentence where it holds something else."""
         run = cls(folder)
-        about = {"verb": verb, "recipe": recipe.fingerprint(), "data": data, "version": __version__}
+        about = about_run(verb, recipe, data)
         if run.folder.exists() and not run.folder.is_dir():
             raise UserError(f"{run.folder} is a file; give a folder with --run.")
         if (run.folder / "run.json").exists():
@@ -59,12 +70,8 @@ class Run:
                     f"{run.folder} holds another run ({before.get('verb')}, another recipe, other rows or another "
                     "version); choose another folder with --run."
                 )
-        elif run.folder.exists() and any(run.folder.iterdir()):
+        elif run.folder.exists() and any(not _begun(path) for path in run.folder.iterdir()):
             raise UserError(f"{run.folder} is not empty and holds no run; choose another folder with --run.")
-        run.folder.mkdir(parents=True, exist_ok=True)
-        (run.folder / MANIFEST).unlink(missing_ok=True)
-        run.write("run.json", {**about, "state": "running", "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
-        write_atomic(run.folder / "recipe.yaml", recipe.to_yaml())
         return run
 
     def write(self, name: str, content: Any) -> Path:
@@ -129,7 +136,7 @@ class Run:
             about = run.read("run.json")
         except UserError:
             return None
-        same = {"verb": verb, "recipe": recipe.fingerprint(), "data": data, "version": __version__}
+        same = about_run(verb, recipe, data)
         return run if not about.get("interrupted") and {key: about.get(key) for key in same} == same else None
 
     def verify(self) -> None:
@@ -166,3 +173,15 @@ class Run:
 
     def save_predictor(self, predictor: Predictor) -> None:
         predictor.save(self.folder / "predictor")
+
+
+def about_run(verb: str, recipe: Recipe, data: str) -> dict[str, str]:
+    """What makes two runs the same, as `run.json` says it."""
+    return {"verb": verb, "recipe": recipe.fingerprint(), "data": data, "version": __version__}
+
+
+def _begun(path: Path) -> bool:
+    """Whether this is what processes that begin a run make before its first file (`melior.runs.study`)."""
+    if path.name == "trials" and path.is_dir():
+        return {inside.name for inside in path.iterdir()} <= {"claims", "session"}
+    return path.name.startswith(".run.json.") and path.name.endswith(".aside")

@@ -1,6 +1,7 @@
 """`model: auto`: which family suits the rows, by a short paired trial, and why."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from melior.models._base import Hardware, families, have_gpu
 from melior.progress import Progress, numbered, silent
 from melior.recipe import Choice, Limits, Recipe
 from melior.trials.cost import cost_of, exceeded
+from melior.trials.executors._base import Executor
 from melior.trials.fit import fit
 from melior.trials.judge import Scored, compare
 from melior.trials.run import Trials
@@ -30,11 +32,19 @@ class FamilyChoice:
 
 
 def choose_family(
-    recipe: Recipe, table: Table, *, allowed: float | None = None, progress: Progress = silent, workers: int = 0
+    recipe: Recipe,
+    table: Table,
+    *,
+    allowed: float | None = None,
+    progress: Progress = silent,
+    workers: int = 0,
+    store: Path | None = None,
+    executor: Executor | None = None,
 ) -> FamilyChoice:
     """Names the family of a recipe that says auto; any other recipe comes back as it is.
 
     allowed  seconds that the trial may take: families that would take longer are left out
+    store    and workers and executor: see `Trials`
 
     Every family that can read the table is cross-validated on the same rows and folds with its defaults; the one with
     the best score is taken, unless a cheaper one is not provably worse and as good to within a hundredth.
@@ -48,7 +58,7 @@ def choose_family(
         return FamilyChoice(recipe.with_model(suited[0]), with_left_out(only, left_out), {})
     plain = recipe.model_copy(update={"methods": ()})
     split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
-    trials = Trials(sample, folds(sample, split, recipe.seed), workers=workers)
+    trials = Trials(sample, folds(sample, split, recipe.seed), workers=workers, store=store, executor=executor)
     wanted = [(plain.with_model(name), fold) for name in suited for fold in range(len(trials.folds))]
     one_more = numbered(progress, "choosing a family of models", len(wanted))
     results = trials.many(wanted, done=lambda r, fold, result: one_more(r.model.name))

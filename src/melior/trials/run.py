@@ -2,66 +2,66 @@
 
 import hashlib
 import json
-import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from melior._version import __version__
 from melior.data.splits import Fold
-from melior.data.table import Floats, Rows, Table
+from melior.data.table import Table
 from melior.recipe import Recipe
-from melior.storage import write_atomic
-from melior.trials.fit import Shared, fit
-from melior.trials.threads import cores, one_thread_each
+from melior.runs.study import settled
+from melior.trials.bench import Bench, Result
+from melior.trials.executors._base import Executor
+from melior.trials.executors.local import Threads
+from melior.trials.kept import Kept
 
+AGAIN = 0.25  # seconds between two looks at a trial that another process runs
+LONG = 3600.0
 
-@dataclass(frozen=True)
-class Result:
-    """What one trial gave.
-
-    rows     (n,) positions, in the table of the trials, of the rows it was scored on
-    scores   (n, classes) probabilities
-    answers  (n,) class numbers; (n, labels) of 0 and 1 where a row may have several labels
-    seconds  fitting and scoring, on one core, the encoding included where this trial was the one that made it
-    """
-
-    rows: Rows
-    scores: Floats
-    answers: NDArray[np.int32]
-    seconds: float
+Asked = tuple[Recipe, int]
+Told = Callable[[Recipe, int, Result], None]
 
 
 class Trials:
-    """Runs trials on the folds of one table, side by side on the cores at hand, and keeps what is finished.
+    """Runs trials on the folds of one table, side by side, and keeps what is finished.
 
-    store: a folder; None keeps nothing. A trial's name there depends on everything that its result depends on: the
-    recipe, the rows with their labels, the fold, and the version of this package.
+    store     a folder; None keeps nothing. A trial's name there depends on everything that its result depends on: the
+              recipe, the rows with their labels, the fold, and the version of this package. Of processes that use the
+              same folder one runs a trial, and the others wait for what it gives
+    executor  where trials run; None for `workers` threads of this process, 0 for one a core
     """
 
-    def __init__(self, table: Table, folds: Sequence[Fold], *, store: Path | None = None, workers: int = 0) -> None:
-        self.table = table
-        self.folds = list(folds)
-        self.store = store
-        self.workers = workers or cores()
-        self.shared = Shared()
+    def __init__(
+        self,
+        table: Table,
+        folds: Sequence[Fold],
+        *,
+        store: Path | None = None,
+        workers: int = 0,
+        executor: Executor | None = None,
+    ) -> None:
+        self.bench = Bench(table, folds)
+        self.kept = Kept(store)
+        self.executor = executor or Threads(workers)
         self.cached = 0
         self._rows = content_hash(table)
-        self._parts: dict[int, tuple[Table, Table]] = {}
-        if store is not None:
-            store.mkdir(parents=True, exist_ok=True)
+        self._timed = 0
 
-    def parts(self, number: int) -> tuple[Table, Table]:
-        """Training and held-out rows of a fold, the same objects every time, so that encodings are shared."""
-        if number not in self._parts:
-            fold = self.folds[number]
-            self._parts[number] = (self.table.take(fold.train), self.table.take(fold.test))
-        return self._parts[number]
+    @property
+    def table(self) -> Table:
+        return self.bench.table
+
+    @property
+    def folds(self) -> list[Fold]:
+        return self.bench.folds
+
+    @property
+    def workers(self) -> int:
+        """Trials that run side by side, at least 1."""
+        return max(self.executor.workers, 1)
 
     def key(self, recipe: Recipe, number: int) -> str:
         fold = self.folds[number]
@@ -73,55 +73,96 @@ class Trials:
 
     def run(self, recipe: Recipe, number: int) -> Result:
         """The result of a recipe on a fold: read if it is there, else fitted, scored and kept."""
-        path = None if self.store is None else self.store / f"{self.key(recipe, number)}.safetensors"
-        if path is not None and path.exists():
-            found = _read(path)
-            if found is not None:
-                self.cached += 1
-                return found
-        train, test = self.parts(number)
-        started = time.perf_counter()
-        with one_thread_each():
-            predictor = fit(recipe, train, shared=self.shared)
-            scores = predictor.scores(test)
-        result = Result(
-            rows=self.folds[number].test.astype(np.int64),
-            scores=scores,
-            answers=predictor.decided(scores),
-            seconds=time.perf_counter() - started,
-        )
-        if path is not None:
-            _write(path, result, recipe)
-        return result
+        found = self.many([(recipe, number)])[0]
+        assert found is not None
+        return found
 
     def many(
-        self,
-        wanted: Iterable[tuple[Recipe, int]],
-        *,
-        done: Callable[[Recipe, int, Result], None] | None = None,
-        late: Callable[[], bool] | None = None,
+        self, wanted: Iterable[Asked], *, done: Told | None = None, late: Callable[[], bool] | None = None
     ) -> list[Result | None]:
         """Results in the order asked for; None for those not begun when `late` began to say that time is over."""
-        asked = list(wanted)
+        round_ = _Round(self, list(wanted), done, late)
+        try:
+            while round_.waiting or round_.running:
+                round_.begin()
+                round_.wait()
+        except BaseException:
+            round_.stop()
+            raise
+        self.cached += round_.cached
+        return round_.results
 
-        def one(pair: tuple[Recipe, int]) -> Result | None:
-            if late is not None and late():
-                return None
-            result = self.run(*pair)
-            if done is not None:
-                done(pair[0], pair[1], result)
-            return result
 
-        if self.workers == 1 or len(asked) == 1:
-            return [one(pair) for pair in asked]
-        with ThreadPoolExecutor(self.workers) as pool:
-            futures = [pool.submit(one, pair) for pair in asked]
-            try:
-                return [future.result() for future in futures]
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                raise
+class _Round:
+    """Some trials on their way: `waiting` to be begun here or to be finished by another process, `running` here."""
+
+    def __init__(self, trials: Trials, asked: list[Asked], done: Told | None, late: Callable[[], bool] | None) -> None:
+        self.bench, self.kept = trials.bench, trials.kept
+        self.asked, self.done, self.late = asked, done, late
+        self.executor: Executor = trials.executor
+        if len(asked) == 1 and isinstance(self.executor, Threads):
+            self.executor = Threads(1)  # one alone needs no other thread, and ctrl-C ends it at once
+        self.keys = ["" if self.kept.folder is None else trials.key(*pair) for pair in asked]
+        self.waiting = deque(range(len(asked)))
+        self.running: dict[int, int] = {}  # ticket -> place in `asked`
+        self.results: list[Result | None] = [None] * len(asked)
+        self.cached = 0
+        trials._timed += late is not None
+        self.name = f"late: {trials._rows}, {trials._timed}"  # the same in every process of a study
+
+    def begin(self) -> None:
+        """Begins what there is room for, and takes what is finished already."""
+        for _ in range(len(self.waiting)):
+            at = self.waiting.popleft()
+            found = self.kept.find(self.keys[at])
+            if found is None and len(self.running) >= self.executor.workers:
+                self.waiting.append(at)
+            elif self.late is not None and settled(f"{self.name}, {at}", self.late):
+                continue
+            elif found is not None:
+                self.cached += 1
+                self._over(at, found)
+            elif not self.kept.claim(self.keys[at]):  # another process runs it
+                self.waiting.append(at)
+            elif (found := self.kept.find(self.keys[at])) is not None:  # and has come to its end in between
+                self.kept.let_go(self.keys[at])
+                self.cached += 1
+                self._over(at, found)
+            else:
+                self.running[self.executor.begin(self.bench, *self.asked[at])] = at
+
+    def wait(self) -> None:
+        """Waits for one to end, and keeps what it gave. One that failed ends the round, others that ended are kept."""
+        if not self.waiting and not self.running:
+            return
+        failed: list[Exception] = []
+        for one in self.executor.ended(AGAIN if self.waiting else LONG):
+            at = self.running.pop(one.ticket)
+            if isinstance(one.outcome, Exception):
+                self.kept.let_go(self.keys[at])
+                failed.append(one.outcome)
+            else:
+                self.kept.keep(self.keys[at], one.outcome, self.asked[at][0])
+                self._over(at, one.outcome)
+        if failed:
+            raise failed[0]
+
+    def stop(self) -> None:
+        """Lets what runs in this process come to its end, keeps it, and lets go of the rest."""
+        try:
+            for one in self.executor.stop():
+                at = self.running.pop(one.ticket)
+                if isinstance(one.outcome, Result):
+                    self.kept.keep(self.keys[at], one.outcome, self.asked[at][0])
+                self.kept.let_go(self.keys[at])
+        finally:
+            for at in self.running.values():
+                self.kept.let_go(self.keys[at])
+
+    def _over(self, at: int, result: Result) -> None:
+        self.results[at] = result
+        if self.done is not None:
+            self.done(*self.asked[at], result)
 
 
 def content_hash(table: Table, test: Table | None = None) -> str:
@@ -139,23 +180,3 @@ def content_hash(table: Table, test: Table | None = None) -> str:
     if table.label_matrix is not None:
         digest.update(np.ascontiguousarray(table.label_matrix).tobytes())
     return digest.hexdigest()
-
-
-def _write(path: Path, result: Result, recipe: Recipe) -> None:
-    from safetensors.numpy import save
-
-    arrays: dict[str, Any] = {"rows": result.rows, "scores": result.scores, "answers": result.answers}
-    about = {"seconds": repr(result.seconds), "recipe": recipe.model_dump_json()}
-    write_atomic(path, save(arrays, metadata=about))
-
-
-def _read(path: Path) -> Result | None:
-    """A kept trial; None where the file is damaged, so that the trial is simply run again."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            seconds = float(file.metadata()["seconds"])
-            return Result(file.get_tensor("rows"), file.get_tensor("scores"), file.get_tensor("answers"), seconds)
-    except (SafetensorError, KeyError, OSError, ValueError):
-        return None

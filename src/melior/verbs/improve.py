@@ -2,24 +2,30 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from melior.errors import UserError
 from melior.improvement.ask import Ask, nobody
 from melior.improvement.improve import improve_table
 from melior.improvement.improvement import Improvement, LanguageImprovement
 from melior.improvement.looking import Parts
+from melior.improvement.read_back import read_back
 from melior.methods._done import FILE, frame_of
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Choice
 from melior.runs.store import TRAINING, Run
+from melior.runs.study import Ended, joined, settled
 from melior.trials.run import content_hash
 from melior.verbs.evaluate import measured
 from melior.verbs.examples import examples_of
 from melior.verbs.prepare import language_recipe, prepare
+
+if TYPE_CHECKING:
+    from melior.trials.executors.cluster import Cluster
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -41,6 +47,7 @@ def improve(
     never: Sequence[str] = (),
     margin: float = 0.0,
     workers: int = 0,
+    cluster: str | None = None,
     run: str | Path | None = None,
     ask: Ask = nobody,
     progress: Progress = silent,
@@ -57,8 +64,10 @@ def improve(
     attempt   methods to try whatever is found; never: methods not to try
     margin    the smallest gain that matters, in the metric's own units
     workers   trials side by side; 0 for one a core
+    cluster   trials run on a Ray cluster instead: "auto" for the one that this machine is part of, or HOST:PORT of its
+              head
     run       a folder for the predictor, the improved recipe, the evidence and a report; a run that was killed goes on
-              where it stopped when the same call is made again
+              where it stopped when the same call is made again, and where it is at work, the two share the trials
     ask       a function that is asked what only people can know (`melior.improvement.ask`): True, False, or None for
               the default; the time that answers take is not counted
 
@@ -70,38 +79,60 @@ def improve(
     started = time.monotonic()
     language = language_recipe(source, model=model, methods=methods, seed=seed)
     if language is not None:
+        if cluster is not None:
+            raise UserError("--cluster: the trials of a language model run one after another here; leave it out.")
         from melior.verbs.improve_language import improve_language
 
         return improve_language(
             *language, test=test or language[0].data.test, metric=goal or _named(metric), budget=seconds,
             attempt=attempt, never=never, margin=margin, run=run, progress=progress,
         )  # fmt: skip
-    progress("reading", 0, 1)
-    ready = prepare(
-        source, target=target, test=test, metric=metric, goal=goal, model=model, methods=methods, seed=seed,
-        columns=columns, label_separator=label_separator, progress=progress,
-    )  # fmt: skip
-    made = None if run is None else Run.begin(run, "improve", ready.recipe, content_hash(ready.table))
-    found, parts, plain = improve_table(
-        ready.table,
-        ready.recipe,
-        test=ready.test,
-        budget=seconds - (time.monotonic() - started),
-        store=None if made is None else made.trials,
-        training=None if made is None else made.folder / TRAINING,
-        attempt=attempt,
-        never=never,
-        margin=margin,
-        workers=workers,
-        ask=ask,
-        progress=progress,
-    )
-    found = replace(found, run=None if run is None else Path(run), seconds=time.monotonic() - started)
-    if made is not None:
-        progress("writing the run and its report", 0, 1)
-        write_improvement(made, found, parts, plain, name=ready.table.name)
-        progress("writing the run and its report", 1, 1)
+    with ExitStack() as stack:
+        executor = stack.enter_context(_cluster(cluster, progress)) if cluster is not None else None
+        progress("reading", 0, 1)
+        ready = prepare(
+            source, target=target, test=test, metric=metric, goal=goal, model=model, methods=methods, seed=seed,
+            columns=columns, label_separator=label_separator, progress=progress,
+        )  # fmt: skip
+        study = None
+        if run is not None:
+            held = None if ready.test is None else content_hash(ready.test)
+            options = {"budget": seconds, "test": held, "try": attempt, "never": never, "margin": margin,
+                       "limits": ready.recipe.limits.model_dump()}  # fmt: skip
+            rows = content_hash(ready.table)
+            study = stack.enter_context(joined(run, "improve", ready.recipe, rows, options, progress=progress))
+        try:
+            found, parts, plain = improve_table(
+                ready.table,
+                ready.recipe,
+                test=ready.test,
+                budget=settled("budget", lambda: seconds - (time.monotonic() - started)),
+                store=None if study is None else study.run.trials,
+                training=None if study is None else study.run.folder / TRAINING,
+                attempt=attempt,
+                never=never,
+                margin=margin,
+                workers=workers,
+                executor=executor,
+                ask=ask,
+                progress=progress,
+            )
+        except Ended:
+            assert study is not None
+            return read_back(study.run, seconds=time.monotonic() - started)
+        found = replace(found, run=None if run is None else Path(run), seconds=time.monotonic() - started)
+        if study is not None:
+            progress("writing the run and its report", 0, 1)
+            write_improvement(study.run, found, parts, plain, name=ready.table.name)
+            progress("writing the run and its report", 1, 1)
+            study.ended()
     return found
+
+
+def _cluster(address: str, progress: Progress) -> "Cluster":
+    from melior.trials.executors.cluster import Cluster
+
+    return Cluster(address, progress=progress)
 
 
 def write_improvement(made: Run, found: Improvement, parts: Parts, plain: Predictor, *, name: str) -> None:

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from melior.improvement.language import METRIC, Improved, improve_rows
 from melior.progress import Progress
 from melior.recipe import Recipe
 from melior.runs.store import TRAINING, Run
+from melior.runs.study import joined
 from melior.trials.language_model import digest_of, imported, settings_of
 from melior.verbs.language import MODEL, finish, write_scores
 
@@ -44,8 +46,12 @@ def improve_language(
     rows, name = language_rows(source)
     held = None if test is None else language_rows(test)[0]
     imported()
-    made = None if run is None else Run.begin(run, "improve", recipe, digest_of([*rows, *(held or ())]))
-    with tempfile.TemporaryDirectory() as aside:
+    with ExitStack() as stack:
+        aside = stack.enter_context(tempfile.TemporaryDirectory())
+        made = None
+        if run is not None:
+            digest = digest_of([*rows, *(held or ())])
+            made = stack.enter_context(joined(run, "improve", recipe, digest, {}, shared=False)).run
         improved = improve_rows(
             rows,
             recipe,
@@ -58,10 +64,10 @@ def improve_language(
             margin=margin,
             progress=progress,
         )
-    seconds = time.monotonic() - started
-    found = replace(improved.found, run=None if run is None else Path(run), seconds=seconds)
-    if made is not None:
-        _write(made, found, improved, name)
+        seconds = time.monotonic() - started
+        found = replace(improved.found, run=None if run is None else Path(run), seconds=seconds)
+        if made is not None:
+            _write(made, found, improved, name)
     return found
 
 

@@ -1,0 +1,1 @@
+"""What runs trials: threads of this process, or the machines of a cluster."""

@@ -1,0 +1,52 @@
+"""Python reads this at its start where the folder is on PYTHONPATH: each trial leaves a line in the file $COUNTED when
+it begins and when it ends, and takes $DELAY seconds more. Nothing is loaded that the process would not load itself."""
+
+import hashlib
+import importlib.util
+import os
+import sys
+import time
+
+
+class Hook:
+    """Finds one module as it would be found without it, and changes it as soon as it is loaded."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "melior.trials.bench":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+
+        def loaded(module):
+            load(module)
+            counted(module.Bench)
+
+        spec.loader.exec_module = loaded
+        return spec
+
+
+def counted(bench):
+    fitted = bench.fitted
+
+    def slower(self, recipe, number):
+        fold = self.folds[number]
+        key = hashlib.sha256(recipe.fingerprint().encode() + fold.train.tobytes() + b"|" + fold.test.tobytes())
+        key.update(str(self.table.rows).encode())
+
+        def line(word):
+            handle = os.open(os.environ["COUNTED"], os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+            os.write(handle, f"{word} {key.hexdigest()[:16]} {os.getpid()}\n".encode())
+            os.close(handle)
+
+        line("begun")
+        time.sleep(float(os.environ.get("DELAY", "0")))
+        result = fitted(self, recipe, number)
+        line("ended")
+        return result
+
+    bench.fitted = slower
+
+
+if os.environ.get("COUNTED"):
+    sys.meta_path.insert(0, Hook())
