@@ -33,6 +33,7 @@ SAID = {
     "model": "the family with its settings, see [the models](models.md); auto takes the better one by a short trial",
     "methods": "what changes how training goes, each with its settings, see [the methods](methods.md)",
     "train": "how a training is spread over processes, see below",
+    "limits": "what a model may cost at most, see below and [goals](goals.md)",
     "mute": "a list of `symptom`, `columns` (none for any) and `reason`: findings that are known, shown with the "
     "reason, and that nothing acts on",
     "seed": "the same seed gives the same result",
@@ -188,7 +189,7 @@ def settings_table(model: type[BaseModel], say: English, item: str, path: str = 
 
 def recipe(say: English) -> str:
     from melior.layout import Layout
-    from melior.recipe import Data, Recipe, Split, Train
+    from melior.recipe import Data, Limits, Recipe, Split, Train
 
     return "\n\n".join(
         [
@@ -200,6 +201,8 @@ def recipe(say: English) -> str:
             settings_table(Split, say, "split", "split."),
             "## train",
             settings_table(Train, say, "train", "train."),
+            "## limits",
+            settings_table(Limits, say, "limits", "limits."),
             "## train.parallel",
             prose(Layout, say, "train.parallel", Layout.model_fields),
             settings_table(Layout, say, "train.parallel", "train.parallel."),

@@ -4,8 +4,10 @@ import pytest
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Tests that share a fixture of their file run in one process, which then makes it once."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
     for item in items:
         shared = [
             fixture

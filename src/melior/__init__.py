@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from melior.verbs.diagnose import diagnose as diagnose
     from melior.verbs.evaluate import evaluate as evaluate
     from melior.verbs.improve import improve as improve
+    from melior.verbs.improve_plan import plan as plan
+    from melior.verbs.judge import judge as judge
     from melior.verbs.predict import predict as predict
     from melior.verbs.train import train as train
 
@@ -41,6 +43,8 @@ _WHERE = {
     "diagnose": "melior.verbs.diagnose",
     "evaluate": "melior.verbs.evaluate",
     "improve": "melior.verbs.improve",
+    "judge": "melior.verbs.judge",
+    "plan": "melior.verbs.improve_plan",
     "predict": "melior.verbs.predict",
     "train": "melior.verbs.train",
 }

@@ -6,17 +6,33 @@ resolve and validate the names. So a recipe can be read, shown and changed anywh
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from melior.errors import UserError
 from melior.layout import Layout
 from melior.refusals import sentence
 
 Kind = Literal["number", "category", "text", "image", "time", "id", "language", "ignore"]
+# to milliseconds, and to megabytes
+LIMIT_UNITS = {
+    "latency": {"ms": 1.0, "s": 1000.0, "us": 0.001, "µs": 0.001, "": 1.0},
+    "size": {"mb": 1.0, "kb": 0.001, "gb": 1000.0, "mib": 1.048576, "": 1.0},
+}
+
 SplitKind = Literal["auto", "random", "stratified", "group", "time", "column"]
 
 
@@ -141,6 +157,30 @@ class Train(Part):
         raise ValueError("auto, or the axes of a layout, such as {data: 4, sharded: true}")
 
 
+class Limits(Part):
+    """What a model may cost at most, measured on this machine; None: anything.
+
+    latency  milliseconds for one row by itself, > 0: 5, "5ms" or "0.2s"
+    size     megabytes of the saved predictor, > 0: 25, "25MB" or "800kB"
+    """
+
+    latency: Annotated[float, Field(gt=0)] | None = None
+    size: Annotated[float, Field(gt=0)] | None = None
+
+    @field_validator("latency", "size", mode="before")
+    @classmethod
+    def in_its_unit(cls, given: Any, info: ValidationInfo) -> Any:
+        if not isinstance(given, str):
+            return given
+        factors = LIMIT_UNITS[str(info.field_name)]
+        match = re.fullmatch(r"\s*([0-9.]+)\s*([A-Za-zµ]*)\s*", given)
+        try:
+            return float(match[1]) * factors[match[2].lower()] if match else given
+        except (KeyError, ValueError):
+            units = ", ".join(unit for unit in factors if unit)
+            raise ValueError(f"{given!r} is no {info.field_name}; give a number and one of {units}") from None
+
+
 class Mute(Part):
     """Findings that are known and accepted: they are shown as muted, with the reason, and nothing acts on them.
 
@@ -180,7 +220,7 @@ class Choice(Part):
 
 
 class Recipe(Part):
-    """What to do: data, split, metric, model, methods, training, seed; and which findings are muted.
+    """What to do: data, split, metric, model, methods, training, limits, seed; and which findings are muted.
 
     task: classify answers with a class, generate with text (rows: see `melior.data.language`).
 
@@ -195,6 +235,7 @@ class Recipe(Part):
     model: Choice = Choice(name="auto")
     methods: tuple[Choice, ...] = ()
     train: Train = Train()
+    limits: Limits = Limits()
     mute: tuple[Mute, ...] = ()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
@@ -237,8 +278,9 @@ class Recipe(Part):
         return self.model_copy(update={"split": Split(**{**self.split.model_dump(), **changes})})
 
     def fingerprint(self) -> str:
-        """Changes when anything changes that a trial depends on; where the file lies, and what is muted, does not. How
-        ranks share the work does not either, but for local steps: every other layout gives the answer of one process.
+        """Changes when anything changes that a trial depends on; where the file lies, what is muted and what a model
+        may cost does not. How ranks share the work does not either, but for local steps: every other layout gives the
+        answer of one process.
         """
         what = self.model_dump(mode="json")
         for key in (
@@ -250,6 +292,7 @@ class Recipe(Part):
         ):  # what is streamed, the hash of the rows says
             what["data"].pop(key)
         what.pop("mute")
+        what.pop("limits")
         parallel = self.train.parallel
         if isinstance(parallel, str) or not parallel.local_steps:
             what.pop("train")

@@ -40,6 +40,10 @@ class Fitted:
         """What is written: every attribute but the caches."""
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle that somebody else makes holds: the same, so that no cache of rows goes with it."""
+        return self.kept()
+
     @classmethod
     def rebuilt(cls, kept: dict[str, Any]) -> Self:
         """The object from what was written."""

@@ -396,6 +396,13 @@ def test_the_judges_numbers_are_those_of_the_code():
     assert [repeats_for(Split(), rows) for rows in (300, 1_200, 4_001)] == [5, 5, 1]
     assert FIRST == 4
     assert f"until some {REPEATED_ROWS:,} rows\nwere scored, at most five times" in said
+    from melior.metrics._bounds import few_units
+    from melior.metrics.ordered import FEWEST_BLOCKS, LONGER, MOST_BLOCKS
+    from melior.trials.versus import RESAMPLES as DRAWS
+    from melior.trials.where import FLIPS
+
+    assert (MOST_BLOCKS, FEWEST_BLOCKS, LONGER, DRAWS, FLIPS) == (30, 8, 3.0, 2000, 2000)
+    assert f"which is {few_units(20):.2f} for 20 groups of one size" in said
     weights = np.round(label_weights([0, 1], [[0.9, 0.1], [0.2, 0.8]]), 3)
     for row in weights:
         assert f"({row[0]:g}, {row[1]:g})" in said

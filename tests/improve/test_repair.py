@@ -7,6 +7,7 @@ import pytest
 from melior.data.schema import Schema
 from melior.data.table import Table
 from melior.findings import Finding
+from melior.improvement.ask import taken_to_be_known
 from melior.improvement.repair import clusters, repair_recipe, same_rows, separate
 from melior.recipe import Recipe
 
@@ -35,6 +36,14 @@ def test_a_suspected_leak_and_a_known_column_stay():
     assert repair_recipe(Recipe(), [leak("copy", certain=False)], separate_test=False).repairs == ()
     known = Recipe(data={"known_at_prediction": ["copy"]})
     assert repair_recipe(known, [leak("copy")], separate_test=False).repairs == ()
+
+
+def test_a_suspected_leak_that_beats_all_others_is_left_out_unless_only_certain_ones_are():
+    strong = Finding("target_leakage", 1.0, "too good.", {"beats_all_others": True}, columns=("copy",), certain=False)
+    assert repair_recipe(Recipe(), [strong], separate_test=False).recipe.data.columns == {"copy": "ignore"}
+    assert repair_recipe(Recipe(), [strong], separate_test=False, ask=taken_to_be_known).repairs == ()
+    certain = repair_recipe(Recipe(), [leak("copy")], separate_test=False, ask=taken_to_be_known)
+    assert certain.recipe.data.columns == {"copy": "ignore"}
 
 
 @pytest.mark.parametrize("kind", ["group", "time"])

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ import melior
 from melior.errors import UserError
 from melior.methods._base import treating
 from melior.recipe import Recipe
+from melior.trials.audit import run_checks
 
 
 @pytest.fixture(scope="module")
@@ -306,3 +308,11 @@ def test_a_method_is_named_only_where_it_reaches_the_columns():
     assert "data_cleaning" in treating("invalid_values", {"number", "text"})
     assert "data_cleaning" in treating("invalid_values")
     assert "data_cleaning" not in treating("invalid_values", {"image"})
+
+
+def test_a_column_of_one_value_makes_no_warning_of_a_library(rows):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)  # scipy's of a column without spread
+        table = melior.read(rows.head(200).with_columns(always=pl.lit(1.0)), target="answer")
+        found = run_checks(table, Recipe(), only=["label_noise"])
+    assert found["failed_check"] is None

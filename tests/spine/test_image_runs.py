@@ -66,6 +66,17 @@ def test_train_save_load_elsewhere_and_predict(folder, tmp_path, family):
     assert here["score_lying"][1] == here["score_lying"][2]  # nothing is known of either
 
 
+def test_two_runs_are_judged_on_a_folder(folder, tmp_path):
+    for family in ("linear", "trees"):
+        melior.train(folder, model=family, run=tmp_path / family)
+    found = melior.judge(tmp_path / "linear", tmp_path / "trees", folder)
+    assert found.rows == 122
+    assert [one.name for one in found.classes] == ["disc", "lying", "standing"]
+    answers = melior.predict(tmp_path / "trees", folder)["prediction"]
+    right = [path.split("/")[0] for path in melior.read(folder).column("image").to_list()]
+    assert found["accuracy"].b.value == pytest.approx((answers == pl.Series(right)).mean())
+
+
 def test_improve_of_a_folder(folder):
     improvement = melior.improve(folder, budget="20s", model="linear", workers=1, never=("bagging", "stacking"))
     assert improvement.recipe.model.name == "linear"

@@ -15,7 +15,7 @@ ORDER = (
     "registry", "storage", "findings", "evidence", "layout", "refusals", "recipe",
     "metrics", "texts", "images", "privacy", "engine", "data", "features", "predictor",
     "networks", "checks", "models", "methods",
-    "runs", "trials", "improvement", "report", "verbs", "proofs", "cli", "testing", "__main__",
+    "runs", "trials", "improvement", "report", "verbs", "sklearn", "proofs", "cli", "testing", "__main__",
 )  # fmt: skip
 SHOWING = {"rich": {"cli"}, "typer": {"cli"}, "jinja2": {"report"}}
 HEAVY = {

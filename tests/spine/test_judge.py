@@ -260,6 +260,21 @@ def test_the_interval_holds_the_truth():
     assert np.mean(inside) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 300)
 
 
+def test_the_interval_holds_the_truth_where_groups_are_few():
+    """Eight groups, whose rows go together: with the normal quantile one in eight intervals would miss."""
+    inside = []
+    groups = np.repeat(np.arange(8), 15)
+    for run in range(300):
+        random = np.random.default_rng(run)
+        truth = random.integers(0, 2, 120)
+        base, other = (
+            answering(0.8 * random.normal(size=8)[groups] + 0.6 * random.normal(size=120) < 0.7, truth) for _ in "ab"
+        )
+        found = compare(ACCURACY, one_hot(truth, 2), base, [other], groups=groups, resamples=300, seed=run)[0]
+        inside.append(found.low <= 0 <= found.high)
+    assert np.mean(inside) >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 300)
+
+
 def test_power_grows_with_the_effect_and_with_rows():
     def power(gain, rows):
         return rate_of(30, lambda random: simulated(random, gain=gain, rows=rows, candidates=4))[1]

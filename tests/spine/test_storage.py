@@ -1,7 +1,9 @@
 """Fitted objects to disk and back: nothing lost, nothing executed, and a damaged file is named."""
 
 import ast
+import copy
 import json
+import pickle
 import re
 from pathlib import Path
 
@@ -129,6 +131,14 @@ def test_what_is_shared_is_kept_once_and_shared_again(tmp_path):
 def test_caches_are_not_kept(tmp_path):
     loaded = back(Box(a=1, _cache=object()), tmp_path)
     assert vars(loaded) == {"a": 1}
+
+
+def test_nor_do_copies_and_pickles_of_others_have_them():
+    made = Box(held=[1.0, np.arange(3)])
+    made._cache = "rows"
+    for again in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert vars(again).keys() == {"held"}
+        assert same(again.held, made.held)
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", np.array(["a"]), np.array([None]), lambda: 0, Path("x")])

@@ -12,7 +12,7 @@ from melior.processes import ENDED, first_process
 
 INTERRUPTED, LOST = 130, 75
 COMMANDS = (
-    "init", "audit", "improve", "train", "evaluate", "diagnose", "predict", "chat", "report", "demo", "prove",
+    "init", "audit", "improve", "train", "evaluate", "judge", "diagnose", "predict", "chat", "report", "demo", "prove",
     "listing",
 )  # fmt: skip
 

@@ -13,7 +13,9 @@ from rich.text import Text as Text
 if TYPE_CHECKING:
     from melior.evidence import Evidence
     from melior.findings import Finding
+    from melior.improvement.ask import Question
     from melior.improvement.improvement import Outcome
+    from melior.improvement.repair import Repair
     from melior.metrics import Interval
     from melior.progress import Progress
     from melior.trials.audit import Audit, Fixed
@@ -28,6 +30,8 @@ err = Console(stderr=True, highlight=False)
 COLOURS = {"accepted": "green", "rejected": "red", "undecided": "yellow"}
 MARKS = {"accepted": "●", "rejected": "✕", "undecided": "○"}
 MOST_FINDINGS = 12
+
+_bars: list[Any] = []  # what moves on the terminal now
 
 
 @contextmanager
@@ -59,6 +63,7 @@ def progress(budget: float | None = None) -> Iterator["Progress"]:
         TextColumn("[dim]{task.fields[note]}"),
     )
     with Progress(*columns, console=err, transient=True) as bars:
+        _bars.append(bars)
         tasks: dict[str, Any] = {}
 
         def bar(stage: str, done: float, total: float, note: str = "") -> None:
@@ -72,7 +77,33 @@ def progress(budget: float | None = None) -> Iterator["Progress"]:
                 tasks[stage] = bars.add_task(stage, total=max(total, 1), note=note, budget=whole)
             bars.update(tasks[stage], completed=done, total=max(total, 1), note=note, budget=whole)
 
-        yield bar
+        try:
+            yield bar
+        finally:
+            _bars.remove(bars)
+
+
+def ask(question: "Question") -> bool | None:
+    """Asks on the terminal, with both scores where there are two; None where nobody sits there."""
+    if not (sys.stdin.isatty() and err.is_terminal):
+        return None
+    for bars in _bars:
+        bars.stop()  # a bar that moves would be drawn over what is typed
+    try:
+        err.print(Text(question.asked, style="bold"))
+        if question.numbers():
+            err.print(Text(f"  {question.numbers()}", style="dim"))
+        while True:
+            said = err.input(f"  yes or no [{'yes' if question.default else 'no'}]: ", markup=False).strip().lower()
+            if not said:
+                return question.default
+            if said in ("y", "yes", "n", "no", "是", "否"):
+                return said in ("y", "yes", "是")
+    except EOFError:
+        return None
+    finally:
+        for bars in _bars:
+            bars.start()
 
 
 def findings(found: Sequence["Finding"]) -> None:
@@ -167,26 +198,41 @@ def fixed(copy: "Fixed") -> None:
     )
 
 
-def improvement(found: "Outcome") -> None:
-    findings(found.findings)
-    for repair in found.repairs:
+def repairs(done: "Sequence[Repair]") -> None:
+    """Faults of the measurement, with the score as it was believed to be and as it is."""
+    for repair in done:
         out.print(Text.assemble(("repaired  ", "bold magenta"), repair.message))
+        if repair.before is not None and repair.after is not None and repair.before > repair.after:
+            out.print(Text(f"          looked like {repair.before:.3f}, is {repair.after:.3f}", style="magenta"))
         if repair.undo:
             out.print(Text(f"          to keep it as it was: {repair.undo}", style="dim"))
+
+
+def improvement(found: "Outcome") -> None:
+    findings(found.findings)
+    repairs(found.repairs)
     evidence(found.evidence)
     for name, reason in found.refused:
         out.print(Text(f"not tried: {name}: {reason}", style="dim"))
     for said in found.notes:
         note(said)
-    out.print(f"model: {found.family}", style="dim")
+    out.print(Text(f"model: {found.family}", style="dim"))
     if found.noise:
         out.print(found.noise, style="dim")
     out.print()
     if found.reported_before_repair is not None:
         out.print(
-            f"Before repair the score looked like {found.metric} [bold]{found.reported_before_repair:.3f}[/]; "
-            f"on honest rows the same recipe scores [bold]{found.baseline}[/]."
+            Text.assemble(
+                f"Before repair the score looked like {found.metric} ",
+                (f"{found.reported_before_repair:.3f}", "bold"),
+                "; on honest rows the same recipe scores ",
+                (str(found.baseline), "bold"),
+                ".",
+            )
         )
+    for aim in found.aims:
+        met = aim.met(aim.after.value)
+        out.print(Text(aim.said(), style="" if aim.bound is None else "green" if met else "bold red"))
     out.print(Text(found.said(), style="bold green" if found.accepted else "bold"))
 
 

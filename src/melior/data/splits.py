@@ -176,18 +176,19 @@ def _enough_groups(table: Table, clusters: NDArray[np.int64], needed: int, what:
 # ---- time
 
 
-def time_ranks(table: Table, column: str) -> NDArray[np.int64]:
-    """(rows,) the place of each row's time among the different times, from 0."""
+BY_TIME = "and the split is by time. Fill it, remove such rows, or choose another split.kind."
+
+
+def time_ranks(table: Table, column: str, why: str = BY_TIME) -> NDArray[np.int64]:
+    """(rows,) the place of each row's time among the different times, from 0. why: what needs every row's time, and
+    what to do about one that is missing, as the end of a sentence."""
     cells = table.column(column)
     if cells.dtype == pl.String:
         as_times, as_numbers = times.parse(cells).values, numbers.parse(cells).values
         cells = as_numbers if as_numbers.null_count() < as_times.null_count() else as_times
     if cells.null_count():
         row = int(table.row_ids[int(cells.is_null().arg_true()[0])])
-        raise UserError(
-            f'{table.name}, {said_row(row)}: "{column}" is empty or no time, and the split is by time. '
-            "Fill it, remove such rows, or choose another split.kind."
-        )
+        raise UserError(f'{table.name}, {said_row(row)}: "{column}" is empty or no time, {why}')
     ranks: NDArray[np.int64] = cells.rank("dense").to_numpy().astype(np.int64)
     return ranks - 1
 

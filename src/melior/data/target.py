@@ -4,7 +4,7 @@ Classes are named as text. When all of them are numbers they are sorted by value
 they are sorted as text. Spaces around a label do not count, and True is true.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,10 +61,30 @@ def learn(cells: pl.Series, table: str, missing_target: str = "stop", *, part: b
     return Target(_numbered(text, classes)[kept], classes, kept)
 
 
+def classes_of(labels: Iterable[str]) -> tuple[str, ...]:
+    """Labels from several places as classes: each once, written and sorted as `learn` does.
+
+    >>> classes_of(["10", "2", "2.0"]), classes_of(["no", "maybe", "no"])
+    (('2', '10'), ('maybe', 'no'))
+    """
+    found = _tidy(pl.Series("label", list(labels), dtype=pl.String)).drop_nulls().unique()
+    plain = _plain(found)
+    return tuple(sorted(found.to_list())) if plain is None else tuple(_said(value) for value in sorted(set(plain)))
+
+
 def known(
-    cells: pl.Series, table: str, classes: Sequence[str], *, learned_from: str = "the model", need: bool = False
+    cells: pl.Series,
+    table: str,
+    classes: Sequence[str],
+    *,
+    learned_from: str = "the model",
+    need: bool = False,
+    otherwise: str = "train with rows of that class",
 ) -> Labels:
-    """Class numbers of labels that must be among the classes; -1 where the target is empty, refused with `need`."""
+    """Class numbers of labels that must be among the classes; -1 where the target is empty, refused with `need`.
+
+    otherwise  what can be done about a label that is none of the classes, beside correcting it
+    """
     text = _tidy(cells)
     if need and text.null_count():
         raise _missing(cells.name, table, text.is_null().arg_true().to_numpy())
@@ -86,7 +106,7 @@ def known(
         also = f" (and so in {more:,} more rows)" if more else ""
         raise UserError(
             f'{table}, {said_row(row)}: "{cells.name}" is "{text[row]}"{also}, a class that {learned_from} does not '
-            f"have; it has {listed(classes)}. Correct it, or train with rows of that class."
+            f"have; it has {listed(classes)}. Correct it, or {otherwise}."
         )
     if need and text.null_count():
         raise _missing(cells.name, table, text.is_null().arg_true().to_numpy())

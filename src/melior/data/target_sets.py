@@ -66,7 +66,7 @@ def learn(
             f'{table}: "{cells.name}" has no label in any row, so there is nothing to learn. '
             "Name another target, or fill it."
         )
-    classes = _ordered(found)
+    classes = ordered(found)
     rows = int(kept.sum())
     if len(classes) > MOST or len(classes) > max(FEW, rows / 5):
         most = f"; at most {MOST:,} are possible" if len(classes) > MOST else ""
@@ -93,9 +93,10 @@ def known(
     *,
     learned_from: str = "the model",
     need: bool = False,
+    otherwise: str = "train with rows of that label",
 ) -> LabelMatrix:
     """The labels of new rows, which must be among the classes; -1 in all of a row whose cell is empty, refused with
-    `need`. Where an empty cell means no label it is 0 instead."""
+    `need`. Where an empty cell means no label it is 0 instead. otherwise: see `melior.data.target.known`."""
     sets = _sets(cells, table, how.separator)
     if how.empty_is_none:
         sets = sets.fill_null([])
@@ -112,7 +113,7 @@ def known(
         also = f" (and {more:,} more rows have such labels)" if more else ""
         raise UserError(
             f'{table}, {said_row(row)}: "{cells.name}" has the label "{name}"{also}, which {learned_from} does not '
-            f"know; it has {listed(classes)}. Correct it, or train with rows of that label."
+            f"know; it has {listed(classes)}. Correct it, or {otherwise}."
         )
     matrix = _matrix(sets, classes)
     matrix[absent.to_numpy()] = -1
@@ -196,8 +197,8 @@ def _tidy(lists: pl.Series) -> pl.Series:
     return lists.list.eval(name.filter(name.is_not_null() & (name != "")).unique(maintain_order=True))
 
 
-def _ordered(names: list[str]) -> tuple[str, ...]:
-    """By value where all are whole numbers, else as text."""
+def ordered(names: list[str]) -> tuple[str, ...]:
+    """Labels, by value where all are whole numbers, else as text."""
     if all(name.lstrip("-").isdecimal() and name.isascii() for name in names):
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     return tuple(sorted(names))

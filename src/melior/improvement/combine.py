@@ -1,7 +1,7 @@
 """Putting accepted methods together, each addition proved again, because methods interact."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from melior.evidence import Evidence
 from melior.improvement.plan import combinable
@@ -19,8 +19,11 @@ class Combined:
     scored: Scored
 
 
-def combine(race: Race, judged: Sequence[tuple[Runner, Judged]]) -> Combined:
-    """Forward selection: the best accepted candidate, then each further one that is provably better still."""
+def combine(
+    race: Race, judged: Sequence[tuple[Runner, Judged]], over: Callable[[Recipe], str] = lambda recipe: ""
+) -> Combined:
+    """Forward selection: the best accepted candidate, then each further one that is provably better still. over: why a
+    recipe costs more than it may, empty where it does not."""
     accepted = sorted(
         ((runner, verdict) for runner, verdict in judged if verdict.verdict == "accepted"),
         key=lambda pair: -pair[1].effect,
@@ -55,6 +58,8 @@ def combine(race: Race, judged: Sequence[tuple[Runner, Judged]]) -> Combined:
             groups=race.groups,
             seed=race.seed,
         )[0]
+        if verdict.verdict == "accepted" and (costs := over(together)):
+            verdict = replace(verdict, verdict="rejected", reason=costs)
         names = tuple(choice.name for choice in together.methods)
         evidence.append(
             verdict.evidence(

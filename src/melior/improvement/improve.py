@@ -3,61 +3,49 @@
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from melior.checks._base import checks
-from melior.data.splits import folds, group_numbers, seal
+from melior.data.splits import group_numbers, time_ranks
 from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
 from melior.evidence import Evidence
-from melior.findings import MEASUREMENT_FAULTS, Finding
+from melior.findings import Finding
+from melior.improvement.aims import aims_of
+from melior.improvement.ask import Ask, nobody
 from melior.improvement.combine import combine
 from melior.improvement.improvement import Improvement
-from melior.improvement.plan import candidates, known_names
+from melior.improvement.limits import Costs, may_lose, within
+from melior.improvement.looking import Parts, look
 from melior.improvement.race import Race, Runner
-from melior.improvement.repair import Repaired, clusters, ignoring, repair_recipe, separate
+from melior.improvement.repair import clusters
 from melior.methods._done import FILE, said
-from melior.metrics import Interval, Metric, Predictions, bootstrap, label_weights, paired_difference
+from melior.metrics import (
+    Interval,
+    Metric,
+    Predictions,
+    blocks_in_order,
+    bootstrap,
+    label_weights,
+    paired_difference,
+)
+from melior.metrics.custom import OwnMetric
 from melior.metrics.registry import metric
 from melior.models._place import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
 from melior.runs.study import come_to_the_end
-from melior.trials.audit import Audit, run_checks
-from melior.trials.context import TableContext
+from melior.trials.audit import Audit
 from melior.trials.executors._base import Executor
-from melior.trials.family import choose_family
 from melior.trials.fit import Shared, changes, fit
 from melior.trials.judge import Judged
 from melior.trials.run import Trials
 from melior.trials.threads import cores, one_thread_each
 
-MANY_ROWS = 10_000  # from here on, improve looks only for what it can act on; an audit looks for everything
-CHECKING = 0.35  # of the budget, for looking; checks that were not begun by then are left out and named
-CHOOSING = 0.15  # of the budget, for the trial of families
 NOISE_WORTH_CORRECTING = 0.02  # estimated share of wrong labels; below it the correction costs more than it mends
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Development rows, sealed rows, and whether the sealed ones came as a file of their own."""
-
-    development: Table
-    sealed: Table
-    given: bool
-
-
-def put_aside(table: Table, recipe: Recipe, test: Table | None) -> Parts:
-    """The sealed part: the test file where one is given, else drawn before anything is looked at."""
-    if test is not None:
-        return Parts(table, test, True)
-    development, sealed = seal(table, recipe.split, recipe.seed)
-    return Parts(table.take(development), replace(table.take(sealed), name="the sealed part"), False)
 
 
 def improve_table(
@@ -73,94 +61,48 @@ def improve_table(
     margin: float = 0.0,
     workers: int = 0,
     executor: Executor | None = None,
+    ask: Ask = nobody,
     progress: Progress = silent,
+    settled: bool = False,
 ) -> tuple[Improvement, Parts, Predictor]:
     """Improves a recipe on a table; returns the outcome, the parts, and the baseline's predictor.
 
     recipe.metric must be named; `budget` in seconds; finished trials are kept in `store`, the last trainings
-    of networks in `training`, those of the plain recipe in its folder `baseline`. Trials run in `workers` threads, or
-    where `executor` says. Raises Ended where another process at work on the same study has made the end of it.
+    of networks in `training`, those of the plain recipe in its folder `baseline`; `ask` is asked what only people know,
+    and the time that they take is not counted. settled: see `Race`. Trials run in `workers` threads, or where
+    `executor` says. Raises Ended where another process at work on the same study has made the end of it.
     """
-    known_names(attempt, never)
     started = time.monotonic()
     deadline = started + 0.85 * budget  # the rest is for the final fits and scores
     measure = metric(recipe.metric, table.classes, multilabel=table.multilabel)
-    if table.multilabel and recipe.data.trusted is not None:
-        raise UserError(
-            f'data.trusted: rows can be marked as trusted where a row has one class, and "{table.target}" has several '
-            "labels a row. Take data.trusted out of the recipe."
-        )
-    parts = put_aside(table, recipe, test)
-    whole = table
-
-    context = TableContext(parts.development, recipe, other=parts.sealed)
-    late = started + CHECKING * budget
-    many = parts.development.rows >= MANY_ROWS
-    unseen = tuple(name for name, check in checks().items() if many and check.for_people)
-    audit = run_checks(
-        parts.development,
-        recipe,
-        other=parts.sealed,
-        skip=unseen,
-        progress=progress,
-        context=context,
-        deadline=late,
-    )
-    repaired = repair_recipe(recipe, audit.active, separate_test=parts.given)
-    repairs = list(repaired.repairs)
-    faulty, faulty_recipe = parts, recipe
-    impossible = ""
-    if repairs:
-        whole = ignoring(whole, repairs)
-        repaired, impossible = _splittable(repaired, recipe, whole, test)
-        repairs = list(repaired.repairs)
-        recipe = repaired.recipe
-        if repaired.reseal:
-            # rows leak across a random split, the sealed part included: it is drawn again, along groups or time
-            parts = put_aside(whole, recipe, test)
-        else:
-            parts = replace(
-                parts,
-                development=ignoring(parts.development, repairs),
-                sealed=ignoring(parts.sealed, repairs),
-            )
-        audit = _second_audit(
-            audit, parts, recipe, progress, started + 1.3 * CHECKING * budget, repaired.reseal, unseen
-        )
-    development, sealed, overlap = separate(parts.development, parts.sealed, separate_test=parts.given)
-    parts = replace(parts, development=development, sealed=sealed)
-
-    chosen = choose_family(
-        recipe, development, allowed=CHOOSING * budget, progress=progress, workers=workers, store=store,
-        executor=executor,
+    seen = look(
+        table, recipe, test=test, budget=budget, attempt=attempt, never=never, workers=workers, store=store,
+        executor=executor, ask=ask, progress=progress,
     )  # fmt: skip
-    recipe = chosen.recipe
-    before = None
-    if repairs or overlap is not None:
-        before = _plain_score(faulty_recipe.with_model(recipe.model), faulty, measure)
-    if overlap is not None:
-        repairs.append(overlap)
+    deadline += seen.waited
+    recipe, parts, audit = seen.recipe, seen.parts, seen.audit
+    development, sealed = parts.development, parts.sealed
+    before = seen.score_before(measure)
 
-    truth, ruler = ruler_for(development, audit, recipe)
-    groups = clusters(development)
-    trials = Trials(development, folds(development, recipe.split, recipe.seed, groups=groups), store=store,
-                    workers=workers, executor=executor)  # fmt: skip
-    planned, refused = candidates(recipe, audit.active, development, attempt=attempt, never=never)
+    truth, ruler = ruler_for(development, audit, recipe, measure)
+    trials = Trials(development, seen.folds, store=store, workers=workers, executor=executor)
     race = Race(
         trials,
         measure,
         truth,
         recipe,
-        planned,
+        seen.planned,
         deadline,
         progress,
         recipe.seed,
         margin,
         drawn_together(development, recipe),
+        settled,
     )
     race.run()
-    judged = race.judged()
-    combined = combine(race, judged)
+    costs = Costs(race, recipe.limits)
+    judged = within(race.judged(), race, costs)
+    combined = combine(race, judged, costs.over)
     evidence = [_evidence(runner, verdict) for runner, verdict in judged]
     better = combined.recipe
 
@@ -175,17 +117,19 @@ def improve_table(
         if better != recipe:
             with trained_in(training):
                 final = fit(better, development, shared=shared, threads=cores())
-        sealed_truth = truth_of(sealed, audit, recipe)
+        sealed_truth = truth_of(sealed, audit, recipe, measure)
         groups = drawn_together(sealed, recipe)
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
-    notes = [*([impossible] if impossible else []), *race.notes]
-    notes += [note for note in audit.notes if note not in whole.notes]  # what was drawn rather than looked at whole
+    notes = [*seen.notes, *race.notes]
+    if over := costs.over(better):
+        notes.append(f"nothing that was tried is within the limits: {over}")
+    notes += [note for note in audit.notes if note not in table.notes]  # what was drawn rather than looked at whole
     notes += [] if executor is None else executor.notes
-    if unseen:
-        notes.append(f"`melior audit` looks for more that only people can act on: {', '.join(unseen)}")
+    if seen.unseen:
+        notes.append(f"`melior audit` looks for more that only people can act on: {', '.join(seen.unseen)}")
     if audit.left_out:
         notes.append(f"not looked for, because the time ran out: {', '.join(audit.left_out)}")
-    if better != recipe and gain.high < 0:
+    if better != recipe and gain.high < -may_lose(race, costs):
         notes.append("on the sealed rows the combination is provably worse than the plain recipe, so it is not used")
         final, better, final_score = plain, recipe, baseline_score
         for left in () if training is None else training.glob("network-*"):
@@ -201,86 +145,33 @@ def improve_table(
         gain=gain,
         reported_before_repair=before,
         findings=audit.findings,
-        repairs=tuple(repairs),
+        repairs=seen.repairs,
         evidence=(*evidence, *combined.evidence),
-        refused=tuple({one.name: one.reason for one in refused}.items()),
+        refused=tuple({one.name: one.reason for one in seen.refused}.items()),
         notes=tuple(notes),
         accepted=tuple(choice.name for choice in better.methods if choice not in recipe.methods),
         recipe=better,
         predictor=final,
         run=None,
         seconds=time.monotonic() - started,
-        family=chosen.reason,
+        family=seen.family,
         noise=ruler,
         rows={"all": table.rows, "development": development.rows, "sealed": sealed.rows},
         baseline_seconds=race.baseline_seconds,
         changes=tuple(done),
+        aims=aims_of(measure, recipe, sealed_truth, sealed, plain, final, groups),
     )
     return improvement, parts, plain
 
 
-def _splittable(repaired: Repaired, before: Recipe, whole: Table, test: Table | None) -> tuple[Repaired, str]:
-    """The repairs, without a change of the split that these rows do not allow (too few groups, say), and why."""
-    if repaired.recipe.split == before.split:
-        return repaired, ""
-    try:
-        development = put_aside(whole, repaired.recipe, test).development
-        folds(development, repaired.recipe.split, before.seed, groups=clusters(development))
-    except UserError as error:
-        left = tuple(one for one in repaired.repairs if one.symptom not in ("group_leakage", "time_leakage"))
-        recipe = repaired.recipe.model_copy(update={"split": before.split})
-        return Repaired(recipe, left, False), f"the split could not be repaired: {error}"
-    return repaired, ""
-
-
 def drawn_together(table: Table, recipe: Recipe) -> NDArray[np.int64] | None:
-    """(rows,) the group of each row where rows of one group are not independent: those of a split by group, or the
-    copies of a row; None where every row speaks for itself."""
+    """(rows,) the group of each row where rows of one group are not independent: those of a split by group, blocks of
+    rows that follow one another in a split by time, or the copies of a row; None where every row speaks for itself."""
     if recipe.split.kind == "group" and recipe.split.column is not None:
         return group_numbers(table, recipe.split.column)
+    if recipe.split.kind == "time" and recipe.split.column is not None:
+        return blocks_in_order(time_ranks(table, recipe.split.column))
     return clusters(table)
-
-
-def _second_audit(
-    first: Audit,
-    parts: Parts,
-    recipe: Recipe,
-    progress: Progress,
-    deadline: float,
-    other_rows: bool,
-    unseen: Sequence[str],
-) -> Audit:
-    """After a repair checks look again: a leaking column hides wrong labels, an old split other rows. Where the rows
-    are the same, what needed no model stays as it was found, but for the columns that were left out."""
-    cheap = () if other_rows else [name for name, check in checks().items() if check.cost != "model"]
-    again = run_checks(
-        parts.development,
-        recipe,
-        other=parts.sealed,
-        skip=[*cheap, *unseen],
-        progress=progress,
-        deadline=deadline,
-    )
-    kept = set(parts.development.features()) | {parts.development.target or ""}
-    faults = [finding for finding in first.findings if finding.symptom in MEASUREMENT_FAULTS]
-    others = [finding for finding in again.findings if finding.symptom not in MEASUREMENT_FAULTS]
-    others += [
-        finding
-        for finding in first.findings
-        if finding.check in cheap
-        and finding.symptom not in MEASUREMENT_FAULTS
-        and (not finding.columns or set(finding.columns) & kept)
-    ]
-    merged = sorted((*faults, *others), key=lambda finding: (bool(finding.muted), -finding.severity))
-    return replace(first, findings=tuple(merged), seconds=first.seconds + again.seconds)
-
-
-def _plain_score(recipe: Recipe, parts: Parts, measure: Metric) -> float:
-    """What the score would have been believed to be: the plain recipe with all the faults."""
-    with one_thread_each():
-        predictor = fit(recipe.model_copy(update={"methods": ()}), parts.development)
-        scores = predictor.scores(parts.sealed)
-    return measure.measure(parts.sealed.truth(), scores, predictor.decided(scores))
 
 
 def noise_matrix(audit: Audit) -> Floats | None:
@@ -309,7 +200,7 @@ def trusted_rows(table: Table, recipe: Recipe) -> Rows | None:
     return found
 
 
-def truth_of(table: Table, audit: Audit, recipe: Recipe) -> Floats:
+def truth_of(table: Table, audit: Audit, recipe: Recipe, measure: Metric) -> Floats:
     """Label weights (rows, classes) that scores are taken against: trusted rows alone, else corrected for the noise
     that was found, else the labels as they are."""
     plain = table.truth()
@@ -319,7 +210,7 @@ def truth_of(table: Table, audit: Audit, recipe: Recipe) -> Floats:
         weights[trusted] = 1
         return np.asarray(plain * weights)
     matrix = noise_matrix(audit)
-    if matrix is None:
+    if matrix is None or isinstance(measure, OwnMetric):  # a function cannot count a row less than nothing
         return plain
     try:
         return label_weights(table.given_labels(), matrix, classes=table.classes)
@@ -327,9 +218,9 @@ def truth_of(table: Table, audit: Audit, recipe: Recipe) -> Floats:
         return plain
 
 
-def ruler_for(table: Table, audit: Audit, recipe: Recipe) -> tuple[Floats, str]:
+def ruler_for(table: Table, audit: Audit, recipe: Recipe, measure: Metric) -> tuple[Floats, str]:
     """The label weights, and one sentence on what scores are taken against."""
-    truth = truth_of(table, audit, recipe)
+    truth = truth_of(table, audit, recipe, measure)
     if recipe.data.trusted is not None:
         return truth, f"scores are taken on the rows that {recipe.data.trusted!r} marks as trusted"
     finding: Finding | None = audit["label_noise"]

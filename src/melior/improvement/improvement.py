@@ -16,6 +16,41 @@ if TYPE_CHECKING:
     from melior.trials.language_model import Writer
 
 
+@dataclass(frozen=True)
+class Aim:
+    """One part of a goal with conditions or limits, on the sealed rows, of the plain recipe and of the one that is
+    kept.
+
+    bound  what is asked of it; None of the metric that is made better, given where there are conditions
+    at_most  whether the bound is an upper one
+    unit   of a limit: ms, MB; empty for a metric
+    """
+
+    name: str
+    before: Interval
+    after: Interval
+    bound: float | None = None
+    at_most: bool = False
+    unit: str = ""
+
+    def met(self, value: float) -> bool:
+        return self.bound is None or (value <= self.bound if self.at_most else value >= self.bound)
+
+    def said(self) -> str:
+        """In one line, with whether it is met."""
+        if self.bound is None:
+            return f"{self.name}: {self.before} -> {self.after}"
+        sign = "<=" if self.at_most else ">="
+        if self.unit:
+            was, now = (f"{one.value:.2g} {self.unit}" for one in (self.before, self.after))
+        else:
+            was, now = str(self.before), str(self.after)
+        kept = "met" if self.met(self.after.value) else "missed"
+        unsure = not self.unit and self.after.low < self.bound < self.after.high
+        sure = ", though other rows could say otherwise" if unsure else ""
+        return f"{self.name}{sign}{self.bound:g}{' ' if self.unit else ''}{self.unit}: {was} -> {now}, {kept}{sure}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What an improvement came to, of whatever kind the model is.
@@ -26,6 +61,7 @@ class Outcome:
                             were none
     gain                    final minus baseline on the same sealed rows, positive is better
     noise                   how wrong labels were taken into account in the scores, empty where they were not
+    aims                    each part of the goal, where it has conditions or limits
     changes                 what the methods that are kept did to training rows, told where there is a run
     """
 
@@ -48,6 +84,7 @@ class Outcome:
     rows: dict[str, int] = field(default_factory=dict)
     baseline_seconds: float = 0.0
     changes: tuple[Done, ...] = ()
+    aims: tuple[Aim, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The shape that other programs read."""
@@ -68,6 +105,15 @@ class Outcome:
                     "evidence": [evidence.to_dict() for evidence in self.evidence],
                     "refused": [{"method": name, "reason": reason} for name, reason in self.refused],
                     "notes": list(self.notes),
+                    "aims": [
+                        {
+                            **one.__dict__,
+                            "before": shown(one.before),
+                            "after": shown(one.after),
+                            "met": one.met(one.after.value),
+                        }
+                        for one in self.aims
+                    ],
                     "accepted": list(self.accepted),
                     "recipe": self.recipe.model_dump(mode="json"),
                     "family": self.family,
@@ -83,11 +129,14 @@ class Outcome:
     def said(self) -> str:
         """The outcome in one sentence."""
         accepted = ", ".join(self.accepted)
+        how = "; what a condition lacks counts tenfold" if any(aim.bound and not aim.unit for aim in self.aims) else ""
         if not self.accepted:
-            return f"Nothing that was tried provably helps; the plain recipe scores {self.baseline} in {self.metric}."
+            return (
+                f"Nothing that was tried provably helps; the plain recipe scores {self.baseline} in {self.metric}{how}."
+            )
         return (
             f"{accepted} provably help{'s' if len(self.accepted) == 1 else ''}: {self.metric} on the sealed rows went "
-            f"from {self.baseline} to {self.final}, a gain of {self.gain}."
+            f"from {self.baseline} to {self.final}, a gain of {self.gain}{how}."
         )
 
     def __repr__(self) -> str:
@@ -95,6 +144,7 @@ class Outcome:
         if self.reported_before_repair is not None:
             lines.append(f"  the score was inflated: {self.reported_before_repair:.3f} before repair")
         lines += [f"  repaired: {repair.message}" for repair in self.repairs]
+        lines += [f"  {aim.said()}" for aim in self.aims]
         for one in self.evidence:
             name = " + ".join(one.methods)
             lines.append(f"  {one.verdict:<9}  {name:<28} {one.effect:+.4f} [{one.low:+.4f}, {one.high:+.4f}]")

@@ -24,6 +24,7 @@ class Candidate:
     recipe  the baseline's recipe with the method
     treats  the symptoms found for which it is tried; empty where it is tried on every table
     cost    fits of the baseline that one fit of it costs, roughly
+    seconds what its own work takes beside on one core, whatever the baseline
     weight  its share of the judge's level beside the others: more for what helps most often against what was found
     """
 
@@ -33,6 +34,11 @@ class Candidate:
     treats: tuple[str, ...]
     cost: float
     weight: float = 1.0
+    seconds: float = 0.0
+
+    def takes(self, fold: float, cores: int = 1) -> float:
+        """Seconds of a fold, from those of the baseline's, as it is done on so many cores side by side."""
+        return self.cost * fold + self.seconds / cores
 
 
 @dataclass(frozen=True)
@@ -83,11 +89,14 @@ def candidates(
             made += 1
             choice = Choice(name=name, settings=settings)
             weight = FIRST if number == 0 and method.first_for & set(treats) else 1.0
-            one = Candidate(str(choice), choice, recipe.with_methods(choice), treats, method.cost, weight)
+            one = Candidate(str(choice), choice, recipe.with_methods(choice), treats, method.cost, weight,
+                            tried.seconds(table))  # fmt: skip
             (usual if made == 1 else others).append(one)
         if not made:
             refused.append(Refused(name, reasons[0]))
-    ordered = (sorted(some, key=lambda c: (-_weight(c, severity), c.cost, c.name)) for some in (usual, others))
+    ordered = (
+        sorted(some, key=lambda c: (-_weight(c, severity), c.seconds, c.cost, c.name)) for some in (usual, others)
+    )
     return [one for some in ordered for one in some], refused
 
 
@@ -113,8 +122,3 @@ def combinable(first: Sequence[Choice], second: Choice) -> bool:
         if second.name in known[choice.name].rivals or choice.name in known[second.name].rivals:
             return False
     return True
-
-
-def expected(candidate: Candidate, fold_seconds: float) -> float:
-    """Seconds that one fold of a candidate will take, from what one of the baseline took."""
-    return candidate.cost * fold_seconds

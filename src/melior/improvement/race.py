@@ -15,13 +15,14 @@ from melior.improvement.plan import Candidate
 from melior.metrics import Metric
 from melior.progress import Progress
 from melior.recipe import Recipe
-from melior.runs.study import settled
+from melior.runs.study import agreed
 from melior.trials.bench import Result
 from melior.trials.judge import Judged, Scored, compare, hopeless
 from melior.trials.run import Trials
 
 LOOK = 1.5  # cross-validations of the baseline that the first look at all candidates may cost
 CONFIRM = 3.0  # ... and the folds of the promising ones
+LONGEST = 0.4  # of the time left, that one fold of a candidate may take
 QUICK = 15.0  # seconds; below this nothing is saved: few rows prove little, so that small tables get every fold
 FEW = 4000  # rows; beyond, the time that nothing is saved of shrinks as they grow: many rows prove soon, and cost more
 OTHER_SETTING = "another setting of it did better at the first look"
@@ -29,6 +30,7 @@ HOPELESS = "given up early: no gain was in reach"
 NO_TIME = "no time was left to prove it"
 FEWEST_TRAINING = 500  # rows of the quick look
 EVERY = 2  # folds between two looks whether a gain is still in reach, however many run at once: the verdict is the same
+SETTLED_FITS = 150  # fits of the baseline that repeats may cost there
 
 
 @dataclass
@@ -50,6 +52,8 @@ class Race:
     truth     (rows, classes) label weights that trials are scored against
     groups    (rows,) rows of one group are drawn together by the judge; None for independent rows
     deadline  time.monotonic() at which no new trial begins
+    settled   every candidate has every fold until it is hopeless, and repeats go by what methods usually cost, not by
+              the clock: the same rows give the same verdicts unless the deadline comes first, and then `notes` say so
     """
 
     trials: Trials
@@ -62,6 +66,7 @@ class Race:
     seed: int = 0
     margin: float = 0.0
     groups: NDArray[np.int64] | None = None
+    settled: bool = False
 
     def run(self) -> None:
         """Runs the race; afterwards `base` and `runners` hold what was scored."""
@@ -70,23 +75,42 @@ class Race:
         self.folds = sum(fold.repeat == 0 for fold in self.trials.folds)
         self.repeats = len(self.trials.folds) // self.folds
         self.scored_rows = sum(len(fold.test) for fold in self.trials.folds[: self.folds])
-        self.quick = QUICK * min(1.0, FEW / self.trials.table.rows)
+        self.quick = quick(self.trials.table.rows)
         self.runners = [Runner(candidate) for candidate in self.candidates]
+        self.promising: list[Runner] = []
         self.notes: list[str] = []
         done = self.trials.many(
             [(self.baseline, fold) for fold in range(self.folds)], done=self._teller("the baseline", self.folds)
         )
         self.base_results = {fold: result for fold, result in enumerate(done) if result is not None}
         self.base = joined(self.base_results)
-        self.baseline_seconds = settled("seconds of the baseline", lambda: time.monotonic() - started)
+        self.baseline_seconds = agreed("seconds of the baseline", lambda: time.monotonic() - started)
+        self.workers = agreed("workers", lambda: self.trials.workers)  # of the first process, by which time is reckoned
         if self.runners:
             self._look()
             self._confirm()
             self._repeat()
 
+    def _takes(self, runner: Runner | None) -> float:
+        """Seconds that a fold of a candidate takes (of the baseline: None) as trials are run side by side."""
+        fold = self.baseline_seconds / self.folds
+        return fold if runner is None else runner.candidate.takes(fold, self.workers)
+
+    def _begin(self, runners: Sequence[Runner]) -> list[Runner]:
+        """Those of which a fold can be expected to end in time. A trial is not broken off, so what takes too long is
+        not begun."""
+        allowed = LONGEST * max(self._left("beginning"), 0.0)
+        late = [runner for runner in runners if self._takes(runner) * self.workers > allowed]
+        for runner in late:
+            runner.stopped = NO_TIME
+        if late:
+            names = ", ".join(runner.candidate.name for runner in late)
+            self.notes.append(f"not tried, since a fold takes too long for what is left of the budget: {names}")
+        return [runner for runner in runners if runner not in late]
+
     def _left(self, when: str) -> float:
         """Seconds left, the same for all processes at work on this study."""
-        return settled(f"left: {when}", lambda: self.deadline - time.monotonic())
+        return agreed(f"left: {when}", lambda: self.deadline - time.monotonic())
 
     def passed(self, when: str) -> bool:
         return self._left(when) <= 0
@@ -111,14 +135,21 @@ class Race:
         each method and the candidates that are not hopeless go on."""
         fold = self.trials.folds[0]
         share = 1.0
-        cost = sum(runner.candidate.cost for runner in self.runners) * self.baseline_seconds / self.folds
+        begun = list(self.runners) if self.settled else self._begin(self.runners)
+        cost = sum(self._takes(runner) for runner in begun)
+        swift = [runner for runner in begun if not runner.candidate.seconds]
         left = self._left("a look")
-        if cost * self.folds <= min(self.quick, 0.5 * left):
-            self._skip_look()
+        once = all_at_once(self.folds * sum(map(self._takes, swift)), left, self.trials.table.rows)
+        if self.settled or once:
+            self._skip_look(swift)
+            # what takes its time whatever the rows waits, so that no choice among the others is made for its sake
+            self.promising += [runner for runner in begun if runner.candidate.seconds]
             return
         allowed = min(max(LOOK * self.baseline_seconds, self.quick), 0.4 * left)
         if cost > allowed:
-            share = max(allowed / cost, FEWEST_TRAINING / len(fold.train))
+            # fewer rows shorten what grows with them; what methods do beside takes its time all the same
+            own = sum(runner.candidate.seconds for runner in begun) / self.workers
+            share = max(max(allowed - own, allowed / 2) / max(cost - own, 1e-9), FEWEST_TRAINING / len(fold.train))
         number = 0
         if share < 1:
             self.trials.folds.append(Fold(self._part(fold, share), fold.test, fold.repeat, fold.number))
@@ -126,7 +157,7 @@ class Race:
             base = self.trials.run(self.baseline, number)
         else:
             base = self.base_results[0]
-        wanted = [(runner.candidate.recipe, number) for runner in self.runners]
+        wanted = [(runner.candidate.recipe, number) for runner in begun]
         stop = time.monotonic() + 0.6 * max(self.deadline - time.monotonic(), 0)
         results = self.trials.many(
             wanted,
@@ -135,7 +166,7 @@ class Race:
         )
         first = joined({0: base})
         looked = []
-        for runner, result in zip(self.runners, results, strict=True):
+        for runner, result in zip(begun, results, strict=True):
             if result is None:
                 continue
             runner.seconds += result.seconds
@@ -143,7 +174,7 @@ class Race:
             if number == 0:
                 runner.results[0] = result
             looked.append(runner)
-        self._tell_left()
+        self._tell_left(begun)
         gains = {id(r): self._gain(first, r.look) for r in looked if r.look is not None}
         self.first = first
         best: dict[str, Runner] = {}
@@ -173,31 +204,32 @@ class Race:
         # what gains most for its time goes first, and more so what helps most often against what was found: the gain on
         # one fold is a noisy witness
         self.promising = sorted(
-            promising, key=lambda r: -r.candidate.weight * gains[id(r)] / max(r.candidate.cost, 1.0)
+            promising,
+            key=lambda r: -r.candidate.weight * gains[id(r)] / max(self._takes(r) / self._takes(None), 1.0),
         )
 
-    def _skip_look(self) -> None:
+    def _skip_look(self, runners: Sequence[Runner]) -> None:
         """All folds are affordable for all candidates: no choice is made on the rows of one fold alone."""
         self.first = joined({0: self.base_results[0]})
-        wanted = [(runner.candidate.recipe, 0) for runner in self.runners]
+        wanted = [(runner.candidate.recipe, 0) for runner in runners]
         results = self.trials.many(
             wanted,
             done=self._teller("the first fold of each candidate", len(wanted)),
             late=self.deadline_passed,
         )
         begun = []
-        for runner, result in zip(self.runners, results, strict=True):
+        for runner, result in zip(runners, results, strict=True):
             if result is None:
                 continue
             begun.append(runner)
             runner.seconds += result.seconds
             runner.results[0] = result
             runner.look = joined({0: result})
-        self._tell_left()
-        self.promising = sorted(begun, key=lambda runner: runner.candidate.cost)
+        self._tell_left(runners)
+        self.promising = sorted(begun, key=lambda runner: (runner.candidate.seconds, runner.candidate.cost))
 
-    def _tell_left(self) -> None:
-        left = [runner.candidate.name for runner in self.runners if runner.look is None]
+    def _tell_left(self, wanted: Sequence[Runner]) -> None:
+        left = [runner.candidate.name for runner in wanted if runner.look is None]
         if left:
             self.notes.append(f"not tried, because the time ran out: {', '.join(left)}")
 
@@ -219,7 +251,6 @@ class Race:
 
     def _confirm(self) -> None:
         """All folds for the promising ones, the most promising first; one that becomes hopeless stops."""
-        per_fold = self.baseline_seconds / self.folds
         begun = self._left("proving")
         allowed = min(max(CONFIRM * self.baseline_seconds, 2 * self.quick), 0.75 * begun)
         self.progress("proving the promising ones", 0, max(len(self.promising), 1))
@@ -227,8 +258,9 @@ class Race:
         for first in range(0, len(self.promising), beside):
             going = []
             for number, runner in enumerate(self.promising[first : first + beside], first):
-                cost = max(runner.candidate.cost * per_fold, 0.0) * (self.folds - len(runner.results))
-                if number > 0 and begun - self._left(f"proving {runner.candidate.name}") + 0.7 * cost > allowed:
+                cost = self._takes(runner) * (self.folds - len(runner.results))
+                spent = begun - self._left(f"proving {runner.candidate.name}")
+                if number > 0 and not self.settled and spent + 0.7 * cost > allowed:
                     runner.stopped = NO_TIME
                 else:
                     going.append(runner)
@@ -236,6 +268,13 @@ class Race:
             done = min(first + beside, len(self.promising))
             names = ", ".join(runner.candidate.name for runner in going)
             self.progress("proving the promising ones", done, len(self.promising), names)
+        late = [runner.candidate.name for runner in self.promising if runner.stopped == NO_TIME]
+        if self.settled and late:
+            self.notes.append(f"not proved, because the time ran out: {', '.join(late)}")
+
+        left = [runner.candidate.name for runner in self.promising if not runner.results]
+        if left:
+            self.notes.append(f"not tried, because the time would not have sufficed: {', '.join(left)}")
 
     def _all_folds(self, going: list[Runner]) -> None:
         while going:
@@ -262,7 +301,7 @@ class Race:
         for start in range(0, min(max(most, EVERY), len(missing)), EVERY):
             # what runs at once is in time when its first is
             late = self.deadline_passed if start == 0 else lambda: False
-            if settled(f"late: {runner.candidate.name}, fold {missing[start]}", late):
+            if agreed(f"late: {runner.candidate.name}, fold {missing[start]}", late):
                 break
             chosen += missing[start : start + EVERY]
         if not chosen:
@@ -300,7 +339,9 @@ class Race:
                 late=self.deadline_passed,
             )
             if any(result is None for result in found):
-                return  # a repeat counts for all or for none: the judge pairs the n-th scores of a row
+                if self.settled:
+                    self.notes.append("the time ran out before the folds were drawn as often as they might have been")
+                break  # a repeat counts for all or for none: the judge pairs the n-th scores of a row
             shares = [found[at : at + self.folds] for at in range(0, len(found), self.folds)]
             for own, results in zip([self.base_results, *(runner.results for runner in going)], shares, strict=True):
                 own.update({fold: result for fold, result in zip(folds, results, strict=True) if result is not None})
@@ -312,17 +353,24 @@ class Race:
         """What was run on all folds and is not rejected, what gains most for its time first."""
         judged = [(runner, verdict) for runner, verdict in self.judged() if runner.complete]
         going = [(runner, verdict) for runner, verdict in judged if verdict.verdict != "rejected"]
-        return [runner for runner, _ in sorted(going, key=lambda pair: -pair[1].effect / max(pair[0].seconds, 1e-9))]
+        return [runner for runner, _ in sorted(going, key=lambda pair: -pair[1].effect / self._price(pair[0]))]
+
+    def _price(self, runner: Runner) -> float:
+        """What all folds of a candidate cost: seconds, or fits of the baseline where the race is settled."""
+        return runner.candidate.cost * self.folds if self.settled else max(runner.seconds, 1e-9)
 
     def _affordable(self, going: list[Runner]) -> tuple[list[Runner], int]:
         """As many of them, and then as many repeats, as there is time for."""
-        time_for = 0.7 * self._left("other folds")
-        if self.baseline.split.repeats is None:  # repeats that were asked for may take the time there is
-            time_for = min(time_for, 2 * self.quick)
-        workers = settled("workers", lambda: self.trials.workers)
+        asked = self.baseline.split.repeats is not None  # repeats that were asked for may take the time there is
+        if self.settled:
+            time_for, own, side_by_side = np.inf if asked else SETTLED_FITS, float(self.folds), 1
+        else:
+            left = 0.7 * self._left("other folds")
+            time_for = left if asked else min(left, 2 * self.quick)
+            own, side_by_side = self.baseline_seconds, self.workers
         while going:
-            once = self.baseline_seconds + sum(runner.seconds for runner in going) / workers
-            times = min(self.repeats - 1, int(time_for / max(once, 1e-9)))
+            once = own + sum(self._price(runner) for runner in going) / side_by_side
+            times = min(self.repeats - 1, int(min(time_for / max(once, 1e-9), 100)))
             if times:
                 return going, times
             going = going[:-1]
@@ -351,6 +399,16 @@ class Race:
             seed=self.seed,
         )
         return [(runner, _why(runner, verdict)) for runner, verdict in zip(begun, judged, strict=True)]
+
+
+def quick(rows: int) -> float:
+    """Seconds that are not worth saving."""
+    return QUICK * min(1.0, FEW / rows)
+
+
+def all_at_once(seconds: float, left: float, rows: int) -> bool:
+    """Whether every candidate is run on all folds, with no look at one fold before. seconds: what that takes."""
+    return seconds <= min(quick(rows), 0.5 * left)
 
 
 def _why(runner: Runner, judged: Judged) -> Judged:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from melior.checks._image_copies import of_tables
 from melior.data.table import Table
 from melior.findings import Finding, plain
-from melior.recipe import Recipe, Split
+from melior.improvement.ask import Ask, known_before, new_ones_come, nobody
+from melior.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -43,72 +44,85 @@ class Repair:
 
 @dataclass(frozen=True)
 class Repaired:
-    """The recipe and tables after repair. reseal: the sealed part must be drawn again, by the recipe's new split."""
+    """The recipe after repair. reseal: the sealed part must be drawn again, by the recipe's new split; notes: what was
+    taken for granted and left as it is."""
 
     recipe: Recipe
     repairs: tuple[Repair, ...]
     reseal: bool
+    notes: tuple[str, ...] = ()
 
 
-def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test: bool) -> Repaired:
+def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test: bool, ask: Ask = nobody) -> Repaired:
     """Leaves out the columns that are the answer in disguise, and splits by group or time where rows leak across.
 
-    Where only the user can know whether it is a fault, the careful reading is the default, and the repair says how to
-    undo it: a score that is too good is believed, one that is too low is looked into. So rows of one group are kept
-    together where that lowers the score, and a suspected column that alone says more of the answer than all others
-    together is left out. A column that is suspected on less stays, and its finding asks.
+    Where only the user can know whether it is a fault, `ask` is asked. Without an answer the careful reading is the
+    default, and the repair says how to undo it: a score that is too good is believed, one that is too low is looked
+    into. So rows of one group are kept together where that lowers the score, and a suspected column that alone says
+    more of the answer than all others together is left out. A column that is suspected on less stays. What was answered
+    stands in the recipe, so that it is asked once. A split that the recipe names stays what it is.
     """
     repairs: list[Repair] = []
+    notes: list[str] = []
     reseal = False
-    kinds = dict(recipe.data.columns)
     for finding in findings:
-        measured = finding.measured
         if finding.symptom == "target_leakage" and finding.columns:
-            if not finding.certain and not measured.get("beats_all_others", False):
-                continue
             told = [column for column in finding.columns if column not in recipe.data.known_at_prediction]
             if not told:
                 continue
-            kinds.update(dict.fromkeys(told, "ignore"))
-            named = ", ".join(repr(column) for column in told)
-            why = (
-                "it gives the answer away" if finding.certain else "alone it says more than all other columns together"
-            )
-            repairs.append(
-                Repair(
-                    "target_leakage",
-                    tuple(told),
-                    f"left out {named}: {why}; if it is known before the answer is, say so and it stays",
-                    f"data.known_at_prediction: [{', '.join(told)}]",
-                    measured.get("score_with"),
-                    measured.get("score_without"),
-                )
-            )
-        elif finding.symptom in ("group_leakage", "time_leakage") and recipe.split.kind in (
-            "auto",
-            "random",
-            "stratified",
-        ):
+            answer = None
+            if not finding.certain:
+                question = known_before(finding)
+                answer = ask(question)
+                if answer:
+                    recipe = recipe.with_data(known_at_prediction=(*recipe.data.known_at_prediction, *told))
+                elif answer is None and question.default:
+                    notes.append(question.assumed())
+                if question.default if answer is None else answer:
+                    continue
+            recipe = recipe.with_data(columns={**recipe.data.columns, **dict.fromkeys(told, "ignore")})
+            repairs.append(_left_out(finding, told, said=answer is False))
+        elif finding.symptom in ("group_leakage", "time_leakage") and recipe.split.kind == "auto":
             kind = "group" if finding.symptom == "group_leakage" else "time"
-            column = finding.columns[0]
-            recipe = recipe.model_copy(
-                update={"split": Split(**{**recipe.split.model_dump(), "kind": kind, "column": column})}
-            )
+            if ask(new_ones_come(finding, kind)) is False:
+                recipe = recipe.with_split(kind="stratified")
+                continue
+            recipe = recipe.with_split(kind=kind, column=finding.columns[0])
             reseal = reseal or not separate_test
-            how = "no value of it is on both sides" if kind == "group" else "later rows are held out"
-            repairs.append(
-                Repair(
-                    finding.symptom,
-                    (column,),
-                    f"split by {column!r}: {how}, as it will be for new rows",
-                    "split.kind: random",
-                    measured.get("score_random"),
-                    measured.get(f"score_{kind}"),
-                )
-            )
-    if kinds != dict(recipe.data.columns):
-        recipe = recipe.with_data(columns=kinds)
-    return Repaired(recipe, tuple(repairs), reseal)
+            repairs.append(_split_by(finding, kind))
+    return Repaired(recipe, tuple(repairs), reseal, tuple(notes))
+
+
+def _left_out(finding: Finding, columns: Sequence[str], *, said: bool) -> Repair:
+    """said: whether the user was asked and said so."""
+    named = ", ".join(map(repr, columns))
+    why = "it gives the answer away" if finding.certain else "alone it says more than all other columns together"
+    message = (
+        f"left out {named}, which you say is not known before the answer is"
+        if said
+        else f"left out {named}: {why}; if it is known before the answer is, say so and it stays"
+    )
+    return Repair(
+        "target_leakage",
+        tuple(columns),
+        message,
+        "" if said else f"data.known_at_prediction: [{', '.join(columns)}]",
+        finding.measured.get("score_with"),
+        finding.measured.get("score_without"),
+    )
+
+
+def _split_by(finding: Finding, kind: str) -> Repair:
+    column = finding.columns[0]
+    how = "no value of it is on both sides" if kind == "group" else "later rows are held out"
+    return Repair(
+        finding.symptom,
+        (column,),
+        f"split by {column!r}: {how}, as it will be for new rows",
+        "split.kind: stratified",
+        finding.measured.get("score_random"),
+        finding.measured.get(f"score_{kind}"),
+    )
 
 
 def ignoring(table: Table, repairs: Sequence[Repair]) -> Table:

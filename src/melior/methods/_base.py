@@ -91,6 +91,11 @@ class Method(BaseModel, Acting, ABC):
             reading = ("rows", "columns", "learner", "predictor", *INSIDE)
             cls.multilabel = all(getattr(cls, hook) is getattr(Method, hook) for hook in reading)
 
+    def seconds(self, table: Table) -> float:
+        """What its own work on these training rows takes on one core, roughly, whatever the family: of a method that
+        trains something itself. 0 where `cost` says all."""
+        return 0.0
+
     def refused(self, recipe: Recipe, table: Table, model: Model) -> str | None:
         """Why it cannot be used here and what to use instead, or None: `unsuitable`, and what holds for all methods."""
         if table.multilabel and not self.multilabel:

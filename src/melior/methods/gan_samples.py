@@ -17,6 +17,7 @@ from melior.recipe import Recipe
 __all__ = ["GanSamples", "Quality", "generator_quality"]
 
 FEWEST = 8  # rows of a class from which something can be learned; below, copies
+SECONDS_A_STEP = {"table": 0.035, "image": 0.12}  # on one core, of 2,000 rows of six columns and of small pictures
 USUAL_STEPS = (200, 500)  # a step for each training row within these
 
 
@@ -62,6 +63,12 @@ class GanSamples(Method):
                 return f"pictures are up to {wide} by {high} pixels, and {SIDE} by {SIDE} is the most; use oversampling"
         return None
 
+    def seconds(self, table: Table) -> float:
+        return SECONDS_A_STEP["image" if table.of_kind("image") else "table"] * self._steps(table)
+
+    def _steps(self, train: Table) -> int:
+        return self.steps or int(np.clip(train.rows, *USUAL_STEPS))
+
     def rows(self, train: Table, context: FitContext) -> Table:
         return context.once(train, f"gan_samples {self.model_dump_json()}", lambda: self._rows(train, context))
 
@@ -86,7 +93,7 @@ class GanSamples(Method):
                 train,
                 labels,
                 lacking * learnable,
-                steps=self.steps or int(np.clip(train.rows, *USUAL_STEPS)),
+                steps=self._steps(train),
                 width=self.width,
                 seed=context.seed % 2**31,
                 threads=context.threads,

@@ -11,6 +11,8 @@ from melior.data.table import Floats, Labels, Table
 from melior.methods._base import HeldOut, Method
 from melior.methods._label_thresholds import steady_thresholds
 from melior.metrics.answers import AnswerMetric
+from melior.metrics.custom import OwnMetric
+from melior.metrics.goals import Goal
 from melior.metrics.labels import CountMetric
 from melior.metrics.registry import metric
 from melior.models._base import Model
@@ -144,6 +146,8 @@ class Threshold(Method):
         if found.needs == "scores":
             other = "" if table.multilabel else "; calibration may help"
             return f"{recipe.metric} is a metric of scores, which no threshold changes{other}"
+        if isinstance(found, OwnMetric):
+            return f"{recipe.metric} is a function of Python, too slow to be asked at every threshold; name a metric"
         if table.multilabel and not isinstance(found, CountMetric):
             return (
                 f"{recipe.metric} is a mean over rows; a threshold for each label can be set for macro_f1 or micro_f1"
@@ -173,6 +177,8 @@ class Threshold(Method):
 def value_of(name: str, classes: tuple[str, ...]) -> Value | None:
     """The metric as a function of confusion tables, larger is better; None where it is not one of answers."""
     found = metric(name, classes)
+    if isinstance(found, Goal):
+        return found.from_cells if found.of_answers else None
     if not isinstance(found, AnswerMetric):
         return None
     return found.from_cells if found.greater_is_better else lambda cells: -found.from_cells(cells)

@@ -17,9 +17,11 @@ from melior.metrics.curves import (
     reliability_curve,
     roc_curve,
 )
+from melior.metrics.custom import from_function
 from melior.metrics.effective import effective_classes
 from melior.metrics.intervals import Interval, bootstrap, wilson
 from melior.metrics.noise import corrected_joint, label_weights
+from melior.metrics.ordered import blocks_in_order
 from melior.metrics.paired import (
     CorrectedT,
     Difference,
@@ -45,11 +47,13 @@ __all__ = [
     "RocCurve",
     "Together",
     "all_scores",
+    "blocks_in_order",
     "bootstrap",
     "bootstrap_together",
     "confusion",
     "corrected_joint",
     "effective_classes",
+    "from_function",
     "label_weights",
     "metric",
     "nadeau_bengio",

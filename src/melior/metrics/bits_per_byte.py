@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
 from melior.metrics._base import Floats
-from melior.metrics._bounds import bca
+from melior.metrics._bounds import bca, few_units
 from melior.metrics.paired import Difference
 
 RESAMPLES = 2000
@@ -49,15 +48,9 @@ def drawn_gains(
 
 
 def errors(resampled: Floats, groups: NDArray[np.int64]) -> Floats:
-    """(candidates,) standard errors of gains drawn (candidates, resamples), wide enough where units are few.
-
-    The spread of the draws understates them by sqrt((n - 1) / n) for n units, and a quantile of t is needed in the
-    place of the normal one (Hesterberg, What teachers should know about the bootstrap, 2015): of candidates that are
-    compared the one at 1 - 0.025 / candidates, for the largest of them is looked at.
-    """
-    units = len(np.unique(groups))
-    far = 1 - 0.025 / len(resampled)
-    few = math.sqrt(units / (units - 1)) * float(stdtrit(units - 1, far) / ndtri(far))
+    """(candidates,) standard errors of gains drawn (candidates, resamples), wide enough where units are few: by the
+    quantile of t at 1 - 0.025 / candidates, for the largest of those that are compared is looked at."""
+    few = few_units(len(np.unique(groups)), 1 - 0.025 / len(resampled))
     found: Floats = few * resampled.std(axis=1, ddof=1)
     return found
 

@@ -11,6 +11,8 @@ from functools import cache
 
 from melior.errors import UserError
 from melior.metrics._base import Family, Metric
+from melior.metrics.custom import PREFIX, function_metric
+from melior.metrics.goals import goal_of, is_goal
 
 
 @cache
@@ -45,15 +47,21 @@ def names(classes: Sequence[str] = (), *, multilabel: bool = False) -> list[str]
 
 def metric(name: str, classes: Sequence[str], *, multilabel: bool = False) -> Metric:
     """The metric of this name for a model that knows these classes, in the order of their codes; multilabel: of which
-    a row may have several.
+    a row may have several. A name may have conditions (`melior.metrics.goals`).
 
     >>> metric("recall[yes]", ["no", "yes"]).title
     'recall of yes'
+    >>> metric("precision[yes], recall[yes]>=0.9", ["no", "yes"]).title
+    'precision of yes where recall of yes is at least 0.9'
     >>> metric("makro_f1", ["no", "yes"])
     Traceback (most recent call last):
     melior.errors.UserError: There is no metric 'makro_f1'. The nearest are macro_f1, micro_f1, macro_recall.
     """
+    if is_goal(name):
+        return goal_of(name, lambda single: metric(single, classes, multilabel=multilabel))
     labels = [str(label) for label in classes]
+    if name.startswith(PREFIX):
+        return function_metric(name, labels)
     family, bracket, label = name.partition("[")
     found = families(multilabel).get(family)
     if found is not None and not bracket and found.overall:

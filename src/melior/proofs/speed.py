@@ -26,13 +26,36 @@ def rows_per_second(ranks: int, *, width: int, layers: int, steps: int, rows: in
     rows      of a step, over all processes
     settings  of the engine, such as parallel and precision
     """
+    found = _measured(ranks, width, layers, steps, rows, seed, settings)
+    return rows * (steps - BEFORE) / found["seconds"]
+
+
+def memory_of_a_process(
+    ranks: int, *, width: int, layers: int, steps: int, rows: int, seed: int, **settings: Any
+) -> float:
+    """MiB that the first process holds more after its steps than before it made the network: weights, gradients, the
+    optimiser's state, and what a step needs. The arguments are those of `rows_per_second`."""
+    return _measured(ranks, width, layers, steps, rows, seed, settings)["memory"]
+
+
+def _measured(
+    ranks: int, width: int, layers: int, steps: int, rows: int, seed: int, settings: dict[str, Any]
+) -> dict[str, float]:
     own = {"batch_rows": rows, "steps": steps, "seed": seed, "threads": 1, "checkpoint_every": 0, "log_every": 1}
     job = {"width": width, "layers": layers, "rows": 4 * rows, "settings": {**own, **settings}}
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "seconds.json"
+        file = Path(folder) / "measured.json"
         _run([json.dumps(job), str(file)], ranks)
-        seconds = float(json.loads(file.read_text()))
-    return rows * (steps - BEFORE) / seconds
+        return dict(json.loads(file.read_text()))
+
+
+def held() -> float:
+    """MiB that this process holds now; nan where the system does not tell (it does on Linux)."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return float("nan")
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _run(arguments: Sequence[str], ranks: int) -> None:
@@ -62,7 +85,7 @@ def main() -> None:
     job, file = json.loads(sys.argv[1]), Path(sys.argv[2])
     torch.set_num_threads(1)
     torch.manual_seed(job["settings"]["seed"])
-    width = job["width"]
+    width, before = job["width"], held()
     blocks = nn.Sequential(*(nn.Sequential(nn.Linear(width, width), nn.GELU()) for _ in range(job["layers"])))
     module = nn.Sequential(nn.Linear(FEATURES, width), blocks, nn.Linear(width, CLASSES))
     random = np.random.default_rng(job["settings"]["seed"])
@@ -80,15 +103,17 @@ def main() -> None:
             return Batch({"input": values[chosen]}, answers[chosen], None, len(rows), len(rows))
 
     marks: list[float] = []
+    memory: list[float] = []
 
     def mark(stage: str, done: float, total: float, note: str = "") -> None:
         """Called on the first process after each step."""
         marks.append(perf_counter())
+        memory.append(held() - before)
 
     with joined(60):
         train(module, Source(), class_loss, Training(**job["settings"]), progress=mark)
     if marks:
-        file.write_text(json.dumps(marks[-1] - marks[BEFORE - 1]))
+        file.write_text(json.dumps({"seconds": marks[-1] - marks[BEFORE - 1], "memory": memory[-1]}))
 
 
 if __name__ == "__main__":

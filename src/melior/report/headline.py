@@ -57,6 +57,7 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
     else:
         said = "Nothing that was tried provably helps" if tried else "No method was tried"
         title = f"{said}: the plain recipe stays, with {words.with_article(metric)} of {start}."
+    lead += _aims(evidence)
     lead += _sureness(evidence, accepted, gain)
     reported = numbers.known(evidence.get("reported_before_repair"))
     if believed is None and reported is not None:
@@ -74,6 +75,7 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
             "strong": (numbers.known(gain.get("low")) or 0) > 0,
         },
     ]
+    figures += [_aim(aim) for aim in evidence.get("aims") or []]
     if own := evidence.get("taught_all"):
         figures.append(_figure("The model that is kept", own, "taught all development rows", "score"))
     marks = [] if believed is None else [outcome.Mark("believed", believed, math.nan, math.nan, "believed")]
@@ -92,6 +94,34 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
         "chart": outcome.draw(marks),
         "notes": [words.sentence(note) for note in (evidence.get("noise"), *(evidence.get("notes") or [])) if note],
     }
+
+
+def _aims(evidence: Mapping[str, Any]) -> list[str]:
+    """What a goal is, and which of its parts are missed."""
+    aims = evidence.get("aims") or []
+    lead = []
+    if any(aim.get("bound") is None for aim in aims):
+        asked = numbers.listed([_asked(aim) for aim in aims if aim.get("bound") is not None])
+        name = next(words.metric(aim["name"]) for aim in aims if aim.get("bound") is None)
+        lead.append(f"The goal is the {name}, with {asked}; what a condition lacks counts tenfold.")
+    missed = [_asked(aim) for aim in aims if not aim.get("met", True)]
+    if missed:
+        lead.append(f"Not reached on the sealed rows: {numbers.listed(missed)}.")
+    return lead
+
+
+def _asked(aim: Mapping[str, Any]) -> str:
+    side = "at most" if aim.get("at_most") else "at least"
+    return f"{words.metric(aim['name'])} {side} {aim['bound']:g}{' ' if aim.get('unit') else ''}{aim.get('unit') or ''}"
+
+
+def _aim(aim: Mapping[str, Any]) -> dict[str, Any]:
+    name = words.metric(aim["name"])
+    before, after, unit = aim["before"], aim["after"], aim.get("unit")
+    was = numbers.score(before["score"]) if not unit else f"{before['score']:.2g} {unit}"
+    met = "" if aim.get("bound") is None else f"; asked: {_asked(aim)}"
+    figure = _figure(name[:1].upper() + name[1:], after, f"before: {was}{met}", "score")
+    return figure if not unit else {**figure, "value": f"{after['score']:.2g} {unit}"}
 
 
 def _doubt(content: Content) -> str:

@@ -6,6 +6,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from melior.metrics.custom import PREFIX
+from melior.metrics.goals import is_goal
+
 # symptom: (what it is called here, what it means)
 SYMPTOMS: dict[str, tuple[str, str]] = {
     "overfitting": ("Overfitting", "The model knows the rows it was trained on far better than new ones."),
@@ -146,7 +149,12 @@ def metric(name: str) -> str:
 
     >>> metric("macro_f1"), metric("recall[yes]"), metric("new_one")
     ('macro F1', 'recall of yes', 'new one')
+    >>> metric("precision[yes], recall[yes]>=0.9"), metric("python:cost")
+    ('the goal', 'cost')
     """
+    if is_goal(name):
+        return "the goal"
+    name = name.removeprefix(PREFIX)
     family, bracket, label = name.partition("[")
     title = METRICS[family][0] if family in METRICS else plain(family)
     return f"{title} of {label.removesuffix(']')}" if bracket else title
@@ -158,20 +166,24 @@ def with_article(called: str) -> str:
     >>> with_article("macro F1"), with_article("accuracy"), with_article("F1 of yes"), with_article("bits per byte")
     ('a macro F1', 'an accuracy', 'an F1 of yes', 'bits per byte')
     """
-    if called.startswith("bits"):
+    if called.startswith(("bits", "the ")):
         return called
     spoken = called.startswith(("F1", "ROC", "a", "e", "i", "o", "u"))  # F and R are spoken with a vowel
     return f"an {called}" if spoken else f"a {called}"
 
 
 def meaning(name: str) -> str:
-    """What a metric means, in one line; empty for an unknown one."""
+    """What a metric means, in one line; empty for an unknown one, and for a goal."""
+    if is_goal(name):
+        return ""
     family = name.partition("[")[0]
     return METRICS[family][1] if family in METRICS else ""
 
 
 def larger_is_better(name: str) -> bool:
-    """False for losses."""
+    """False for losses. A goal of a loss is its negative."""
+    if is_goal(name):
+        return True
     family = name.partition("[")[0]
     return METRICS[family][2] if family in METRICS else True
 

@@ -1,6 +1,7 @@
 """What checks ask of their surroundings, each expensive thing computed once (see `melior.checks._base.Context`)."""
 
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,7 +22,7 @@ from melior.metrics import Metric, one_hot
 from melior.metrics.registry import metric
 from melior.models._base import Model, families, resolve
 from melior.recipe import Choice, Recipe, Split
-from melior.runs.study import settled
+from melior.runs.study import agreed
 from melior.texts.near import NearCopies, near_copies
 from melior.trials.family import ROWS, some_rows
 from melior.trials.fit import Shared, fit
@@ -66,7 +67,7 @@ class TableContext:
 
     def late(self) -> bool:
         deadline = self.deadline
-        if deadline is None or not settled("labels are late", lambda: time.monotonic() >= deadline, each=True):
+        if deadline is None or not agreed("labels are late", lambda: time.monotonic() >= deadline, each=True):
             return False
         self._note("leaks and wrong labels were not looked for at all labels, because the time ran out.")
         return True
@@ -279,7 +280,8 @@ class TableContext:
         from scipy.stats import skew
 
         values, _ = self.numbers()
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # scipy's, of a column with one value
             return bool((np.abs(np.nan_to_num(skew(values, axis=0, nan_policy="omit"))) > SKEWED).any())
 
     def in_sample(self) -> Floats:

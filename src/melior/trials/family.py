@@ -1,6 +1,7 @@
 """`model: auto`: which family suits the rows, by a short paired trial, and why."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,14 @@ from melior.data.table import Table
 from melior.metrics.registry import metric
 from melior.models._base import Hardware, families, have_gpu
 from melior.progress import Progress, numbered, silent
-from melior.recipe import Choice, Recipe
+from melior.recipe import Choice, Limits, Recipe
+from melior.runs.study import agreed
+from melior.trials.cost import cost_of, exceeded
 from melior.trials.executors._base import Executor
+from melior.trials.fit import fit
 from melior.trials.judge import Scored, compare
 from melior.trials.run import Trials
-from melior.trials.threads import cores
+from melior.trials.threads import cores, one_thread_each
 
 ROWS = 4000  # enough to tell families apart, quick enough not to be noticed
 FOLDS = 3
@@ -74,6 +78,15 @@ def choose_family(
         scored[name] = joined
         scores[name] = measure.measure(truth[joined.rows], joined.scores, joined.answers)
     sign = 1 if measure.greater_is_better else -1
+    if recipe.limits != Limits():
+        over = {
+            name: why
+            for name in suited
+            if (why := agreed(f"over: {name}", partial(_over, plain.with_model(name), sample)))
+        }
+        if len(over) < len(suited):
+            left_out |= over
+            suited = [name for name in suited if name not in over]
     best = max(suited, key=lambda name: sign * scores[name])
     for cheaper in suited[: suited.index(best)]:
         judged = compare(measure, truth, scored[cheaper], [scored[best]], seed=recipe.seed)
@@ -83,6 +96,12 @@ def choose_family(
     said = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
     reason = f"{best}: {recipe.metric} on {sample.rows:,} rows in {FOLDS} folds was {said}"
     return FamilyChoice(recipe.with_model(Choice(name=best)), with_left_out(reason, left_out), scores)
+
+
+def _over(recipe: Recipe, sample: Table) -> str:
+    """Why a family costs more than the recipe's limits allow; empty where it does not."""
+    with one_thread_each():
+        return exceeded(cost_of(fit(recipe, sample), sample), recipe.limits)
 
 
 def suited_families(

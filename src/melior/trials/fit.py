@@ -227,10 +227,19 @@ class Held:
 
 
 def fit(
-    recipe: Recipe, train: Table, *, shared: Shared | None = None, threads: int = 1, seed: int | None = None
+    recipe: Recipe,
+    train: Table,
+    *,
+    shared: Shared | None = None,
+    threads: int = 1,
+    seed: int | None = None,
+    few: bool = False,
 ) -> Predictor:
-    """The predictor that a recipe gives on these training rows. recipe.model and recipe.metric must be named."""
-    chosen, context = begun(recipe, train, shared or Shared(), threads, seed)
+    """The predictor that a recipe gives on these training rows. recipe.model and recipe.metric must be named.
+
+    few  fewer than 10 rows, or rows of one class, are no mistake
+    """
+    chosen, context = begun(recipe, train, shared or Shared(), threads, seed, few=few)
     rows = picked_rows(chosen, train, context)
     scorer = learner_of(chosen, context).fit(rows, context)
     predictor = Predictor(train.schema, scorer, family=context.model.name, metric=recipe.metric)
@@ -246,10 +255,11 @@ def fit(
 
 
 def begun(
-    recipe: Recipe, train: Table, shared: Shared, threads: int = 1, seed: int | None = None
+    recipe: Recipe, train: Table, shared: Shared, threads: int = 1, seed: int | None = None, *, few: bool = False
 ) -> tuple[tuple[Method, ...], Fitting]:
     """The recipe's methods, checked, and the surroundings of a fit on these training rows."""
-    enough(train)
+    if not few:
+        enough(train)
     model = resolve(recipe.model)
     reason = model.unsuitable(train)
     if reason:

@@ -7,7 +7,8 @@ scatter more than their rows explain (beyond the 95 % point of chi-squared over 
 folds), se(c) is widened to that excess. Nadeau and Bengio (Inference for the Generalization Error, Machine Learning
 2003) always widen, by sqrt(1 + k n2 / n1) for n2 held-out and n1 training rows of a fold; simulation shows that for
 the question asked here (is it better on rows like these, trained on rows like these) rows alone keep the level, and
-that widening always costs a third of the power (docs/judge.md has the figures).
+that widening always costs a third of the power (docs/judge.md has the figures). Where rows, or groups of them, are few,
+se(c) is widened for that as well: by sqrt(n / (n - 1)) and the quantile of t, for n units (`few_units`).
 
     z(c) = d(c) / se(c);  interval d(c) -+ 1.96 se(c)
 
@@ -33,6 +34,8 @@ from melior.data.table import Floats, Rows
 from melior.evidence import Evidence, Verdict
 from melior.metrics import Metric, Predictions
 from melior.metrics._base import Kernel, prepare
+from melior.metrics._bounds import few_units
+from melior.metrics.ordered import independent_units
 
 LEVEL = 0.05
 POWER = 0.8
@@ -100,9 +103,10 @@ def compare(
         return []
     baselines = [baseline] * len(candidates) if isinstance(baseline, Scored) else list(baseline)
     pairs = [_paired(metric, truth, one, two) for one, two in zip(baselines, candidates, strict=True)]
-    differences, resampled = _differences(metric, pairs, groups, len(truth), seed, resamples)
+    unit = _units(groups, len(truth))
+    differences, resampled = _differences(metric, pairs, unit, seed, resamples)
     spread = np.nanstd(resampled, axis=1, ddof=1)
-    error = np.array([_widened(pair, se) if se > 1e-12 else se for pair, se in zip(pairs, spread, strict=True)])
+    error = np.array([_error(pair, se, unit) if se > 1e-12 else se for pair, se in zip(pairs, spread, strict=True)])
     return judged(differences, resampled, error=error, whole=whole, weights=weights, margin=margin)
 
 
@@ -208,11 +212,15 @@ def _paired(metric: Metric, truth: Floats, baseline: Scored, candidate: Scored) 
     return _Pair(metric, own, other, rows, candidate.fold[order])
 
 
+def _units(groups: NDArray[np.int64] | None, rows: int) -> NDArray[np.int64]:
+    """(rows,) what is drawn as one: the number of each row, or of its group."""
+    return np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
+
+
 def _differences(
-    metric: Metric, pairs: Sequence[_Pair], groups: NDArray[np.int64] | None, rows: int, seed: int, resamples: int
+    metric: Metric, pairs: Sequence[_Pair], unit: NDArray[np.int64], seed: int, resamples: int
 ) -> tuple[Floats, Floats]:
     """Differences (candidates,) on the rows each was scored on, and the same on every draw (candidates, draws)."""
-    unit = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
     drawn = None if metric.needs == "scores" else _of_cells(pairs, unit)
     if drawn is None:
         drawn = _Drawn(list(pairs), [unit[pair.rows] for pair in pairs], np.ones(unit.max() + 1))
@@ -285,6 +293,11 @@ def _of_cells(pairs: Sequence[_Pair], unit: NDArray[np.int64]) -> _Drawn | None:
     return _Drawn(fewer, [number[pair.rows] for pair in fewer], np.concatenate([times, np.ones(groups)]))
 
 
+def _error(pair: _Pair, spread: float, unit: NDArray[np.int64]) -> float:
+    """The standard error: the spread, widened by folds and for few units."""
+    return _widened(pair, spread) * few_units(independent_units(unit[pair.rows]))
+
+
 def _widened(pair: _Pair, spread: float) -> float:
     """The standard error, widened where folds scatter more than their rows explain."""
     numbers = np.unique(pair.fold)
@@ -321,7 +334,7 @@ def hopeless(
     """True when a candidate scored on a `share` of all rows has less than a 5 % chance to be accepted in the end, even
     if its true effect is one standard error above what was seen (conditional power; Lan and Wittes 1988)."""
     pair = _paired(metric, truth, baseline, candidate)
-    differences, resampled = _differences(metric, [pair], groups, len(truth), seed, resamples=200)
+    differences, resampled = _differences(metric, [pair], _units(groups, len(truth)), seed, resamples=200)
     seen, spread = float(differences[0]), float(np.nanstd(resampled[0], ddof=1))
     if spread < 1e-12:
         return True

@@ -117,7 +117,7 @@ def scored(
     progress(stage, 2, 2)
     by = {
         language: {"perplexity": found.perplexity(which), "bits_per_byte": found.bits_per_byte(which)}
-        for language, which in _languages(rows).items()
+        for language, which in languages_in(rows).items()
     }
     answered = tuple(Answered(texts_of(q), right, one) for one, (q, right) in zip(given, asked, strict=True))
     seconds = time.perf_counter() - started
@@ -154,7 +154,7 @@ def _mean(values: NDArray[np.float64], weights: Any) -> Any:
     return weights @ values / weights.sum(axis=-1)
 
 
-def _languages(rows: Sequence[Row]) -> dict[str, NDArray[np.bool_]]:
+def languages_in(rows: Sequence[Row]) -> dict[str, NDArray[np.bool_]]:
     """Rows of each language, as the column `language` says, else as the texts read; none where there is but one."""
     import polars as pl
 

@@ -10,6 +10,7 @@ import numpy as np
 from melior.checks._languages import OTHER, languages_of
 from melior.data.table import Table
 from melior.metrics import Interval, Predictions, bootstrap, metric
+from melior.metrics.custom import is_here
 
 FEWEST = 10  # rows of a language that is shown by itself
 MOST_READ = 20_000  # rows whose language is read off their texts
@@ -62,6 +63,7 @@ def by_language(
         return {}
     known = trained is not None and trained.rows <= MOST_READ
     seen = Counter(languages_of(trained, seed).tolist()) if trained is not None and known else None
+    metric_name = metric_name if is_here(metric_name) else "accuracy"
     named = [metric_name] if table.multilabel else list(dict.fromkeys([metric_name, "accuracy"]))
     metrics = [metric(name, table.classes, multilabel=table.multilabel) for name in named]
     scored = {}

@@ -1,22 +1,24 @@
 """`improve`: the whole main job, with its run folder and report."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from melior.errors import UserError
-from melior.improvement.improve import Parts, improve_table
+from melior.improvement.ask import Ask, nobody
+from melior.improvement.improve import improve_table
 from melior.improvement.improvement import Improvement, LanguageImprovement
+from melior.improvement.looking import Parts
 from melior.improvement.read_back import read_back
 from melior.methods._done import FILE, frame_of
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Choice
 from melior.runs.store import TRAINING, Run
-from melior.runs.study import Ended, joined, settled
+from melior.runs.study import Ended, agreed, joined
 from melior.trials.run import content_hash
 from melior.verbs.evaluate import measured
 from melior.verbs.examples import examples_of
@@ -33,7 +35,8 @@ def improve(
     *,
     target: str | None = None,
     test: Any = None,
-    metric: str | None = None,
+    metric: str | Callable[..., float] | None = None,
+    goal: str | None = None,
     model: str | None = None,
     methods: Sequence[str | Choice] = (),
     budget: str | float = "5m",
@@ -46,12 +49,16 @@ def improve(
     workers: int = 0,
     cluster: str | None = None,
     run: str | Path | None = None,
+    ask: Ask = nobody,
     progress: Progress = silent,
 ) -> "Improvement | LanguageImprovement":
     """Finds what is wrong, tries what treats it, keeps what provably helps.
 
     source    a file, a recipe (an object or a YAML file), a frame, or a Table
     test      a second file, scored once at the end; otherwise a part of the rows is sealed before anything is looked at
+    metric    a name, or a function f(truth, said, sample_weight) (`melior.metrics.from_function`)
+    goal      instead of a metric: one with conditions on others and limits on what a model costs, such as
+              "precision[fraud], recall[fraud]>=0.9, latency<=5ms, size<=25MB" (`melior.metrics.goals`)
     label_separator   between the labels of a row, where the target is text and a row may have several
     budget    how long it may take: "90s", "5m", "1h", or seconds
     attempt   methods to try whatever is found; never: methods not to try
@@ -61,6 +68,8 @@ def improve(
               head
     run       a folder for the predictor, the improved recipe, the evidence and a report; a run that was killed goes on
               where it stopped when the same call is made again, and where it is at work, the two share the trials
+    ask       a function that is asked what only people can know (`melior.improvement.ask`): True, False, or None for
+              the default; the time that answers take is not counted
 
     A recipe with `task: generate` has settings of its language model tried (`melior.improvement.language`).
 
@@ -75,15 +84,17 @@ def improve(
         from melior.verbs.improve_language import improve_language
 
         return improve_language(
-            *language, test=test or language[0].data.test, metric=metric, budget=seconds, attempt=attempt, never=never,
-            margin=margin, run=run, progress=progress,
+            *language, test=test or language[0].data.test, metric=goal or _named(metric), budget=seconds,
+            attempt=attempt, never=never, margin=margin, run=run, progress=progress,
         )  # fmt: skip
+    if cluster is not None and callable(metric):
+        raise UserError("--cluster: a metric that is a function of Python is not sent to other machines; leave it out.")
     with ExitStack() as stack:
         executor = stack.enter_context(_cluster(cluster, progress)) if cluster is not None else None
         progress("reading", 0, 1)
         ready = prepare(
-            source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed, columns=columns,
-            label_separator=label_separator, progress=progress,
+            source, target=target, test=test, metric=metric, goal=goal, model=model, methods=methods, seed=seed,
+            columns=columns, label_separator=label_separator, progress=progress,
         )  # fmt: skip
         study = None
         if run is not None:
@@ -96,7 +107,7 @@ def improve(
                 ready.table,
                 ready.recipe,
                 test=ready.test,
-                budget=settled("budget", lambda: seconds - (time.monotonic() - started)),
+                budget=agreed("budget", lambda: seconds - (time.monotonic() - started)),
                 store=None if study is None else study.run.trials,
                 training=None if study is None else study.run.folder / TRAINING,
                 attempt=attempt,
@@ -104,6 +115,7 @@ def improve(
                 margin=margin,
                 workers=workers,
                 executor=executor,
+                ask=ask,
                 progress=progress,
             )
         except Ended:
@@ -111,7 +123,9 @@ def improve(
             return read_back(study.run, seconds=time.monotonic() - started)
         found = replace(found, run=None if run is None else Path(run), seconds=time.monotonic() - started)
         if study is not None:
-            _write(study.run, found, parts, plain, name=ready.table.name, progress=progress)
+            progress("writing the run and its report", 0, 1)
+            write_improvement(study.run, found, parts, plain, name=ready.table.name)
+            progress("writing the run and its report", 1, 1)
             study.ended()
     return found
 
@@ -122,11 +136,10 @@ def _cluster(address: str, progress: Progress) -> "Cluster":
     return Cluster(address, progress=progress)
 
 
-def _write(made: Run, found: Improvement, parts: Parts, plain: Predictor, *, name: str, progress: Progress) -> None:
-    """The files of a run and its report."""
+def write_improvement(made: Run, found: Improvement, parts: Parts, plain: Predictor, *, name: str) -> None:
+    """Completes a run that was begun with what improving came to (`improve_table`), and draws its report."""
     from melior.report import write
 
-    progress("writing the run and its report", 0, 1)
     on = parts.sealed.name if parts.given else "the sealed rows"
     after, scores, answers = measured(found.predictor, parts.sealed, on=on, seed=found.recipe.seed)
     before = after if found.predictor is plain else measured(plain, parts.sealed, on=on, seed=found.recipe.seed)[0]
@@ -141,7 +154,6 @@ def _write(made: Run, found: Improvement, parts: Parts, plain: Predictor, *, nam
     made.save_predictor(found.predictor)
     made.finish(seconds=found.seconds, name=name)
     write(made)
-    progress("writing the run and its report", 1, 1)
 
 
 def budget_seconds(budget: str | float) -> float:
@@ -158,3 +170,9 @@ def budget_seconds(budget: str | float) -> float:
     if not 1 <= seconds <= 30 * 86_400:
         raise UserError(f"budget: {budget!r} is not between one second and thirty days.")
     return seconds
+
+
+def _named(metric: str | Callable[..., float] | None) -> str | None:
+    if callable(metric):
+        raise UserError("metric: a function is for task: classify; language models are improved in bits_per_byte.")
+    return metric

@@ -1,6 +1,6 @@
 """From whatever the user gives (a recipe, a file, a frame) to a recipe and its rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,9 @@ from melior.data.fuse import fuse
 from melior.data.read import read, read_like, read_pair
 from melior.data.table import Table
 from melior.errors import UserError
+from melior.improvement.limits import goal_and_limits
 from melior.methods._base import resolve
+from melior.metrics.custom import from_function
 from melior.metrics.registry import metric as named_metric
 from melior.progress import Progress, silent
 from melior.recipe import Choice, Recipe
@@ -33,7 +35,8 @@ def prepare(
     *,
     target: str | None = None,
     test: Any = None,
-    metric: str | None = None,
+    metric: str | Callable[..., float] | None = None,
+    goal: str | None = None,
     model: str | None = None,
     methods: Sequence[str | Choice] = (),
     seed: int | None = None,
@@ -45,6 +48,7 @@ def prepare(
 ) -> Prepared:
     """Reads what the source names. What is given here goes before what the recipe says. sample: see `read`.
 
+    goal      a metric with conditions and limits: "precision[yes], recall[yes]>=0.9, latency<=5ms"
     progress  is told what reading does, beside the stage: decoding images may take long
     """
     recipe, rows = recipe_and_rows(source)
@@ -63,6 +67,14 @@ def prepare(
         data["test"] = str(test)
     given: dict[str, Any] = recipe.model_dump(exclude_unset=True)
     given["data"] = {**given.get("data", {}), **data}
+    if callable(metric):
+        metric = from_function(metric)
+    if goal is not None:
+        named, limits = goal_and_limits(goal)
+        if named is not None and metric is not None:
+            raise UserError(f"goal: it names what to make better, {named}; take the metric {metric} out.")
+        metric = named or metric
+        given["limits"] = {**given.get("limits", {}), **limits}
     if metric is not None:
         given["metric"] = metric
     if model is not None:

@@ -33,5 +33,13 @@ PROOF = Proof(
             methods=("batch_normalization",),
             seeds=3,
         ),
+        Case(
+            "breast cancer, the usual network",
+            lambda seed: data.plain("breast_cancer", seed),
+            model="tabular_network",
+            methods=("batch_normalization",),
+            metric="accuracy",
+            seeds=3,
+        ),
     ),
 )

@@ -35,7 +35,7 @@ PROOF = Proof(
             methods=({"chunking": {"windows": 8}},),
         ),
         Case(
-            f"the same, the largest of each number over the windows; {WHAT}",
+            f"the department behind 100 words of a manual page, the largest number over the windows; {WHAT}",
             fetched(lambda seed: long_texts.hidden(seed, rows=300, words=100)),
             model=MODEL,
             methods=({"chunking": {"windows": 8, "pooling": "max"}},),

@@ -26,7 +26,7 @@ PROOF = Proof(
     ),
     does_not=(
         Case(
-            "breast cancer, the same with trees",
+            "breast cancer, a column x1000 in 10 %, trees",
             lambda seed: data.faulty("breast_cancer", "wrong unit x1000 10%", seed),
             "trees",
             ("data_cleaning",),

@@ -29,7 +29,9 @@ PROOF = Proof(
     "al., Communication-Efficient Learning, AISTATS 2017",
     helps=(
         Case("512 rows a step, 1 process beside 2", figure=long_steps, unit="rows a second"),
-        Case("the same, averaged every 8 steps", figure=now_and_then, unit="rows a second"),
+        Case(
+            "512 rows a step, 1 process beside 2 that average every 8 steps", figure=now_and_then, unit="rows a second"
+        ),
     ),
     does_not=(Case("16 rows a step, 1 process beside 2", figure=short_steps, unit="rows a second"),),
 )

@@ -27,7 +27,7 @@ PROOF = Proof(
     helps=(
         Case("manual pages: 500 German, 40 French, 20 Spanish, scored alike", uneven, "linear", ("joint_training",)),
         Case(
-            "the same, rows repeated instead of weighted, languages read off the texts",
+            "manual pages: 500 German, 40 French, 20 Spanish, rows repeated, languages read off the texts",
             partial(uneven, told=False),
             "linear",
             ({"joint_training": {"kind": "sample"}},),

@@ -35,5 +35,13 @@ PROOF = Proof(
             metric="accuracy",
             seeds=3,
         ),
+        Case(
+            "breast cancer, the usual network",
+            lambda seed: data.plain("breast_cancer", seed),
+            model="tabular_network",
+            methods=("optimizer_choice",),
+            metric="accuracy",
+            seeds=3,
+        ),
     ),
 )

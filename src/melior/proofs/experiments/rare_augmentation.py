@@ -31,7 +31,8 @@ PROOF = Proof(
     helps=(
         Case("a few rows far out with a rule of their own, trees", corners, model="trees",
              methods=("rare_augmentation",)),
-        Case("the same, as weights", corners, model="trees", methods=({"rare_augmentation": {"kind": "weights"}},)),
+        Case("a few rows far out with a rule of their own, trees, told by weights", corners, model="trees",
+             methods=({"rare_augmentation": {"kind": "weights"}},)),
         Case("digits, 300 of them", lambda seed: data.plain("digits", seed, rows=300), methods=("rare_augmentation",)),
     ),
     does_not=(

@@ -36,5 +36,13 @@ PROOF = Proof(
             metric="accuracy",
             seeds=3,
         ),
+        Case(
+            "breast cancer, the usual network",
+            lambda seed: data.plain("breast_cancer", seed),
+            model="tabular_network",
+            methods=("weight_initialization",),
+            metric="accuracy",
+            seeds=3,
+        ),
     ),
 )

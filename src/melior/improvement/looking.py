@@ -1,0 +1,224 @@
+"""What comes before the first trial: rows put aside, the audit, questions, repairs, a family, and the plan."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from melior.checks._base import checks
+from melior.data.splits import Fold, folds, seal
+from melior.data.table import Table
+from melior.errors import UserError
+from melior.findings import MEASUREMENT_FAULTS
+from melior.improvement.ask import Ask, Question, nobody
+from melior.improvement.plan import Candidate, Refused, candidates, known_names
+from melior.improvement.repair import Repair, Repaired, clusters, ignoring, repair_recipe, separate
+from melior.metrics import Metric
+from melior.progress import Progress, silent
+from melior.recipe import Recipe
+from melior.runs.study import agreed
+from melior.trials.audit import Audit, run_checks
+from melior.trials.context import TableContext
+from melior.trials.executors._base import Executor
+from melior.trials.family import choose_family
+from melior.trials.fit import fit
+from melior.trials.threads import one_thread_each
+
+MANY_ROWS = 10_000  # from here on, improve looks only for what it can act on; an audit looks for everything
+CHECKING = 0.35  # of the budget, for looking; checks that were not begun by then are left out and named
+CHOOSING = 0.15  # of the budget, for the trial of families
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Development rows, sealed rows, and whether the sealed ones came as a file of their own."""
+
+    development: Table
+    sealed: Table
+    given: bool
+
+
+def put_aside(table: Table, recipe: Recipe, test: Table | None) -> Parts:
+    """The sealed part: the test file where one is given, else drawn before anything is looked at."""
+    if test is not None:
+        return Parts(table, test, True)
+    development, sealed = seal(table, recipe.split, recipe.seed)
+    return Parts(table.take(development), replace(table.take(sealed), name="the sealed part"), False)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """All that is known before the first trial.
+
+    recipe   with a family, without the faults of the measurement
+    parts    the rows that all is tried on, and the sealed ones
+    folds    of the development rows
+    planned  candidates, in the order in which they are tried; refused: what would treat what was found and cannot
+    faulty   recipe and parts as they were before the repairs
+    family   the family and why
+    unseen   checks that only people could act on, left out where rows are many
+    waited   seconds that were spent on waiting for answers
+    """
+
+    recipe: Recipe
+    parts: Parts
+    folds: list[Fold]
+    audit: Audit
+    repairs: tuple[Repair, ...]
+    planned: list[Candidate]
+    refused: list[Refused]
+    notes: tuple[str, ...]
+    faulty: tuple[Recipe, Parts]
+    family: str
+    unseen: tuple[str, ...]
+    waited: float
+
+    def score_before(self, measure: Metric) -> float | None:
+        """What the score of the plain recipe would have been believed to be, with all the faults; None where there
+        were none."""
+        if not self.repairs:
+            return None
+        recipe, parts = self.faulty
+        with one_thread_each():
+            plain = recipe.model_copy(update={"methods": (), "model": self.recipe.model})
+            predictor = fit(plain, parts.development)
+            scores = predictor.scores(parts.sealed)
+        return measure.measure(parts.sealed.truth(), scores, predictor.decided(scores))
+
+
+def look(
+    table: Table,
+    recipe: Recipe,
+    *,
+    test: Table | None = None,
+    budget: float = 300.0,
+    attempt: Sequence[str] = (),
+    never: Sequence[str] = (),
+    workers: int = 0,
+    store: Path | None = None,
+    executor: Executor | None = None,
+    ask: Ask = nobody,
+    progress: Progress = silent,
+) -> Looked:
+    """Looks at a table before anything is tried on it. ask: asked what only people know; store, workers, executor: of
+    the trials of families (`Trials`)."""
+    known_names(attempt, never)
+    if table.multilabel and recipe.data.trusted is not None:
+        raise UserError(
+            f'data.trusted: rows can be marked as trusted where a row has one class, and "{table.target}" has several '
+            "labels a row. Take data.trusted out of the recipe."
+        )
+    started = time.monotonic()
+    parts = put_aside(table, recipe, test)
+    many = parts.development.rows >= MANY_ROWS
+    unseen = tuple(name for name, check in checks().items() if many and check.for_people)
+    audit = run_checks(
+        parts.development,
+        recipe,
+        other=parts.sealed,
+        skip=unseen,
+        progress=progress,
+        context=TableContext(parts.development, recipe, other=parts.sealed),
+        deadline=started + CHECKING * budget,
+    )
+    waiting = _Waiting(ask)
+    repaired = repair_recipe(recipe, audit.active, separate_test=parts.given, ask=waiting)
+    faulty, notes = (recipe, parts), list(repaired.notes)
+    if repaired.repairs:
+        whole = ignoring(table, repaired.repairs)
+        repaired, impossible = _splittable(repaired, recipe, whole, test)
+        notes += [impossible] if impossible else []
+        if repaired.reseal:
+            # rows leak across a random split, the sealed part included: it is drawn again, along groups or time
+            parts = put_aside(whole, repaired.recipe, test)
+        else:
+            gone = repaired.repairs
+            parts = Parts(ignoring(parts.development, gone), ignoring(parts.sealed, gone), parts.given)
+        late = started + waiting.seconds + 1.3 * CHECKING * budget
+        audit = _second_audit(audit, parts, repaired.recipe, progress, late, repaired.reseal, unseen)
+    repairs = list(repaired.repairs)
+    development, sealed, overlap = separate(parts.development, parts.sealed, separate_test=parts.given)
+    if overlap is not None:
+        repairs.append(overlap)
+    chosen = choose_family(
+        repaired.recipe, development, allowed=CHOOSING * budget, progress=progress, workers=workers, store=store,
+        executor=executor,
+    )  # fmt: skip
+    dealt = folds(development, chosen.recipe.split, chosen.recipe.seed, groups=clusters(development))
+    planned, refused = candidates(chosen.recipe, audit.active, development, attempt=attempt, never=never)
+    return Looked(
+        recipe=chosen.recipe,
+        parts=Parts(development, sealed, parts.given),
+        folds=dealt,
+        audit=audit,
+        repairs=tuple(repairs),
+        planned=planned,
+        refused=refused,
+        notes=tuple(notes),
+        faulty=faulty,
+        family=chosen.reason,
+        unseen=unseen,
+        waited=waiting.seconds,
+    )
+
+
+class _Waiting:
+    """Asks, and measures how long the answers take."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        self.seconds = 0.0
+
+    def __call__(self, question: Question) -> bool | None:
+        asked = time.monotonic()
+        answer = agreed(f"answer: {question.asked}", lambda: self.ask(question))  # one of those at work is asked
+        self.seconds += time.monotonic() - asked
+        return answer
+
+
+def _splittable(repaired: Repaired, before: Recipe, whole: Table, test: Table | None) -> tuple[Repaired, str]:
+    """The repairs, without a change of the split that these rows do not allow (too few groups, say), and why."""
+    if repaired.recipe.split == before.split:
+        return repaired, ""
+    try:
+        development = put_aside(whole, repaired.recipe, test).development
+        folds(development, repaired.recipe.split, before.seed, groups=clusters(development))
+    except UserError as error:
+        left = tuple(one for one in repaired.repairs if one.symptom not in ("group_leakage", "time_leakage"))
+        recipe = repaired.recipe.model_copy(update={"split": before.split})
+        return Repaired(recipe, left, False), f"the split could not be repaired: {error}"
+    return repaired, ""
+
+
+def _second_audit(
+    first: Audit,
+    parts: Parts,
+    recipe: Recipe,
+    progress: Progress,
+    deadline: float,
+    other_rows: bool,
+    unseen: Sequence[str],
+) -> Audit:
+    """After a repair checks look again: a leaking column hides wrong labels, an old split other rows. Where the rows
+    are the same, what needed no model stays as it was found, but for the columns that were left out."""
+    cheap = () if other_rows else [name for name, check in checks().items() if check.cost != "model"]
+    again = run_checks(
+        parts.development,
+        recipe,
+        other=parts.sealed,
+        skip=[*cheap, *unseen],
+        progress=progress,
+        deadline=deadline,
+    )
+    kept = set(parts.development.features()) | {parts.development.target or ""}
+    faults = [finding for finding in first.findings if finding.symptom in MEASUREMENT_FAULTS]
+    others = [finding for finding in again.findings if finding.symptom not in MEASUREMENT_FAULTS]
+    others += [
+        finding
+        for finding in first.findings
+        if finding.check in cheap
+        and finding.symptom not in MEASUREMENT_FAULTS
+        and (not finding.columns or set(finding.columns) & kept)
+    ]
+    merged = sorted((*faults, *others), key=lambda finding: (bool(finding.muted), -finding.severity))
+    return replace(first, findings=tuple(merged), seconds=first.seconds + again.seconds)

@@ -1,0 +1,74 @@
+"""`--plan` says what `improve` does, and does nothing."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+import melior
+from melior.cli.main import app
+from melior.errors import UserError
+from melior.progress import time_words
+from melior.recipe import Choice
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plan") / "rows.csv"
+    random = np.random.default_rng(3)
+    answer = (random.random(300) < 0.3).astype(int)
+    columns = {"a": random.normal(size=300) + answer, "b": random.normal(size=300), "c": random.normal(size=300)}
+    pl.DataFrame({**columns, "y": np.where(answer == 1, "yes", "no")}).write_csv(path)
+    return path
+
+
+def test_what_is_planned_is_what_is_tried(file):
+    planned = melior.plan(file, target="y", model="linear", budget=20, attempt=["l1_selection"])
+    found = melior.improve(file, target="y", model="linear", budget=20, attempt=["l1_selection"])
+    assert not planned.look
+    tried = {
+        str(Choice(name=one.methods[0], settings=one.settings)) for one in found.evidence if one.stage != "combine"
+    }
+    late = {name for note in found.notes if note.startswith("not tried") for name in note.split(": ")[1].split(", ")}
+    assert tried | late == {one.name for one in planned.trials}
+    assert len(tried) > 20
+    assert planned.rows == found.rows
+    assert {one.name for one in planned.refused} == {name for name, _ in found.refused}
+    assert planned.recipe.split == found.recipe.split
+
+
+def test_what_is_never_tried_is_not_planned(file):
+    usual = melior.plan(file, target="y", model="linear", budget=20)
+    without = melior.plan(file, target="y", model="linear", budget=20, never=["threshold"])
+    names = [one.name for one in usual.trials]
+    assert "threshold" in names
+    assert [one.name for one in without.trials] == [name for name in names if name != "threshold"]
+
+
+def test_nothing_is_written_but_what_was_asked_for(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(
+        app, ["improve", str(file), "--target", "y", "--model", "linear", "--plan", "--json", "plan.json"]
+    )
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+    assert "What would be tried" in result.output
+    written = json.loads((tmp_path / "plan.json").read_text())
+    assert written["seconds"] <= written["budget"]
+    assert all(one["seconds"] >= 0 for one in written["trials"])
+
+
+def test_a_language_model_has_no_plan_before_its_plain_training(tmp_path):
+    (tmp_path / "melior.yaml").write_text("task: generate\ndata: {path: rows.jsonl}\n")
+    (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n')
+    with pytest.raises(UserError, match="depends on how its plain training goes"):
+        melior.plan(tmp_path / "melior.yaml")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.04, "0.0 s"), (59.6, "1 min"), (125, "2 min 5 s"), (3599, "1 h"), (90000, "25 h")]
+)
+def test_times_are_said_in_their_largest_unit(seconds, said):
+    assert time_words(seconds) == said
