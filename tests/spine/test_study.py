@@ -7,7 +7,7 @@ import pytest
 from melior.errors import UserError
 from melior.recipe import Recipe
 from melior.runs.store import Run
-from melior.runs.study import STUDY, Ended, come_to_the_end, joined, settled
+from melior.runs.study import STUDY, Ended, agreed, come_to_the_end, joined
 
 RECIPE = Recipe(model="linear", metric="macro_f1")
 OPTIONS = {"budget": 300.0, "never": ["bagging"]}
@@ -18,22 +18,22 @@ def join(folder, recipe=RECIPE, options=OPTIONS, **how):
 
 
 def test_outside_of_a_study_everything_is_settled_anew():
-    assert [settled("a", lambda: 1), settled("a", lambda: 2)] == [1, 2]
+    assert [agreed("a", lambda: 1), agreed("a", lambda: 2)] == [1, 2]
     come_to_the_end()
 
 
 def test_the_first_to_come_settles_it_for_all(tmp_path):
     with join(tmp_path / "run") as first:
         assert STUDY.get() is first
-        assert settled("seconds", lambda: 0.1 + 0.2) == 0.1 + 0.2
+        assert agreed("seconds", lambda: 0.1 + 0.2) == 0.1 + 0.2
         with join(tmp_path / "run") as second:
             assert len(second.others) == 1
-            assert settled("seconds", lambda: pytest.fail("it was settled before")) == 0.1 + 0.2
-            assert settled("late", lambda: True) is True
-            calls = [settled("each", lambda number=number: number, each=True) for number in range(3)]
+            assert agreed("seconds", lambda: pytest.fail("it was settled before")) == 0.1 + 0.2
+            assert agreed("late", lambda: True) is True
+            calls = [agreed("each", lambda number=number: number, each=True) for number in range(3)]
         assert STUDY.get() is first
-        assert settled("late", lambda: False) is True
-        assert [settled("each", lambda: 9, each=True) for _ in range(4)] == [*calls, 9]
+        assert agreed("late", lambda: False) is True
+        assert [agreed("each", lambda: 9, each=True) for _ in range(4)] == [*calls, 9]
     assert STUDY.get() is None
 
 
@@ -44,7 +44,7 @@ def test_of_threads_that_settle_at_once_all_get_the_same(tmp_path):
     def go(number):
         with join(tmp_path / "run"):
             start.wait()
-            found.extend((at, settled(f"what {at}", lambda: number)) for at in range(30))
+            found.extend((at, agreed(f"what {at}", lambda: number)) for at in range(30))
             start.wait()
 
     threads = [threading.Thread(target=go, args=(number,)) for number in range(6)]
@@ -60,7 +60,7 @@ def test_when_all_have_left_the_next_settles_anew(tmp_path):
     for value in (1, 2):
         with join(tmp_path / "run") as study:
             assert study.others == ()
-            assert settled("a", lambda value=value: value) == value
+            assert agreed("a", lambda value=value: value) == value
     assert not (tmp_path / "run" / "trials" / "session").exists()
 
 

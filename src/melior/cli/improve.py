@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from melior.cli import options as given
+from melior.errors import UserError
 
 
 def register(app: typer.Typer) -> None:
@@ -32,16 +33,16 @@ def register(app: typer.Typer) -> None:
         label_separator: given.Between = None,
         seed: given.Seed = None,
         run: given.RunFolder = None,
+        cluster: Annotated[
+            str | None,
+            typer.Option("--cluster", help="Run trials on a Ray cluster: auto, or HOST:PORT of its head."),
+        ] = None,
         plan: Annotated[
             bool, typer.Option("--plan", help="Only say what would be tried, and how long it would take.")
         ] = False,
         no_questions: Annotated[
             bool, typer.Option("--no-questions", help="Ask nothing; what is assumed instead is said.")
         ] = False,
-        cluster: Annotated[
-            str | None,
-            typer.Option("--cluster", help="Run trials on a Ray cluster: auto, or HOST:PORT of its head."),
-        ] = None,
         json: given.Json = None,
     ) -> None:
         """Find what is wrong, try what treats it, keep what provably helps."""
@@ -66,6 +67,8 @@ def register(app: typer.Typer) -> None:
             "ask": nobody if no_questions else show.ask,
         }
         if plan:
+            if cluster is not None:
+                raise UserError("--plan says what would be tried on this machine; leave --cluster out.")
             from melior.cli.improve_plan import show_plan
             from melior.verbs.improve_plan import plan as plan_verb
 

@@ -68,16 +68,16 @@ def improve_table(
     """Improves a recipe on a table; returns the outcome, the parts, and the baseline's predictor.
 
     recipe.metric must be named; `budget` in seconds; finished trials are kept in `store`, the last trainings
-    of networks in `training`, those of the plain recipe in its folder `baseline`. Trials run in `workers` threads, or
-    where `executor` says. `ask` is asked what only people know, and the time that they take is not counted. timeless:
-    see `Race`. Raises Ended where another process at work on the same study has made the end of it.
+    of networks in `training`, those of the plain recipe in its folder `baseline`; `ask` is asked what only people know,
+    and the time that they take is not counted. settled: see `Race`. Trials run in `workers` threads, or where
+    `executor` says. Raises Ended where another process at work on the same study has made the end of it.
     """
     started = time.monotonic()
     deadline = started + 0.85 * budget  # the rest is for the final fits and scores
     measure = metric(recipe.metric, table.classes, multilabel=table.multilabel)
     seen = look(
-        table, recipe, test=test, budget=budget, attempt=attempt, never=never, workers=workers, ask=ask,
-        store=store, executor=executor, progress=progress,
+        table, recipe, test=test, budget=budget, attempt=attempt, never=never, workers=workers, store=store,
+        executor=executor, ask=ask, progress=progress,
     )  # fmt: skip
     deadline += seen.waited
     recipe, parts, audit = seen.recipe, seen.parts, seen.audit

@@ -1,7 +1,7 @@
 """Goals that are no metric: a model may take so much time for a row and so much room, or it is not accepted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from melior.errors import UserError
@@ -9,7 +9,7 @@ from melior.improvement.race import Race, Runner
 from melior.metrics.goals import CONDITION, parts_of
 from melior.recipe import Limits, Recipe
 from melior.refusals import sentence
-from melior.runs.study import settled
+from melior.runs.study import agreed
 from melior.trials.cost import UNITS, Cost, cost_of, exceeded
 from melior.trials.fit import fit
 from melior.trials.judge import Judged
@@ -70,14 +70,15 @@ class Costs:
             return ""
         name = recipe.fingerprint()
         if name not in self._known:
-            train, test = self.race.trials.bench.parts(0)
-
-            def measured() -> dict[str, float]:
-                with one_thread_each():
-                    return cost_of(fit(recipe, train, shared=self.race.trials.bench.shared), test).__dict__
-
-            self._known[name] = Cost(**settled(f"cost of {name}", measured))
+            # measured by the clock, so by one of those at work on a study
+            self._known[name] = Cost(**agreed(f"cost: {name}", lambda: asdict(self._measured(recipe))))
         return exceeded(self._known[name], self.limits)
+
+    def _measured(self, recipe: Recipe) -> Cost:
+        bench = self.race.trials.bench
+        train, test = bench.parts(0)
+        with one_thread_each():
+            return cost_of(fit(recipe, train, shared=bench.shared), test)
 
 
 def may_lose(race: Race, costs: Costs) -> float:

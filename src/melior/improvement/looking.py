@@ -16,7 +16,7 @@ from melior.improvement.repair import Repair, Repaired, clusters, ignoring, repa
 from melior.metrics import Metric
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
-from melior.runs.study import settled
+from melior.runs.study import agreed
 from melior.trials.audit import Audit, run_checks
 from melior.trials.context import TableContext
 from melior.trials.executors._base import Executor
@@ -100,8 +100,8 @@ def look(
     ask: Ask = nobody,
     progress: Progress = silent,
 ) -> Looked:
-    """Looks at a table before anything is tried on it. ask: asked what only people know; the other arguments are those
-    of `improve_table`."""
+    """Looks at a table before anything is tried on it. ask: asked what only people know; store, workers, executor: of
+    the trials of families (`Trials`)."""
     known_names(attempt, never)
     if table.multilabel and recipe.data.trusted is not None:
         raise UserError(
@@ -141,14 +141,9 @@ def look(
     if overlap is not None:
         repairs.append(overlap)
     chosen = choose_family(
-        repaired.recipe,
-        development,
-        allowed=CHOOSING * budget,
-        progress=progress,
-        workers=workers,
-        store=store,
+        repaired.recipe, development, allowed=CHOOSING * budget, progress=progress, workers=workers, store=store,
         executor=executor,
-    )
+    )  # fmt: skip
     dealt = folds(development, chosen.recipe.split, chosen.recipe.seed, groups=clusters(development))
     planned, refused = candidates(chosen.recipe, audit.active, development, attempt=attempt, never=never)
     return Looked(
@@ -176,7 +171,7 @@ class _Waiting:
 
     def __call__(self, question: Question) -> bool | None:
         asked = time.monotonic()
-        answer = settled(f"asked: {question.asked}", lambda: self.ask(question))  # of several processes, once
+        answer = agreed(f"answer: {question.asked}", lambda: self.ask(question))  # one of those at work is asked
         self.seconds += time.monotonic() - asked
         return answer
 

@@ -15,7 +15,7 @@ from melior.improvement.plan import Candidate
 from melior.metrics import Metric
 from melior.progress import Progress
 from melior.recipe import Recipe
-from melior.runs.study import settled
+from melior.runs.study import agreed
 from melior.trials.bench import Result
 from melior.trials.judge import Judged, Scored, compare, hopeless
 from melior.trials.run import Trials
@@ -30,7 +30,7 @@ HOPELESS = "given up early: no gain was in reach"
 NO_TIME = "no time was left to prove it"
 FEWEST_TRAINING = 500  # rows of the quick look
 EVERY = 2  # folds between two looks whether a gain is still in reach, however many run at once: the verdict is the same
-TIMELESS_FITS = 150  # fits of the baseline that repeats may cost where nothing may depend on the machine
+SETTLED_FITS = 150  # fits of the baseline that repeats may cost there
 
 
 @dataclass
@@ -84,8 +84,8 @@ class Race:
         )
         self.base_results = {fold: result for fold, result in enumerate(done) if result is not None}
         self.base = joined(self.base_results)
-        self.workers = settled("workers", lambda: self.trials.workers)
-        self.baseline_seconds = settled("seconds of the baseline", lambda: time.monotonic() - started)
+        self.baseline_seconds = agreed("seconds of the baseline", lambda: time.monotonic() - started)
+        self.workers = agreed("workers", lambda: self.trials.workers)  # of the first process, by which time is reckoned
         if self.runners:
             self._look()
             self._confirm()
@@ -99,7 +99,7 @@ class Race:
     def _begin(self, runners: Sequence[Runner]) -> list[Runner]:
         """Those of which a fold can be expected to end in time. A trial is not broken off, so what takes too long is
         not begun."""
-        allowed = LONGEST * max(self._left("what begins"), 0.0)
+        allowed = LONGEST * max(self._left("beginning"), 0.0)
         late = [runner for runner in runners if self._takes(runner) * self.workers > allowed]
         for runner in late:
             runner.stopped = NO_TIME
@@ -110,7 +110,7 @@ class Race:
 
     def _left(self, when: str) -> float:
         """Seconds left, the same for all processes at work on this study."""
-        return settled(f"left: {when}", lambda: self.deadline - time.monotonic())
+        return agreed(f"left: {when}", lambda: self.deadline - time.monotonic())
 
     def passed(self, when: str) -> bool:
         return self._left(when) <= 0
@@ -135,12 +135,12 @@ class Race:
         each method and the candidates that are not hopeless go on."""
         fold = self.trials.folds[0]
         share = 1.0
-        left = self._left("a look")
-        begun = list(self.runners) if self.timeless else self._begin(self.runners)
+        begun = list(self.runners) if self.settled else self._begin(self.runners)
         cost = sum(self._takes(runner) for runner in begun)
         swift = [runner for runner in begun if not runner.candidate.seconds]
+        left = self._left("a look")
         once = all_at_once(self.folds * sum(map(self._takes, swift)), left, self.trials.table.rows)
-        if self.timeless or once:
+        if self.settled or once:
             self._skip_look(swift)
             # what takes its time whatever the rows waits, so that no choice among the others is made for its sake
             self.promising += [runner for runner in begun if runner.candidate.seconds]
@@ -148,7 +148,7 @@ class Race:
         allowed = min(max(LOOK * self.baseline_seconds, self.quick), 0.4 * left)
         if cost > allowed:
             # fewer rows shorten what grows with them; what methods do beside takes its time all the same
-            own = sum(runner.candidate.seconds for runner in begun) / self.trials.workers
+            own = sum(runner.candidate.seconds for runner in begun) / self.workers
             share = max(max(allowed - own, allowed / 2) / max(cost - own, 1e-9), FEWEST_TRAINING / len(fold.train))
         number = 0
         if share < 1:
@@ -260,7 +260,7 @@ class Race:
             for number, runner in enumerate(self.promising[first : first + beside], first):
                 cost = self._takes(runner) * (self.folds - len(runner.results))
                 spent = begun - self._left(f"proving {runner.candidate.name}")
-                if number > 0 and not self.timeless and spent + 0.7 * cost > allowed:
+                if number > 0 and not self.settled and spent + 0.7 * cost > allowed:
                     runner.stopped = NO_TIME
                 else:
                     going.append(runner)
@@ -269,9 +269,10 @@ class Race:
             names = ", ".join(runner.candidate.name for runner in going)
             self.progress("proving the promising ones", done, len(self.promising), names)
         late = [runner.candidate.name for runner in self.promising if runner.stopped == NO_TIME]
-        if self.timeless and late:
+        if self.settled and late:
             self.notes.append(f"not proved, because the time ran out: {', '.join(late)}")
-        left = [] if self.timeless else [runner.candidate.name for runner in self.promising if not runner.results]
+
+        left = [runner.candidate.name for runner in self.promising if not runner.results]
         if left:
             self.notes.append(f"not tried, because the time would not have sufficed: {', '.join(left)}")
 
@@ -300,7 +301,7 @@ class Race:
         for start in range(0, min(max(most, EVERY), len(missing)), EVERY):
             # what runs at once is in time when its first is
             late = self.deadline_passed if start == 0 else lambda: False
-            if settled(f"late: {runner.candidate.name}, fold {missing[start]}", late):
+            if agreed(f"late: {runner.candidate.name}, fold {missing[start]}", late):
                 break
             chosen += missing[start : start + EVERY]
         if not chosen:
@@ -365,8 +366,9 @@ class Race:
         if self.timeless:
             time_for, own, side_by_side = np.inf if asked else TIMELESS_FITS, float(self.folds), 1
         else:
-            time_for, own = left if asked else min(left, 2 * self.quick), self.baseline_seconds
-            side_by_side = self.workers
+            left = 0.7 * self._left("other folds")
+            time_for = left if asked else min(left, 2 * self.quick)
+            own, side_by_side = self.baseline_seconds, self.workers
         while going:
             once = own + sum(self._price(runner) for runner in going) / side_by_side
             times = min(self.repeats - 1, int(min(time_for / max(once, 1e-9), 100)))

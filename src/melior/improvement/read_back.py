@@ -7,7 +7,7 @@ import polars as pl
 
 from melior.evidence import Evidence
 from melior.findings import Finding
-from melior.improvement.improvement import Improvement
+from melior.improvement.improvement import Aim, Improvement
 from melior.improvement.repair import Repair
 from melior.methods._done import FILE, Done
 from melior.metrics import Interval
@@ -40,6 +40,7 @@ def read_back(run: Run, *, seconds: float) -> Improvement:
         rows=told["rows"],
         baseline_seconds=told["baseline_seconds"],
         changes=_changes(run),
+        aims=tuple(_aim(one) for one in told.get("aims", ())),
         predictor=run.predictor(),
     )
 
@@ -47,6 +48,11 @@ def read_back(run: Run, *, seconds: float) -> Improvement:
 def _interval(told: dict[str, Any]) -> Interval:
     value, low, high = (math.nan if told[name] is None else told[name] for name in ("score", "low", "high"))
     return Interval(value, low, high)
+
+
+def _aim(told: dict[str, Any]) -> Aim:
+    before, after = _interval(told["before"]), _interval(told["after"])
+    return Aim(told["name"], before, after, told["bound"], told["at_most"], told["unit"])
 
 
 def _changes(run: Run) -> tuple[Done, ...]:

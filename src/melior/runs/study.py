@@ -51,19 +51,19 @@ class Study:
         self.claims = claims
         self.others = others
         self._session = run.trials / SESSION
-        self._settled: dict[str, Any] = {}
+        self._agreed: dict[str, Any] = {}
         self._calls: Counter[str] = Counter()
 
-    def settled(self, name: str, make: Callable[[], T], *, each: bool = False) -> T:
+    def agreed(self, name: str, make: Callable[[], T], *, each: bool = False) -> T:
         """What the first process of the session to come here made of it: plain values that JSON holds. each: every call
         by this name is another, in the order in which they come, which is the same in every process."""
         if each:
             self._calls[name] += 1
             name = f"{name}: {self._calls[name]}"
-        if name not in self._settled:
+        if name not in self._agreed:
             path = self._session / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
-            self._settled[name] = _made_once(path, make)
-        found: T = self._settled[name]
+            self._agreed[name] = _made_once(path, make)
+        found: T = self._agreed[name]
         return found
 
     def come_to_the_end(self, progress: Progress = silent) -> None:
@@ -89,15 +89,15 @@ class Study:
 STUDY: ContextVar[Study | None] = ContextVar("the study that this process works on", default=None)
 
 
-def settled(name: str, make: Callable[[], T], *, each: bool = False) -> T:
+def agreed(name: str, make: Callable[[], T], *, each: bool = False) -> T:
     """What `make` gives, or gave to the first of the processes that work on the study of this block (see
-    `Study.settled`); outside of one, what it gives.
+    `Study.agreed`); outside of one, what it gives.
 
-    >>> settled("seconds left", lambda: 12.5)
+    >>> agreed("seconds left", lambda: 12.5)
     12.5
     """
     study = STUDY.get()
-    return make() if study is None else study.settled(name, make, each=each)
+    return make() if study is None else study.agreed(name, make, each=each)
 
 
 def come_to_the_end(progress: Progress = silent) -> None:

@@ -15,7 +15,7 @@ from melior.findings import SYMPTOMS, Finding, plain
 from melior.methods._base import treating
 from melior.progress import Progress, numbered, silent
 from melior.recipe import Recipe
-from melior.runs.study import settled
+from melior.runs.study import agreed
 from melior.trials.context import TableContext
 
 FEWEST = 10  # rows; fewer show nothing
@@ -170,7 +170,7 @@ def run_checks(
     found: list[Finding] = []
     left_out: list[str] = []
     for check in chosen:
-        if check.cost == "model" and settled("checks are late", partial(_late, deadline), each=True):
+        if check.cost == "model" and agreed("checks are late", partial(_late, deadline), each=True):
             left_out.append(check.name)
             continue
         try:

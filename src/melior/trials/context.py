@@ -22,7 +22,7 @@ from melior.metrics import Metric, one_hot
 from melior.metrics.registry import metric
 from melior.models._base import Model, families, resolve
 from melior.recipe import Choice, Recipe, Split
-from melior.runs.study import settled
+from melior.runs.study import agreed
 from melior.texts.near import NearCopies, near_copies
 from melior.trials.family import ROWS, some_rows
 from melior.trials.fit import Shared, fit
@@ -67,7 +67,7 @@ class TableContext:
 
     def late(self) -> bool:
         deadline = self.deadline
-        if deadline is None or not settled("labels are late", lambda: time.monotonic() >= deadline, each=True):
+        if deadline is None or not agreed("labels are late", lambda: time.monotonic() >= deadline, each=True):
             return False
         self._note("leaks and wrong labels were not looked for at all labels, because the time ran out.")
         return True

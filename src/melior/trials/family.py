@@ -1,6 +1,7 @@
 """`model: auto`: which family suits the rows, by a short paired trial, and why."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from melior.metrics.registry import metric
 from melior.models._base import Hardware, families, have_gpu
 from melior.progress import Progress, numbered, silent
 from melior.recipe import Choice, Limits, Recipe
+from melior.runs.study import agreed
 from melior.trials.cost import cost_of, exceeded
 from melior.trials.executors._base import Executor
 from melior.trials.fit import fit
@@ -77,7 +79,11 @@ def choose_family(
         scores[name] = measure.measure(truth[joined.rows], joined.scores, joined.answers)
     sign = 1 if measure.greater_is_better else -1
     if recipe.limits != Limits():
-        over = {name: why for name in suited if (why := _over(plain.with_model(name), sample))}
+        over = {
+            name: why
+            for name in suited
+            if (why := agreed(f"over: {name}", partial(_over, plain.with_model(name), sample)))
+        }
         if len(over) < len(suited):
             left_out |= over
             suited = [name for name in suited if name not in over]

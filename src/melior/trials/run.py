@@ -12,7 +12,7 @@ from melior._version import __version__
 from melior.data.splits import Fold
 from melior.data.table import Table
 from melior.recipe import Recipe
-from melior.runs.study import settled
+from melior.runs.study import agreed
 from melior.trials.bench import Bench, Result
 from melior.trials.executors._base import Executor
 from melior.trials.executors.local import Threads
@@ -117,7 +117,7 @@ class _Round:
             found = self.kept.find(self.keys[at])
             if found is None and len(self.running) >= self.executor.workers:
                 self.waiting.append(at)
-            elif self.late is not None and settled(f"{self.name}, {at}", self.late):
+            elif self.late is not None and agreed(f"{self.name}, {at}", self.late):
                 continue
             elif found is not None:
                 self.cached += 1

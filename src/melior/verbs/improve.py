@@ -18,7 +18,7 @@ from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Choice
 from melior.runs.store import TRAINING, Run
-from melior.runs.study import Ended, joined, settled
+from melior.runs.study import Ended, agreed, joined
 from melior.trials.run import content_hash
 from melior.verbs.evaluate import measured
 from melior.verbs.examples import examples_of
@@ -87,6 +87,8 @@ def improve(
             *language, test=test or language[0].data.test, metric=goal or _named(metric), budget=seconds,
             attempt=attempt, never=never, margin=margin, run=run, progress=progress,
         )  # fmt: skip
+    if cluster is not None and callable(metric):
+        raise UserError("--cluster: a metric that is a function of Python is not sent to other machines; leave it out.")
     with ExitStack() as stack:
         executor = stack.enter_context(_cluster(cluster, progress)) if cluster is not None else None
         progress("reading", 0, 1)
@@ -106,7 +108,7 @@ def improve(
                 ready.table,
                 ready.recipe,
                 test=ready.test,
-                budget=settled("budget", lambda: seconds - (time.monotonic() - started)),
+                budget=agreed("budget", lambda: seconds - (time.monotonic() - started)),
                 store=None if study is None else study.run.trials,
                 training=None if study is None else study.run.folder / TRAINING,
                 attempt=attempt,

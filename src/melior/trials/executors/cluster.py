@@ -183,7 +183,7 @@ class Cluster:
                 self._workers = said.about["workers"]
                 self._heard = self._seen = time.monotonic()
                 count = said.about["machines"]
-                machines = f"{count} machine{'' if count == 1 else 's'}, {self._workers} trials at once"
+                machines = f"machines: {count}, trials at once: {self._workers}"
                 progress(stage, 2, 2, machines)
                 return
             elif said.word == "note":
