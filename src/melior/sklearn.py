@@ -211,7 +211,7 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             workers=workers,
             progress=progress,
             ask=nobody if self.leaks == "suspected" else taken_to_be_known,
-            timeless=table.rows <= SETTLED_ROWS,
+            settled=table.rows <= SETTLED_ROWS,
         )
         notes = [*table.notes, *(repair.message for repair in found.repairs), *found.notes]
         self.predictor_, self.recipe_ = found.predictor, found.recipe

@@ -63,7 +63,7 @@ def improve_table(
     executor: Executor | None = None,
     ask: Ask = nobody,
     progress: Progress = silent,
-    timeless: bool = False,
+    settled: bool = False,
 ) -> tuple[Improvement, Parts, Predictor]:
     """Improves a recipe on a table; returns the outcome, the parts, and the baseline's predictor.
 
@@ -97,7 +97,7 @@ def improve_table(
         recipe.seed,
         margin,
         drawn_together(development, recipe),
-        timeless,
+        settled,
     )
     race.run()
     costs = Costs(race, recipe.limits)

@@ -52,7 +52,7 @@ class Race:
     truth     (rows, classes) label weights that trials are scored against
     groups    (rows,) rows of one group are drawn together by the judge; None for independent rows
     deadline  time.monotonic() at which no new trial begins
-    timeless  every candidate has every fold until it is hopeless, and repeats go by what methods usually cost, not by
+    settled   every candidate has every fold until it is hopeless, and repeats go by what methods usually cost, not by
               the clock: the same rows give the same verdicts unless the deadline comes first, and then `notes` say so
     """
 
@@ -66,7 +66,7 @@ class Race:
     seed: int = 0
     margin: float = 0.0
     groups: NDArray[np.int64] | None = None
-    timeless: bool = False
+    settled: bool = False
 
     def run(self) -> None:
         """Runs the race; afterwards `base` and `runners` hold what was scored."""
@@ -339,7 +339,7 @@ class Race:
                 late=self.deadline_passed,
             )
             if any(result is None for result in found):
-                if self.timeless:
+                if self.settled:
                     self.notes.append("the time ran out before the folds were drawn as often as they might have been")
                 break  # a repeat counts for all or for none: the judge pairs the n-th scores of a row
             shares = [found[at : at + self.folds] for at in range(0, len(found), self.folds)]
@@ -357,14 +357,13 @@ class Race:
 
     def _price(self, runner: Runner) -> float:
         """What all folds of a candidate cost: seconds, or fits of the baseline where the race is settled."""
-        return runner.candidate.cost * self.folds if self.timeless else max(runner.seconds, 1e-9)
+        return runner.candidate.cost * self.folds if self.settled else max(runner.seconds, 1e-9)
 
     def _affordable(self, going: list[Runner]) -> tuple[list[Runner], int]:
         """As many of them, and then as many repeats, as there is time for."""
         asked = self.baseline.split.repeats is not None  # repeats that were asked for may take the time there is
-        left = 0.7 * self._left("other folds")
-        if self.timeless:
-            time_for, own, side_by_side = np.inf if asked else TIMELESS_FITS, float(self.folds), 1
+        if self.settled:
+            time_for, own, side_by_side = np.inf if asked else SETTLED_FITS, float(self.folds), 1
         else:
             left = 0.7 * self._left("other folds")
             time_for = left if asked else min(left, 2 * self.quick)

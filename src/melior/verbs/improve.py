@@ -99,8 +99,7 @@ def improve(
         study = None
         if run is not None:
             held = None if ready.test is None else content_hash(ready.test)
-            options = {"budget": seconds, "test": held, "try": attempt, "never": never, "margin": margin,
-                       "limits": ready.recipe.limits.model_dump()}  # fmt: skip
+            options = {"budget": seconds, "test": held, "try": attempt, "never": never, "margin": margin}
             rows = content_hash(ready.table)
             study = stack.enter_context(joined(run, "improve", ready.recipe, rows, options, progress=progress))
         try:

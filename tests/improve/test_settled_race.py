@@ -1,4 +1,4 @@
-"""A race without a clock gives the same verdicts on a slow machine and a fast one, and says where time runs out."""
+"""A settled race gives the same verdicts on a slow machine and on a fast one, and says so where time runs out."""
 
 import time
 from types import SimpleNamespace
@@ -38,13 +38,13 @@ def trials():
     return Trials(table, folds(table, Split(folds=3, repeats=2), 0), workers=1)
 
 
-def told(trials, monkeypatch, *, jump, timeless, left=1e9, workers=1):
+def told(trials, monkeypatch, *, jump, settled, left=1e9, workers=1):
     """(method, settings, effect, verdict, folds run) of every candidate, and the notes."""
     monkeypatch.setattr(racing, "time", SimpleNamespace(monotonic=Clock(jump).monotonic))
     again = Trials(trials.table, trials.folds, workers=workers)
     planned, _ = candidates(RECIPE, (), trials.table, attempt=TRIED, never=NEVER)
     race = Race(again, metric("macro_f1", trials.table.classes), trials.table.truth(), RECIPE, planned,
-                time.monotonic() + left, silent, timeless=timeless)  # fmt: skip
+                time.monotonic() + left, silent, settled=settled)  # fmt: skip
     race.run()
     found = [
         (str(runner.candidate.method), verdict.effect, verdict.p_adjusted, verdict.verdict, sorted(runner.results))
@@ -54,32 +54,32 @@ def told(trials, monkeypatch, *, jump, timeless, left=1e9, workers=1):
 
 
 def test_the_clock_decides_nothing(trials, monkeypatch):
-    fast, notes = told(trials, monkeypatch, jump=0.0, timeless=True)
-    slow, _ = told(trials, monkeypatch, jump=5.0, timeless=True)
+    fast, notes = told(trials, monkeypatch, jump=0.0, settled=True)
+    slow, _ = told(trials, monkeypatch, jump=5.0, settled=True)
     assert fast == slow
     assert notes == []
     assert any(len(done) > 3 for *_, done in fast)  # some had other folds too
 
 
 def test_nor_do_the_trials_that_run_side_by_side(trials, monkeypatch):
-    assert told(trials, monkeypatch, jump=0.0, timeless=True) == told(
-        trials, monkeypatch, jump=0.0, timeless=True, workers=3
+    assert told(trials, monkeypatch, jump=0.0, settled=True) == told(
+        trials, monkeypatch, jump=0.0, settled=True, workers=3
     )
 
 
-def test_in_a_race_with_a_clock_it_does(trials, monkeypatch):
-    fast, slow = (told(trials, monkeypatch, jump=jump, timeless=False)[0] for jump in (0.0, 5.0))
+def test_in_a_race_that_is_not_settled_it_does(trials, monkeypatch):
+    fast, slow = (told(trials, monkeypatch, jump=jump, settled=False)[0] for jump in (0.0, 5.0))
     assert fast != slow
 
 
 def test_a_deadline_that_comes_first_is_told(trials, monkeypatch):
-    found, notes = told(trials, monkeypatch, jump=5.0, timeless=True, left=60.0)
+    found, notes = told(trials, monkeypatch, jump=5.0, settled=True, left=60.0)
     assert any("because the time ran out" in note for note in notes)
     assert all(verdict != "accepted" or len(done) >= 3 for _, _, _, verdict, done in found)
 
 
-@pytest.mark.parametrize("timeless", [True, False])
-def test_a_repeat_that_the_deadline_cuts_off_takes_nothing_from_the_one_before(trials, timeless):
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_repeat_that_the_deadline_cuts_off_takes_nothing_from_the_one_before(trials, settled):
     over = []
 
     def progress(stage, *rest):
@@ -89,7 +89,7 @@ def test_a_repeat_that_the_deadline_cuts_off_takes_nothing_from_the_one_before(t
     three = Trials(trials.table, folds(trials.table, Split(folds=3, repeats=3), 0), workers=1)
     planned, _ = candidates(RECIPE, (), trials.table, attempt=TRIED, never=NEVER)
     race = Race(three, metric("macro_f1", trials.table.classes), trials.table.truth(), RECIPE, planned,
-                time.monotonic() + 1e9, progress, timeless=timeless)  # fmt: skip
+                time.monotonic() + 1e9, progress, settled=settled)  # fmt: skip
     race.deadline_passed = lambda: bool(over)
     race.run()
     assert over
@@ -103,7 +103,7 @@ def test_repeats_go_by_what_methods_usually_cost():
         return SimpleNamespace(candidate=SimpleNamespace(cost=cost), seconds=np.nan)
 
     race = object.__new__(Race)
-    race.timeless, race.folds, race.repeats, race.baseline = True, 5, 5, RECIPE
+    race.settled, race.folds, race.repeats, race.baseline = True, 5, 5, RECIPE
     going, times = race._affordable([runner(4.0), runner(1.0)])
     assert (len(going), times) == (2, 4)
     going, times = race._affordable([runner(10.0), runner(12.0)])
