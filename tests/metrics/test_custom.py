@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from sklearn.metrics import fbeta_score, recall_score, roc_auc_score
+from sklearn.metrics import recall_score, roc_auc_score
 
 import melior
 from melior.errors import UserError
@@ -68,7 +68,11 @@ def test_an_improvement_goes_by_it(tmp_path):
     )
 
     def twice_as_much(truth, said, sample_weight):
-        return fbeta_score(truth, said, beta=2, pos_label="yes", sample_weight=sample_weight, zero_division=0)
+        """F beta for beta = 2."""
+        hits = sample_weight[(truth == "yes") & (said == "yes")].sum()
+        missed = sample_weight[(truth == "yes") & (said == "no")].sum()
+        false = sample_weight[(truth == "no") & (said == "yes")].sum()
+        return 5 * hits / max(5 * hits + 4 * missed + false, 1e-12)
 
     found = melior.improve(
         frame, target="y", model="linear", metric=twice_as_much, budget=20, never=["label_cleaning"],

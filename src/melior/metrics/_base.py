@@ -53,6 +53,7 @@ class Metric(ABC):
     needs              "answers" (class codes) or "scores" (probabilities)
     greater_is_better  False for losses
     low, high          the range; results are clipped to it
+    slow               asked anew for each draw of the rows, so that fewer draws are made
     """
 
     name: str
@@ -62,6 +63,7 @@ class Metric(ABC):
     greater_is_better: ClassVar[bool] = True
     low: ClassVar[float] = 0.0
     high: ClassVar[float] = 1.0
+    slow: ClassVar[bool] = False
 
     @property
     @abstractmethod

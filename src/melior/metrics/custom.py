@@ -12,7 +12,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -64,6 +64,8 @@ class OwnPart(Part):
 class OwnMetric(Metric):
     """A function of Python as a metric."""
 
+    slow: ClassVar[bool] = True
+
     part: OwnPart
     larger: bool
     least: float
@@ -106,8 +108,8 @@ def from_function(
 
     function   called as f(truth, said, sample_weight=weights): truth (rows,) class names; said (rows,) class names, or
                (rows, classes) probabilities in the order of the classes; weights (rows,) > 0, how often each row is
-               drawn. So it is that of scikit-learn's metrics. It is asked a thousand times for each candidate: a fast
-               one pays. What raises ValueError is undefined on those rows
+               drawn. So it is that of scikit-learn's metrics. It is asked some hundred times for each candidate: a
+               fast one pays. What raises ValueError is undefined on those rows
     name       how recipes and tables call it, after "python:"; the function's own by default
     needs      what `said` is: answers or scores
     greater_is_better, low, high  what is better, and the range that results are clipped to

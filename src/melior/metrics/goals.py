@@ -51,6 +51,10 @@ class Goal(Metric):
         return "scores" if any(one.needs == "scores" for one in self.metrics) else "answers"
 
     @property
+    def slow(self) -> bool:  # type: ignore[override]
+        return any(one.slow for one in self.metrics)
+
+    @property
     def metrics(self) -> tuple[Metric, ...]:
         """The objective and those of the conditions."""
         return (self.objective, *(condition.metric for condition in self.conditions))

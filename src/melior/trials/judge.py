@@ -40,6 +40,7 @@ from melior.metrics.ordered import independent_units
 LEVEL = 0.05
 POWER = 0.8
 RESAMPLES = 1000
+FEWER = 200  # draws of a metric that is a function of Python, which is asked anew for each
 COUNTS_AT_ONCE = 4_000_000
 
 
@@ -221,6 +222,7 @@ def _differences(
     metric: Metric, pairs: Sequence[_Pair], unit: NDArray[np.int64], seed: int, resamples: int
 ) -> tuple[Floats, Floats]:
     """Differences (candidates,) on the rows each was scored on, and the same on every draw (candidates, draws)."""
+    resamples = min(resamples, FEWER) if metric.slow else resamples
     drawn = None if metric.needs == "scores" else _of_cells(pairs, unit)
     if drawn is None:
         drawn = _Drawn(list(pairs), [unit[pair.rows] for pair in pairs], np.ones(unit.max() + 1))

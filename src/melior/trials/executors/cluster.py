@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-import melior
 from melior.data.table import Table
 from melior.errors import MissingExtra, UserError
 from melior.progress import Progress, silent
@@ -73,7 +72,7 @@ class Cluster:
         self._tickets = count()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the courier
         self._courier = subprocess.Popen(
-            [sys.executable, "-P", "-c", _PROGRAM, str(Path(melior.__file__).parent.parent)],
+            [sys.executable, "-P", "-c", _PROGRAM, str(Path(__file__).parents[3])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
