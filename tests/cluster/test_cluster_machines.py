@@ -22,6 +22,7 @@ from melior.trials.executors.cluster import Cluster
 from melior.trials.run import Trials
 
 ray_cluster = pytest.importorskip("ray.cluster_utils")
+pytestmark = pytest.mark.slow
 
 LINEAR = Recipe(model={"linear": {"longest": 1, "characters": False}}, metric="macro_f1")
 RECIPES = [
