@@ -10,7 +10,6 @@ from counting import Counted, environment, improving, judged, write_study
 
 from melior.runs.store import Run
 
-pytestmark = pytest.mark.slow
 LONG = 900  # seconds: for a machine that has much else to do
 
 

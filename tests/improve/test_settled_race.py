@@ -61,9 +61,10 @@ def test_the_clock_decides_nothing(trials, monkeypatch):
     assert any(len(done) > 3 for *_, done in fast)  # some had other folds too
 
 
-def test_nor_do_the_trials_that_run_side_by_side(trials, monkeypatch):
+@pytest.mark.parametrize("workers", [3, 10])  # 10: several candidates at once
+def test_nor_do_the_trials_that_run_side_by_side(trials, monkeypatch, workers):
     assert told(trials, monkeypatch, jump=0.0, settled=True) == told(
-        trials, monkeypatch, jump=0.0, settled=True, workers=3
+        trials, monkeypatch, jump=0.0, settled=True, workers=workers
     )
 
 

@@ -11,6 +11,7 @@ from melior.data.splits import Fold, folds
 from melior.data.table import Table
 from melior.errors import UserError
 from melior.recipe import Recipe, Split
+from melior.runs.claims import Claims
 from melior.testing import tables
 from melior.testing.promises import same_state
 from melior.trials.fit import Shared, fit, inner_folds, picked
@@ -176,6 +177,45 @@ def test_late_trials_are_not_begun(table):
 def test_an_error_in_a_trial_comes_out(table, workers):
     with pytest.raises(UserError, match="no method"):
         trials_of(table, workers=workers).many([(LINEAR, 0), (LINEAR.with_methods("nonsense"), 1), (LINEAR, 2)])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_ended_beside_an_error_is_kept_and_nothing_stays_claimed(table, tmp_path, workers):
+    trials = trials_of(table, store=tmp_path, workers=workers)
+    with pytest.raises(UserError, match="no method"):
+        trials.many([(LINEAR, 0), (LINEAR.with_methods("nonsense"), 1)])
+    assert [path.stem for path in tmp_path.glob("*.safetensors")] == [trials.key(LINEAR, 0)]
+    assert list((tmp_path / "claims").iterdir()) == []
+
+
+def test_a_trial_that_another_process_runs_is_waited_for(table, tmp_path):
+    """The other is a claim that ends when its result is there; this one does what else is asked meanwhile."""
+    mine, theirs = trials_of(table, store=tmp_path, workers=1), trials_of(table, store=tmp_path / "away", workers=1)
+    key, seen = mine.key(LINEAR, 0), []
+    other = Claims(tmp_path / "claims")
+    assert other.take(key)
+
+    def done(recipe, fold, result):
+        seen.append(fold)
+        if len(seen) == 2:  # all but the claimed one
+            assert not (tmp_path / f"{key}.safetensors").exists()
+            theirs.run(LINEAR, 0)
+            (tmp_path / "away" / f"{key}.safetensors").rename(tmp_path / f"{key}.safetensors")
+            other.release(key)
+
+    found = mine.many([(LINEAR, fold) for fold in range(3)], done=done)
+    assert sorted(seen[:2]) == [1, 2]
+    assert mine.cached == 1
+    assert all(result is not None for result in found)
+
+
+def test_a_trial_that_another_process_gave_up_is_run_here(table, tmp_path):
+    trials = trials_of(table, store=tmp_path, workers=1)
+    other = Claims(tmp_path / "claims")
+    assert other.take(trials.key(LINEAR, 0))
+    found = trials.many([(LINEAR, 0), (LINEAR, 1)], done=lambda *_: other.release_all())
+    assert all(result is not None for result in found)
+    assert trials.cached == 0
 
 
 def test_scores_are_those_of_the_predictor(table):
