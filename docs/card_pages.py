@@ -13,7 +13,7 @@ FOUND = {"better": "helps", "worse": "harms", "not shown": "no effect shown"}
 NO_EFFECT = "**No effect was shown anywhere.**"
 MARK = {"better": "●", "worse": "✕", "not shown": "○"}
 COLOUR = {"better": "#2e8b57", "worse": "#c0392b", "not shown": "#b8860b"}
-WIDTH, LEFT, RIGHT, STEP = 720, 230, 560, 26
+WIDTH, LEFT, RIGHT, STEP = 740, 230, 560, 26
 
 
 # ---- figures
