@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from melior.cli.main import app
 from melior.methods._base import methods
-from melior.proofs.prove import names
+from melior.proofs.prove import digest_of, names
 from melior.questions import questions
 from melior.questions.cards import cards_of, questions_told
 
@@ -21,7 +21,18 @@ def test_an_answer_has_something_behind_it_and_an_experiment(n, answer):
     assert found.by, f"question {n}: nothing gives {answer}"
     measured = {answer, *found.by} & set(names())
     assert measured, f"question {n}: nothing measures {answer}"
-    assert {card.name for card in cards_of(answer, found.by)} <= {answer, *found.by}
+    cards = {card.name for card in cards_of(answer, found.by)}
+    assert cards, f"question {n}: nothing says what {answer} is worth"
+    assert cards <= {answer, *found.by}
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_card_is_of_the_experiment_that_there_is(name):
+    """`melior prove NAME --out src/melior/questions/cards` where it is not."""
+    (card,) = cards_of(name, ())
+    assert card.experiment == digest_of(name)
+    assert any(not case.helps for case in card.cases), "where it brings nothing is not measured"
+    assert all(len(case.before) >= 3 for case in card.cases)
 
 
 def test_every_method_has_an_experiment():

@@ -78,14 +78,16 @@ class Race:
         self.quick = quick(self.trials.table.rows)
         self.runners = [Runner(candidate) for candidate in self.candidates]
         self.promising: list[Runner] = []
+        self.share = 1.0  # of the training rows of a fold, at the first look
         self.notes: list[str] = []
         done = self.trials.many(
             [(self.baseline, fold) for fold in range(self.folds)], done=self._teller("the baseline", self.folds)
         )
         self.base_results = {fold: result for fold, result in enumerate(done) if result is not None}
         self.base = joined(self.base_results)
-        self.baseline_seconds = agreed("seconds of the baseline", lambda: time.monotonic() - started)
         self.workers = agreed("workers", lambda: self.trials.workers)  # of the first process, by which time is reckoned
+        taken = sum(result.seconds for result in self.base_results.values()) / self.workers  # where they were kept
+        self.baseline_seconds = agreed("seconds of the baseline", lambda: max(time.monotonic() - started, taken))
         if self.runners:
             self._look()
             self._confirm()
@@ -95,6 +97,14 @@ class Race:
         """Seconds that a fold of a candidate takes (of the baseline: None) as trials are run side by side."""
         fold = self.baseline_seconds / self.folds
         return fold if runner is None else runner.candidate.takes(fold, self.workers)
+
+    def _to_prove(self, runner: Runner) -> float:
+        """Seconds that the folds take which it has not run, by what it took so far, or by what is usual."""
+        if runner.look is None:
+            fold = self._takes(runner)
+        else:
+            fold = runner.seconds / max(len(runner.results), 1) / self.share / self.workers
+        return fold * (self.folds - len(runner.results))
 
     def _begin(self, runners: Sequence[Runner]) -> list[Runner]:
         """Those of which a fold can be expected to end in time. A trial is not broken off, so what takes too long is
@@ -151,6 +161,7 @@ class Race:
             own = sum(runner.candidate.seconds for runner in begun) / self.workers
             share = max(max(allowed - own, allowed / 2) / max(cost - own, 1e-9), FEWEST_TRAINING / len(fold.train))
         number = 0
+        self.share = min(share, 1.0)
         if share < 1:
             self.trials.folds.append(Fold(self._part(fold, share), fold.test, fold.repeat, fold.number))
             number = len(self.trials.folds) - 1
@@ -255,12 +266,14 @@ class Race:
         allowed = min(max(CONFIRM * self.baseline_seconds, 2 * self.quick), 0.75 * begun)
         self.progress("proving the promising ones", 0, max(len(self.promising), 1))
         beside = max(self.trials.workers // self.folds, 1)  # one after the other where a machine has few cores
+        any_fits = any(0.7 * self._to_prove(runner) <= allowed for runner in self.promising)
         for first in range(0, len(self.promising), beside):
             going = []
             for number, runner in enumerate(self.promising[first : first + beside], first):
-                cost = self._takes(runner) * (self.folds - len(runner.results))
                 spent = begun - self._left(f"proving {runner.candidate.name}")
-                if number > 0 and not self.settled and spent + 0.7 * cost > allowed:
+                late = spent + 0.7 * self._to_prove(runner) > allowed
+                # where nothing would end in time the first is begun all the same
+                if late and not self.settled and (number > 0 or any_fits):
                     runner.stopped = NO_TIME
                 else:
                     going.append(runner)
@@ -268,9 +281,9 @@ class Race:
             done = min(first + beside, len(self.promising))
             names = ", ".join(runner.candidate.name for runner in going)
             self.progress("proving the promising ones", done, len(self.promising), names)
-        late = [runner.candidate.name for runner in self.promising if runner.stopped == NO_TIME]
-        if self.settled and late:
-            self.notes.append(f"not proved, because the time ran out: {', '.join(late)}")
+        cut = [runner.candidate.name for runner in self.promising if runner.stopped == NO_TIME]
+        if self.settled and cut:
+            self.notes.append(f"not proved, because the time ran out: {', '.join(cut)}")
 
         left = [runner.candidate.name for runner in self.promising if not runner.results]
         if left:
