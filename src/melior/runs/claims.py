@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -42,6 +42,24 @@ class Holder:
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One thread of this machine at a time, where the system can lock a folder; a listing is no moment's picture."""
+    try:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        with suppress(OSError):  # a file system without locks: the protocol of the files alone
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 class Claims:
@@ -73,28 +91,33 @@ class Claims:
             if name in self._held:
                 return False
             self.folder.mkdir(parents=True, exist_ok=True)
-            before = self._generations(name)
-            if any(self._alive(path) for path in before.values()):
-                return False
-            number = max(before, default=-1) + 1
-            path = self.folder / f"{name}.{number}"
-            try:
-                handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-            except FileExistsError:
-                return False
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(self._text)
-            # one that looked before another let go of the name may be late: the earlier generation has it
-            if any(self._alive(other) for at, other in self._generations(name).items() if at < number):
-                path.unlink(missing_ok=True)
-                return False
-            self._held[name] = path
-            for gone in before.values():
-                gone.unlink(missing_ok=True)
-            if self._beats is None:
-                self._beats = threading.Thread(target=self._touch, daemon=True, name="claims")
-                self._beats.start()
-            return True
+            with _alone(self.folder):
+                return self._take(name)
+
+    def _take(self, name: str) -> bool:
+        before = self._generations(name)
+        if any(self._alive(path) for path in before.values()):
+            return False
+        number = max(before, default=-1) + 1
+        path = self.folder / f"{name}.{number}"
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            return False
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(self._text)
+        # one that looked before another let go of the name may be late, in either order: whoever sees another
+        # steps back, and of two the one that looks last sees it
+        if any(self._alive(other) for at, other in self._generations(name).items() if at != number):
+            path.unlink(missing_ok=True)
+            return False
+        self._held[name] = path
+        for gone in before.values():
+            gone.unlink(missing_ok=True)
+        if self._beats is None:
+            self._beats = threading.Thread(target=self._touch, daemon=True, name="claims")
+            self._beats.start()
+        return True
 
     def release(self, name: str) -> None:
         """Lets go of a name; of one that is not held, nothing."""
