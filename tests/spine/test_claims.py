@@ -133,6 +133,8 @@ def test_another_machine_that_does_not_is_gone(tmp_path):
     assert claims.holder("a") is None
     assert claims.names("") == []
     assert claims.take("a")
+    assert not Claims(tmp_path, stale=600.0).take("a")
+    claims.sweep()
     assert not gone.exists()
     assert not Claims(tmp_path, stale=600.0).take("a")
 

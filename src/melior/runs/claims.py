@@ -3,8 +3,9 @@
 A claim is a file NAME.GENERATION, made where there was none (O_EXCL, which holds on network file systems too) and
 touched every few seconds. A holder of this machine is gone when its process is; one of another machine when its file
 was not touched for a minute, by the clock of the file system. The claim of one that is gone is taken over by making
-the next generation: of several that try, one succeeds. A holder that only seemed to be gone costs double work, and no
-more: what is done under a claim is written aside and renamed.
+the next generation: of several that try, one succeeds. Nobody removes the claim of another, for the file may be a new
+one by then. A holder that only seemed to be gone costs double work, and no more: what is done under a claim is written
+aside and renamed.
 """
 
 import json
@@ -112,8 +113,6 @@ class Claims:
             path.unlink(missing_ok=True)
             return False
         self._held[name] = path
-        for gone in before.values():
-            gone.unlink(missing_ok=True)
         if self._beats is None:
             self._beats = threading.Thread(target=self._touch, daemon=True, name="claims")
             self._beats.start()
@@ -131,6 +130,12 @@ class Claims:
         for name in list(self._held):
             self.release(name)
         self._ended.set()
+
+    def sweep(self) -> None:
+        """Removes the claims of those that are gone; for one that is alone with the folder."""
+        for path in self._files():
+            if _NAMED.fullmatch(path.name) and not self._alive(path):
+                path.unlink(missing_ok=True)
 
     def holder(self, name: str) -> Holder | None:
         """The living process that has a name, or None."""

@@ -143,6 +143,7 @@ def joined(
                 progress(f"sharing the trials with {', '.join(there)}", 0, 1)
             else:
                 shutil.rmtree(run.trials / SESSION, ignore_errors=True)
+                claims.sweep()
                 run = Run.begin(folder, verb, recipe, data)
                 _made_once(session, lambda: about)
             me = f"{PROCESS}{uuid.uuid4().hex}"
