@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from common import Results, Shown, mean, number, options, share_interval
-from faults import f1, improved
+from planted import f1, improved
 from numpy.typing import NDArray
 
 from melior.proofs.tables import Rows, labels_of

@@ -34,7 +34,9 @@ class Planted:
     rows        positions in `faulty` of the rows that were spoiled, or copied
     columns     columns that were spoiled, or added
     production  what becomes of new rows: an added column comes with them, but says nothing there
+    bare        what becomes of new rows without the fault, where clean rows are not quite as they came
     test        a test file of the user's, where the fault is about one
+    each        where several faults were planted, the right findings of each
     """
 
     faulty: Rows
@@ -43,7 +45,13 @@ class Planted:
     rows: Which = field(default_factory=none)
     columns: tuple[str, ...] = ()
     production: Callable[[Rows], Rows] = unchanged
+    bare: Callable[[Rows], Rows] = unchanged
     test: Rows | None = None
+    each: tuple[tuple[str, ...], ...] = ()
+
+    def named(self, found: set[str]) -> bool:
+        """Whether every fault has a right one among the symptoms found."""
+        return all(found & set(own) for own in self.each or (self.symptoms,))
 
 
 def wrong_labels(rows: Rows, strength: float, seed: int) -> Planted:

@@ -1,8 +1,8 @@
 """Planted faults come back: how much of what a fault costs is recovered, and whether the fault is named.
 
-    python benchmarks/faults.py                     everything, some hours
-    python benchmarks/faults.py --only wine --faults "wrong labels"
-    python benchmarks/faults.py --quick
+    python benchmarks/planted.py                     everything, some hours
+    python benchmarks/planted.py --only wine --faults "wrong labels"
+    python benchmarks/planted.py --quick
 
 Clean rows are split 60 to 40, every class alike. The 40 % stay clean and sealed: no tool sees them. Of the 60 %
 
@@ -260,7 +260,7 @@ def main() -> None:
         given.only = given.only or "wine"
         given.faults = given.faults or "wrong labels 20,leak as number 97,copies,wrong unit x1000,imbalance"
     results = Results(
-        "faults",
+        "planted",
         "Planted faults come back",
         given,
         {"budget": given.budget, "metric": "macro_f1", "seeds": "in the names of cases"},
