@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 from common import Results, Shown, mean, number, options, share_interval
-from planted import f1, improved
 from numpy.typing import NDArray
+from planted import f1, improved
 
 from melior.proofs.tables import Rows, labels_of
 

@@ -8,6 +8,7 @@ checks, methods and plan were built, and its figures are no evidence.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from sets import SETS, Set
 
 from melior.proofs import planting, planting_leaks, planting_rows, planting_values
@@ -92,6 +93,7 @@ class Case:
     fault: str
     load: Callable[[int], Rows]
     picture: str | None = None
+    group: str | None = None  # new rows are of other groups than those that were learnt
 
     @property
     def key(self) -> str:
@@ -106,14 +108,24 @@ class Case:
         rows = self.load(seed)
         if len(rows.labels) * LEARNT > MOST:
             rows = split(rows, MOST / LEARNT / len(rows.labels), seed + 1)[0]
-        learnt, new = split(rows, LEARNT, seed)
+        learnt, new = split(rows, LEARNT, seed) if self.group is None else by_group(rows, self.group, seed)
         fault = FAULTS[self.fault]
         return fault.plant(learnt, fault.strength, seed), new
 
 
+def by_group(rows: Rows, column: str, seed: int) -> tuple[Rows, Rows]:
+    """Two parts in random order that share no group."""
+    random = np.random.default_rng([seed, 241])
+    values = rows.frame[column].to_numpy()
+    names = random.permutation(np.unique(values))
+    learnt = np.isin(values, names[: round(LEARNT * len(names))])
+    order = random.permutation(len(values))
+    return rows.take(order[learnt[order]]), rows.take(order[~learnt[order]])
+
+
 def _reported(set: str, fault: str) -> Case:
     of: Set = SETS[set]
-    return Case(set, fault, of.load, of.pictures)
+    return Case(set, fault, of.load, of.pictures, of.group)
 
 
 REPORTED = tuple(

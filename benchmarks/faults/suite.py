@@ -38,8 +38,7 @@ from typing import Any
 
 import numpy as np
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cases import DEVELOPMENT, REPORTED, Case
 from common import Results, Shown, mean, number, options, share_interval
@@ -47,6 +46,7 @@ from sets import as_columns
 
 from melior.proofs.tables import TARGET, Rows
 
+HERE = Path(__file__).resolve().parent
 COST = 0.02  # macro F1; a fault that costs less has nothing to recover
 SAMPLES = 200  # bootstrap samples of the new rows
 ENTRANTS = {

@@ -27,7 +27,7 @@ def main(folder: Path, seconds: float) -> None:
     test = pl.read_parquet(folder / "test.parquet") if (folder / "test.parquet").exists() else None
     started = time.perf_counter()
     ready = prepare(rows, target=TARGET, test=test, seed=about["seed"])
-    better, parts, baseline = improve_table(ready.table, ready.recipe, test=ready.test, budget=seconds)
+    better, _, baseline = improve_table(ready.table, ready.recipe, test=ready.test, budget=seconds)
     taken = time.perf_counter() - started
     new = pl.read_parquet(folder / "new.parquet")
     told = better.to_dict()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from melior.errors import UserError
 from melior.evidence import Evidence
 from melior.improvement.plan import combinable
 from melior.improvement.race import Race, Runner, joined
@@ -43,7 +44,11 @@ def combine(
             continue
         together = recipe.with_methods(addition)
         folds = sorted(best.results)
-        results = race.trials.many([(together, fold) for fold in folds], late=race.deadline_passed)
+        try:
+            results = race.trials.many([(together, fold) for fold in folds], late=race.deadline_passed)
+        except UserError as error:  # the others leave too few rows of a class for it, say
+            race.notes.append(f"{addition.name} cannot be added to the others: {error}")
+            continue
         if any(result is None for result in results):
             race.notes.append(f"{addition.name}: no time left to try it together with the others")
             break

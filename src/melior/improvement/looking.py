@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from melior.checks._base import checks
 from melior.data.splits import Fold, folds, seal
 from melior.data.table import Table
@@ -145,7 +147,9 @@ def look(
         executor=executor,
     )  # fmt: skip
     dealt = folds(development, chosen.recipe.split, chosen.recipe.seed, groups=clusters(development))
-    planned, refused = candidates(chosen.recipe, audit.active, development, attempt=attempt, never=never)
+    planned, refused = candidates(
+        chosen.recipe, audit.active, development, attempt=attempt, never=never, fewest=fewest_rows(development, dealt)
+    )
     return Looked(
         recipe=chosen.recipe,
         parts=Parts(development, sealed, parts.given),
@@ -160,6 +164,14 @@ def look(
         unseen=unseen,
         waited=waiting.seconds,
     )
+
+
+def fewest_rows(table: Table, dealt: Sequence[Fold]) -> Table:
+    """The training rows of the fold that leaves fewest of some class."""
+    strata = table.strata()
+    width = int(strata.max(initial=0)) + 1
+    left = [np.bincount(strata[fold.train], minlength=width).min() for fold in dealt]
+    return table.take(dealt[int(np.argmin(left))].train)
 
 
 class _Waiting:

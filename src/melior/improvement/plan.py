@@ -56,11 +56,13 @@ def candidates(
     *,
     attempt: Sequence[str] = (),
     never: Sequence[str] = (),
+    fewest: Table | None = None,
 ) -> tuple[list[Candidate], list[Refused]]:
     """The candidates that the findings suggest, and the refused ones. Every method as it is usually set, those that
     treat the worst findings first, and then the other settings in the same order: where time is short, each is heard.
 
-    attempt: methods to try whatever the findings; never: methods to leave out.
+    attempt: methods to try whatever the findings; never: methods to leave out; fewest: the training rows of the fold
+    that has fewest of a class, on which a method must be possible too.
     """
     known_names(attempt, never)
     model = resolve(recipe.model)
@@ -83,6 +85,8 @@ def candidates(
         for number, settings in enumerate(method.candidates):
             tried: Method = method(**settings)
             reason = tried.refused(recipe, table, model)
+            if not reason and fewest is not None:
+                reason = tried.refused(recipe, fewest, model)
             if reason:
                 reasons.append(reason)
                 continue

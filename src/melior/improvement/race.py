@@ -24,10 +24,12 @@ LOOK = 1.5  # cross-validations of the baseline that the first look at all candi
 CONFIRM = 3.0  # ... and the folds of the promising ones
 LONGEST = 0.4  # of the time left, that one fold of a candidate may take
 QUICK = 15.0  # seconds; below this nothing is saved: few rows prove little, so that small tables get every fold
+ENOUGH = 60.0  # seconds that all folds of all candidates may take without a look at one fold, which is a poor witness
 FEW = 4000  # rows; beyond, the time that nothing is saved of shrinks as they grow: many rows prove soon, and cost more
-OTHER_SETTING = "another setting of it did better at the first look"
+OTHER_SETTING = "another setting of it goes on: the usual one, or one that was clearly better at the first look"
 HOPELESS = "given up early: no gain was in reach"
 NO_TIME = "no time was left to prove it"
+CLEARLY = 0.16  # one-sided p of a difference of one standard error
 FEWEST_TRAINING = 500  # rows of the quick look
 EVERY = 2  # folds between two looks whether a gain is still in reach, however many run at once: the verdict is the same
 SETTLED_FITS = 150  # fits of the baseline that repeats may cost there
@@ -188,10 +190,12 @@ class Race:
         self._tell_left(begun)
         gains = {id(r): self._gain(first, r.look) for r in looked if r.look is not None}
         self.first = first
-        best: dict[str, Runner] = {}
+        best: dict[
+            str, Runner
+        ] = {}  # of each method the usual setting, which comes first, or one that is clearly better
         for runner in looked:
             name = runner.candidate.method.name
-            if name not in best or gains[id(runner)] > gains[id(best[name])]:
+            if name not in best or self._clearly_better(best[name], runner):
                 best[name] = runner
         for runner in looked:
             if runner is not best[runner.candidate.method.name]:
@@ -259,6 +263,13 @@ class Race:
             return self.metric.measure(self.truth[scored.rows], scored.scores, scored.answers)
 
         return self.metric.gain(value(look) - value(first))
+
+    def _clearly_better(self, usual: Runner, other: Runner) -> bool:
+        """Whether the first look speaks for another setting by a standard error or more."""
+        assert usual.look is not None
+        assert other.look is not None
+        found = compare(self.metric, self.truth, usual.look, [other.look], groups=self.groups, seed=self.seed)[0]
+        return found.p is not None and found.p < CLEARLY
 
     def _confirm(self) -> None:
         """All folds for the promising ones, the most promising first; one that becomes hopeless stops."""
@@ -421,7 +432,8 @@ def quick(rows: int) -> float:
 
 def all_at_once(seconds: float, left: float, rows: int) -> bool:
     """Whether every candidate is run on all folds, with no look at one fold before. seconds: what that takes."""
-    return seconds <= min(quick(rows), 0.5 * left)
+    enough = ENOUGH * min(1.0, FEW / rows) ** 2
+    return seconds <= min(max(quick(rows), enough), 0.5 * left)
 
 
 def _why(runner: Runner, judged: Judged) -> Judged:

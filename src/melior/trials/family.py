@@ -8,8 +8,9 @@ import numpy as np
 
 from melior.data.splits import folds
 from melior.data.table import Table
+from melior.methods._base import methods
 from melior.metrics.registry import metric
-from melior.models._base import Hardware, families, have_gpu
+from melior.models._base import Hardware, Model, families, have_gpu
 from melior.progress import Progress, numbered, silent
 from melior.recipe import Choice, Limits, Recipe
 from melior.runs.study import agreed
@@ -22,6 +23,10 @@ from melior.trials.threads import cores, one_thread_each
 
 ROWS = 4000  # enough to tell families apart, quick enough not to be noticed
 FOLDS = 3
+RARE = 100  # rows of the rarest class, below which what weighting the classes brings can seldom be proved
+UNEVEN = 3.0  # times as many rows as the rarest class has, had all classes the same
+WEIGHTED = Choice(name="class_weights")
+OF_ANSWERS = ("macro_f1", "macro_recall", "balanced_accuracy")  # metrics in which every class has the same say
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,9 @@ def choose_family(
     store    and workers and executor: see `Trials`
 
     Every family that can read the table is cross-validated on the same rows and folds with its defaults; the one with
-    the best score is taken, unless a cheaper one is not provably worse and as good to within a hundredth.
+    the best score is taken, unless a cheaper one is not provably worse and as good to within a hundredth. Where the
+    metric gives every class the same say and the rarest has too few rows for a proof, each family is tried with
+    weighted classes too: that is a choice of where to begin, as that of the family is.
     """
     if recipe.model.name != "auto":
         return FamilyChoice(recipe, f"{recipe.model.name}, as the recipe says", {})
@@ -61,7 +68,13 @@ def choose_family(
     plain = recipe.model_copy(update={"methods": ()})
     split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
     trials = Trials(sample, folds(sample, split, recipe.seed), workers=workers, store=store, executor=executor)
-    wanted = [(plain.with_model(name), fold) for name in suited for fold in range(len(trials.folds))]
+    tried = {name: recipe.with_model(name) for name in suited}
+    begun = {name: plain.with_model(name) for name in suited}
+    for name in weighted(recipe, sample, suited, allowed):
+        tried[f"{name} with {WEIGHTED.name}"] = tried[name].with_methods(WEIGHTED)
+        begun[f"{name} with {WEIGHTED.name}"] = begun[name].with_methods(WEIGHTED)
+    suited = list(begun)
+    wanted = [(each, fold) for each in begun.values() for fold in range(len(trials.folds))]
     one_more = numbered(progress, "choosing a family of models", len(wanted))
     results = trials.many(wanted, done=lambda r, fold, result: one_more(r.model.name))
     truth = sample.truth()
@@ -79,11 +92,7 @@ def choose_family(
         scores[name] = measure.measure(truth[joined.rows], joined.scores, joined.answers)
     sign = 1 if measure.greater_is_better else -1
     if recipe.limits != Limits():
-        over = {
-            name: why
-            for name in suited
-            if (why := agreed(f"over: {name}", partial(_over, plain.with_model(name), sample)))
-        }
+        over = {name: why for name in suited if (why := agreed(f"over: {name}", partial(_over, begun[name], sample)))}
         if len(over) < len(suited):
             left_out |= over
             suited = [name for name in suited if name not in over]
@@ -95,7 +104,23 @@ def choose_family(
             break
     said = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
     reason = f"{best}: {recipe.metric} on {sample.rows:,} rows in {FOLDS} folds was {said}"
-    return FamilyChoice(recipe.with_model(Choice(name=best)), with_left_out(reason, left_out), scores)
+    return FamilyChoice(tried[best], with_left_out(reason, left_out), scores)
+
+
+def weighted(recipe: Recipe, sample: Table, suited: list[str], allowed: float | None) -> list[str]:
+    """The families that are tried with weighted classes too."""
+    counts = [count for count in sample.target_counts().values() if count]
+    uneven = min(counts, default=0) * UNEVEN * len(counts) < sample.rows
+    if recipe.metric not in OF_ANSWERS or recipe.methods or not uneven or min(counts) >= RARE or sample.multilabel:
+        return []
+    method = methods()[WEIGHTED.name]()
+    able = [name for name in suited if method.refused(recipe, sample, families()[name]()) is None]
+    return [name for name in able if allowed is None or 2 * takes(families()[name](), sample) <= allowed]
+
+
+def takes(family: Model, sample: Table) -> float:
+    """Seconds of a family's trial, as it estimates them."""
+    return family.seconds(sample) * FOLDS / min(cores(), FOLDS)
 
 
 def _over(recipe: Recipe, sample: Table) -> str:
@@ -113,7 +138,7 @@ def suited_families(
     able = {name: made for name, family in families().items() if (made := family()).unsuitable(table) is None}
     left_out = {name: reason for name, made in able.items() if (reason := made.untried(table, hardware))}
     for name, made in able.items():
-        seconds = made.seconds(table if sample is None else sample) * FOLDS / min(hardware.cores, FOLDS)
+        seconds = takes(made, table if sample is None else sample)
         if allowed is not None and not hardware.gpu and seconds > allowed and name not in left_out:
             left_out[name] = f"its trial takes some {seconds:,.0f} seconds, of which the budget allows {allowed:,.0f}"
     if len(left_out) == len(able):  # better slow than not at all
