@@ -5,4 +5,4 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from toys import case, context, table  # noqa: F401
+from toys import beyond, case, context, table  # noqa: F401

@@ -48,6 +48,8 @@ def fitted(method: Method, table, context):
     learner = method.learner(own.base_learner())
     train = method.rows(table, own)
     predictor = Predictor(table.schema, learner.fit(train, own), family="toy", metric="macro_f1")
+    if type(method).predictor is Method.predictor:
+        return predictor  # held-out scores would be of no use
     held = Held(table.given_labels(), own.out_of_fold(own.base_learner(), table), table.weights, table.classes)
     return method.predictor(predictor, held)
 
@@ -131,8 +133,7 @@ def test_same_seed_same_scores_and_saved_equals_loaded(case, table, context, tmp
     assert (first.answers(table) == table.labels).mean() > 0.6
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("seed", "weighted"), [(0, False), (1, True)])
 def test_rows_stay_sound(case, seed, weighted):
     method, settings = case
     table = made_table(rows=140, share=[0.86, 0.1, 0.04], seed=seed, wrong=0.25)
