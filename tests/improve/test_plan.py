@@ -4,8 +4,10 @@ import numpy as np
 import polars as pl
 
 from melior.data.schema import Schema
+from melior.data.splits import Fold
 from melior.data.table import Table
 from melior.findings import Finding
+from melior.improvement.looking import fewest_rows
 from melior.improvement.plan import candidates, combinable
 from melior.methods._base import methods
 from melior.recipe import Choice, Recipe
@@ -45,6 +47,23 @@ def test_never_and_attempt():
     found, _ = candidates(RECIPE, [IMBALANCE], TABLE, never=["class_weights"], attempt=["l2_penalty"])
     assert "class_weights" not in named(found)
     assert "l2_penalty" in named(found)
+
+
+def test_what_some_fold_has_too_few_rows_for_is_refused():
+    few = np.flatnonzero(np.arange(rows) % 10 == 0)[:9]
+    fold = TABLE.take(np.concatenate([few, np.flatnonzero(np.arange(rows) % 10)]))
+    noise = Finding("label_noise", 0.6, "some labels are wrong.")
+    assert "label_cleaning" in named(candidates(RECIPE, [noise], TABLE)[0])
+    found, refused = candidates(RECIPE, [noise], TABLE, fewest=fold)
+    assert "label_cleaning" not in named(found)
+    assert "9 rows" in {one.name: one.reason for one in refused}["label_cleaning"]
+
+
+def test_the_fold_with_fewest_rows_of_a_class_is_found():
+    own = np.flatnonzero(np.arange(rows) % 10 == 0)
+    others = np.flatnonzero(np.arange(rows) % 10)
+    dealt = [Fold(np.concatenate([own[:kept], others]), own[kept:], 0, kept) for kept in (15, 11, 18)]
+    assert fewest_rows(TABLE, dealt).target_counts() == {"no": 180, "yes": 11}
 
 
 def test_what_stands_in_the_recipe_is_not_tried_again():

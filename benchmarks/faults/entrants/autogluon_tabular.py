@@ -5,8 +5,9 @@
 It gets the columns as they are, texts too, and makes its own n-grams. Its neural networks (PyTorch and fastai) are
 installed, on the CPU. Ray is not: it fits folds one after the other and so keeps to its time, and its check for
 overfitted stacks runs in this process; where the check ends in an error, it cannot go on without ray, and the rest of
-the time goes to a fit without the check, as ray would have it. Classes of fewer than 10 rows it never answers. Its
-models lie in a temporary folder that is removed. Files: `_rows.py`.
+the time goes to a fit without the check, as ray would have it. Of more than two classes it never answers those
+of fewer than 10 rows. Its own estimate is its out-of-fold score. Its models lie in a temporary folder that is removed.
+Files: `_rows.py`.
 """
 
 import time
@@ -15,6 +16,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from _rows import TARGET, Case, case, cores, write
 from autogluon.tabular import TabularPredictor
+from sklearn.metrics import f1_score
 
 
 def fitted(told: Case, train: pd.DataFrame, folder: str, seconds: float, **more: bool) -> TabularPredictor:
@@ -49,6 +51,10 @@ def main() -> None:
         answers = predictor.predict(new).tolist()
         board = predictor.leaderboard()
         best = board.loc[board["model"] == predictor.model_best, "score_val"].item()
+        if predictor.problem_type == "binary":  # that score is at 0.5, the answers are at the threshold it chose
+            kept = predictor.predict_oof()
+            best = f1_score(train.loc[kept.index, TARGET], kept, average="macro")
+            notes.append(f"threshold: {predictor.decision_threshold:.3f}")
         notes += [f"best: {predictor.model_best}", f"models: {len(board)}"]
         notes += [f"failed: {row.model}: {row.exc_type}" for row in predictor.model_failures().itertuples()]
     libraries = ("autogluon.tabular", "lightgbm", "catboost", "xgboost-cpu", "torch", "fastai", "scikit-learn")
