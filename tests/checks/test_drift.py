@@ -179,10 +179,12 @@ def test_odd(make_table, make_context):
 
 @pytest.mark.slow
 def test_false_rate(make_table, make_context):
+    """Three tests with a level of 0.1 % each: 1 of 120 happens in 95 % of draws, and 5 % of false findings would be
+    seen in 98 %."""
     hits = 0
-    for seed in range(200):
+    for seed in range(120):
         g = np.random.default_rng(seed)
         one = part(make_table, [seed, 6], int(g.integers(100, 800)), own=False)
         two = part(make_table, [seed, 7], int(g.integers(60, 400)))
         hits += bool(found(make_context, one, two))
-    assert hits <= 4
+    assert hits <= 1
