@@ -88,15 +88,13 @@ class SmallContext:
     def embedding(self) -> NDArray[np.float64]:
         def make() -> NDArray[np.float64]:
             parts = []
+            values = self.numbers()[0]
+            values = np.where(np.isfinite(values), values, np.nan)
+            values = values[:, np.isfinite(values).any(axis=0)]
+            if values.size:
+                parts.append(RobustScaler().fit_transform(SimpleImputer(strategy="median").fit_transform(values)))
             for name in self.table.features():
-                if self.table.schema.kinds[name] == "number":
-                    values = self.table.numbers(name)[:, None]
-                    values = np.where(np.isfinite(values), values, np.nan)
-                    if np.isfinite(values).any():
-                        parts.append(
-                            RobustScaler().fit_transform(SimpleImputer(strategy="median").fit_transform(values))
-                        )
-                elif self.table.schema.kinds[name] == "text":
+                if self.table.schema.kinds[name] == "text":
                     words = TfidfVectorizer().fit_transform(self.table.column(name).fill_null("none").to_list())
                     parts.append(TruncatedSVD(min(8, words.shape[1] - 1), random_state=0).fit_transform(words))
             return np.hstack(parts) if parts else np.zeros((len(self.table), 1))
