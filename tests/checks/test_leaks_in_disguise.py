@@ -8,6 +8,7 @@ from sklearn.datasets import load_breast_cancer, load_wine
 import melior
 from melior.checks.leaking_phrases import explained_by_presence
 from melior.data.read import read
+from melior.methods._base import methods
 from melior.recipe import Recipe
 from melior.samples import REVIEWS
 from melior.trials.audit import run_checks
@@ -193,5 +194,6 @@ def test_a_leaking_pair_is_left_out_and_a_text_stays(tmp_path):
         pl.Series("two", np.array(["x", "y"])[one ^ answer]),
         pl.Series("answer", answer).cast(pl.String),
     )
-    better = melior.improve(frame, target="answer", budget=20)
+    never = [name for name in methods() if name != "normalization"]  # what is tried after the repair is nothing to it
+    better = melior.improve(frame, target="answer", budget=20, never=never)
     assert [repair.columns for repair in better.repairs] == [("one", "two")]

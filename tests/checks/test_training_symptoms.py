@@ -31,10 +31,16 @@ def test_healthy(kind):
     assert found_in(healthy(kind, 0)) == {}
 
 
+LONG = ("transformer", "norms before", "convolutions", "residual 10", "relu 20", "muon")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [*HEALTHY, *MORE_HEALTHY])
 def test_healthy_over_more_seeds(kind):
-    assert [found for seed in range(1, 6) if (found := found_in(healthy(kind, seed)))] == []
+    """96 trainings, none of which may have a finding: 95 % would show a rate of 3 % of false ones. The networks that
+    take most of the time have fewer of them."""
+    seeds = range(1, 4 if kind in LONG else 7)
+    assert [found for seed in seeds if (found := found_in(healthy(kind, seed)))] == []
 
 
 PLANTED = {

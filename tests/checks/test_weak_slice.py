@@ -239,13 +239,14 @@ def test_same_twice(make_context):
 
 @pytest.mark.slow
 def test_false_rate(make_context):
-    """200 tables that a linear model can fit: logistic in Gaussian columns, and a category that matters."""
+    """100 tables that a linear model can fit: logistic in Gaussian columns, and a category that matters."""
     found = 0
-    for seed in range(200):
+    for seed in range(100):
         g = np.random.default_rng([seed, 11])
         rows = int(g.integers(300, 1200))
         x, c = g.normal(size=(rows, 4)), g.integers(0, 3, rows)
         labels = (g.random(rows) < expit(x @ [1.5, 1, 0, 0] + np.array([-1, 0, 1])[c])).astype(int)
         columns = {f"x{j}": x[:, j] for j in range(4)} | {"c": [f"c{k}" for k in c]}
         found += bool(WeakSlice().measure(make_context(columns, labels, kinds={"c": "category"})))
-    assert found <= 10  # 5 % of audits; 1 % is aimed at
+    # 1 % of audits are aimed at, of which 98 % of draws pass; of 5 %, 26 %, and of 10 %, 1 %
+    assert found <= 3

@@ -37,7 +37,7 @@ def start(ranks, command, **more):
     ]  # fmt: skip
 
 
-def ended(processes, seconds=600):
+def ended(processes, seconds=1200):
     """(exit codes, outputs, errors); all are killed after so many seconds."""
     try:
         said = [one.communicate(timeout=seconds) for one in processes]

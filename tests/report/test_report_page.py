@@ -17,6 +17,8 @@ from melior.report import render, write
 from melior.report.page import LARGEST
 from melior.runs.store import MANIFEST, Run
 
+pytestmark = pytest.mark.xdist_group("report")  # the pages are made once, for both files
+
 KINDS = ["everything", "nothing", "leak", "twelve", "train", "audit", "hostile"]
 
 

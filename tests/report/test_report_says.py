@@ -10,6 +10,8 @@ from melior.findings import Finding
 from melior.report import render
 from melior.runs.store import Run
 
+pytestmark = pytest.mark.xdist_group("report")  # the pages are made once, for both files
+
 
 def shown_sections(page: Page) -> set[str]:
     return {str(given["id"]) for tag, given in page.elements if tag == "section"}

@@ -11,7 +11,7 @@ import pytest
 
 import melior
 from melior.errors import UserError
-from melior.methods._base import treating
+from melior.methods._base import methods, treating
 from melior.recipe import Recipe
 from melior.trials.audit import run_checks
 
@@ -50,7 +50,8 @@ def test_a_muted_finding_is_shown_and_nothing_acts_on_it(file):
     muted = [finding for finding in quiet.findings if finding.muted]
     assert [finding.symptom for finding in muted] == ["target_leakage"]
     assert quiet.to_dict()["findings"][-1]["muted"] == "known before the answer"
-    found = melior.improve(Recipe.checked(given), budget=20)
+    never = [name for name in methods() if name != "normalization"]  # what is tried after repairs is nothing to them
+    found = melior.improve(Recipe.checked(given), budget=20, never=never)
     assert not found.repairs
 
 
