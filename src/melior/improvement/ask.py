@@ -59,6 +59,12 @@ def known_before(finding: Finding) -> Question:
     """Whether columns that look like the answer in disguise are known when a prediction is asked for. Those that alone
     say more than all others together are taken to be the answer."""
     named = " and ".join(repr(column) for column in finding.columns)
+    if finding.measured.get("kind") == "gaps":
+        asked = (
+            f"Whether {named} is missing depends on the answer. Will values of new rows be missing for the same reason?"
+        )
+        default = not finding.measured.get("beats_all_others", False)
+        return Question(asked, default, finding, *_scores(finding, "score_with", "score_without"))
     know, them = ("is", "it") if len(finding.columns) == 1 else ("are", "them")
     asked = f"{named} {know} suspected to be the answer in disguise. Do you know {them} before the answer is known?"
     default = not finding.measured.get("beats_all_others", False)
