@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from melior.data.table import Floats, Rows
 
-EXACT = 20_000  # rows; a tree search in a dozen dimensions grows almost with their square beyond
+EXACT = 20_000  # rows; all distances grow with their square
 REFERENCE = 8192  # rows drawn to be near to
-TREE_DIMENSIONS = 12  # a k-d tree beats brute force up to about here; more dimensions are projected on these
+TREE_DIMENSIONS = 6  # up to here a k-d tree is faster than all distances by matrix products; at 12 nine times slower
+DIMENSIONS = 12  # more are projected on these
 FEW_ROWS = 3000
 AT_ONCE = 16_000_000  # distances
 
@@ -27,16 +28,13 @@ def nearest(points: Floats, k: int, *, seed: int = 0, threads: int = 1) -> tuple
     rows = len(points)
     if min(k, rows - 1) < 1:
         return np.empty((rows, 0)), np.empty((rows, 0), dtype=np.int64)
-    if points.shape[1] > TREE_DIMENSIONS and rows > FEW_ROWS:
+    if points.shape[1] > DIMENSIONS and rows > FEW_ROWS:
         from sklearn.decomposition import PCA
 
-        points = PCA(TREE_DIMENSIONS, random_state=seed).fit_transform(points)
+        points = PCA(DIMENSIONS, random_state=seed).fit_transform(points)
     if rows > EXACT:
         return _among(points, sample_positions(rows, REFERENCE, seed), k, threads)
-    from sklearn.neighbors import NearestNeighbors
-
-    distances, found = NearestNeighbors(n_neighbors=min(k, rows - 1), n_jobs=threads).fit(points).kneighbors()
-    return np.asarray(distances), np.asarray(found, dtype=np.int64)
+    return _searched(points, None, min(k, rows - 1), threads)
 
 
 def distance_to(points: Floats, others: Floats, k: int, *, seed: int = 0, threads: int = 1) -> Floats:
@@ -44,14 +42,31 @@ def distance_to(points: Floats, others: Floats, k: int, *, seed: int = 0, thread
 
     Above 3,000 rows more than 12 dimensions are projected on the 12 principal ones of the points, as by `nearest`.
     """
-    if points.shape[1] > TREE_DIMENSIONS and len(points) > FEW_ROWS:
+    if points.shape[1] > DIMENSIONS and len(points) > FEW_ROWS:
         from sklearn.decomposition import PCA
 
-        axes = PCA(TREE_DIMENSIONS, random_state=seed).fit(points)
+        axes = PCA(DIMENSIONS, random_state=seed).fit(points)
         points, others = axes.transform(points), axes.transform(others)
+    return _searched(others, points, k, threads)[0][:, -1]
+
+
+def _searched(known: Floats, points: Floats | None, k: int, threads: int) -> tuple[Floats, Rows]:
+    """Distances and positions (rows, k) of the nearest known points; points None: of each known one but itself."""
     from sklearn.neighbors import NearestNeighbors
 
-    return np.asarray(NearestNeighbors(n_neighbors=k, n_jobs=threads).fit(others).kneighbors(points)[0][:, -1])
+    tree = known.shape[1] <= TREE_DIMENSIONS
+    search = NearestNeighbors(n_neighbors=k, algorithm="kd_tree" if tree else "brute", n_jobs=threads).fit(known)
+    distances, found = search.kneighbors(points)
+    found = np.asarray(found, dtype=np.int64)
+    if tree:
+        return np.asarray(distances), found
+    # matrix products are off by rounding, which makes of a copy's 0 something else
+    own = known if points is None else points
+    exact = np.empty(found.shape)
+    for column in range(k):
+        exact[:, column] = np.sqrt(np.square(own - known[found[:, column]]).sum(axis=1))
+    order = np.argsort(exact, axis=1, kind="stable")
+    return np.take_along_axis(exact, order, axis=1), np.take_along_axis(found, order, axis=1)
 
 
 def sample_positions(rows: int, size: int, seed: int) -> Rows:

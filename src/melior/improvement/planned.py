@@ -11,7 +11,7 @@ from melior.findings import Finding, plain
 from melior.improvement.ask import Ask, nobody
 from melior.improvement.looking import Looked, look
 from melior.improvement.plan import Refused, combinable
-from melior.improvement.race import all_at_once
+from melior.improvement.race import all_at_once, enough_folds
 from melior.improvement.repair import Repair
 from melior.metrics.registry import metric
 from melior.progress import Progress, silent, time_words
@@ -125,7 +125,7 @@ def plan_table(
     progress("one fold of the plain recipe", 0, 1)
     fold = Trials(seen.parts.development, seen.folds, workers=1).run(seen.recipe, 0).seconds
     progress("one fold of the plain recipe", 1, 1)
-    folds = sum(one.repeat == 0 for one in seen.folds)
+    folds = enough_folds(seen.folds)
     baseline = fold * folds / side_by_side
     trials = tuple(
         PlannedTrial(one.name, one.treats, folds * one.takes(fold / side_by_side, side_by_side)) for one in seen.planned

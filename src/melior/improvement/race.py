@@ -25,6 +25,7 @@ CONFIRM = 3.0  # ... and the folds of the promising ones
 LONGEST = 0.4  # of the time left, that one fold of a candidate may take
 QUICK = 15.0  # seconds; below this nothing is saved: few rows prove little, so that small tables get every fold
 ENOUGH = 60.0  # seconds that all folds of all candidates may take without a look at one fold, which is a poor witness
+ENOUGH_ROWS = 100_000  # scored; macro F1 of so many is known to two thousandths, and a paired difference far better
 FEW = 4000  # rows; beyond, the time that nothing is saved of shrinks as they grow: many rows prove soon, and cost more
 OTHER_SETTING = "another setting of it goes on: the usual one, or one that was clearly better at the first look"
 HOPELESS = "given up early: no gain was in reach"
@@ -74,14 +75,18 @@ class Race:
         """Runs the race; afterwards `base` and `runners` hold what was scored."""
         started = time.monotonic()
         # the folds of the first repeat decide what goes on; those of the others are run for what is left
-        self.folds = sum(fold.repeat == 0 for fold in self.trials.folds)
-        self.repeats = len(self.trials.folds) // self.folds
+        dealt = sum(fold.repeat == 0 for fold in self.trials.folds)
+        self.folds = enough_folds(self.trials.folds)
+        self.repeats = len(self.trials.folds) // dealt if self.folds == dealt else 1
         self.scored_rows = sum(len(fold.test) for fold in self.trials.folds[: self.folds])
         self.quick = quick(self.trials.table.rows)
         self.runners = [Runner(candidate) for candidate in self.candidates]
         self.promising: list[Runner] = []
         self.share = 1.0  # of the training rows of a fold, at the first look
         self.notes: list[str] = []
+        if self.folds < dealt:
+            told = f"{self.folds} of {dealt} folds were run"
+            self.notes.append(f"{told}: they score {self.scored_rows:,} rows, which is enough to prove a difference on")
         done = self.trials.many(
             [(self.baseline, fold) for fold in range(self.folds)], done=self._teller("the baseline", self.folds)
         )
@@ -423,6 +428,13 @@ class Race:
             seed=self.seed,
         )
         return [(runner, _why(runner, verdict)) for runner, verdict in zip(begun, judged, strict=True)]
+
+
+def enough_folds(folds: Sequence[Fold]) -> int:
+    """Folds of the first repeat that are run: all, or as many as score ENOUGH_ROWS, and two at least."""
+    first = [fold for fold in folds if fold.repeat == 0]
+    scored = np.cumsum([len(fold.test) for fold in first])
+    return min(len(first), max(2, int(np.searchsorted(scored, ENOUGH_ROWS)) + 1))
 
 
 def quick(rows: int) -> float:
