@@ -13,7 +13,7 @@ from counting import NEVER, Counted, environment, improving, judged, write_rows,
 from melior.data.read import read
 from melior.data.splits import folds
 from melior.errors import UserError
-from melior.improvement import race
+from melior.improvement import pace
 from melior.improvement.improve import improve_table
 from melior.recipe import Recipe, Split
 from melior.testing import tables
@@ -196,7 +196,7 @@ def test_a_machine_with_another_version_is_refused(machines, name):
 
 
 def test_a_study_comes_to_the_same_evidence(machines, tmp_path, monkeypatch):
-    monkeypatch.setattr(race, "QUICK", 1e9)  # whether there is a look at one fold first is not left to the clock
+    monkeypatch.setattr(pace, "QUICK", 1e9)  # whether there is a look at one fold first is not left to the clock
     write_rows(tmp_path / "rows.csv")
     rows = read(tmp_path / "rows.csv", target="y")
     recipe = Recipe(model="linear", metric="macro_f1", split=Split(folds=3, repeats=2))

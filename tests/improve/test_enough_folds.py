@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from melior.data.splits import Fold
-from melior.improvement import race
+from melior.improvement import pace
 from melior.improvement.improve import improve_table
-from melior.improvement.race import enough_folds
+from melior.improvement.pace import enough_folds
 from melior.methods._base import methods
 from melior.recipe import Recipe
 from melior.testing import tables
@@ -25,7 +25,7 @@ def dealt(rows, folds=5, repeats=2):
     ("rows", "enough", "wanted"), [(1000, 10_000, 5), (1000, 1000, 5), (1000, 600, 3), (1000, 601, 4), (1000, 10, 2)]
 )
 def test_as_many_folds_as_score_enough_rows(monkeypatch, rows, enough, wanted):
-    monkeypatch.setattr(race, "ENOUGH_ROWS", enough)
+    monkeypatch.setattr(pace, "ENOUGH_ROWS", enough)
     assert enough_folds(dealt(rows)) == wanted
 
 
@@ -34,7 +34,7 @@ def test_usual_sizes_run_every_fold():
 
 
 def test_a_race_of_fewer_folds_says_so_and_scores_each_candidate_on_them(monkeypatch):
-    monkeypatch.setattr(race, "ENOUGH_ROWS", 100)
+    monkeypatch.setattr(pace, "ENOUGH_ROWS", 100)
     table = tables.number_table(300)
     recipe = Recipe(model="linear", metric="accuracy")
     never = [name for name in methods() if name not in ("l2_penalty", "bagging")]

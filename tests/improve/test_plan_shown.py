@@ -25,8 +25,8 @@ def file(tmp_path_factory):
 
 
 def test_what_is_planned_is_what_is_tried(file):
-    planned = melior.plan(file, target="y", model="linear", budget=20, attempt=["l1_selection"])
-    found = melior.improve(file, target="y", model="linear", budget=20, attempt=["l1_selection"])
+    planned = melior.plan(file, target="y", model="linear", budget=300, attempt=["l1_selection"])
+    found = melior.improve(file, target="y", model="linear", budget=300, attempt=["l1_selection"])
     assert not planned.look
     tried = {
         str(Choice(name=one.methods[0], settings=one.settings)) for one in found.evidence if one.stage != "combine"

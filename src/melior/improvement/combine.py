@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from melior.errors import UserError
 from melior.evidence import Evidence
 from melior.improvement.plan import combinable
-from melior.improvement.race import Race, Runner, joined
+from melior.improvement.race import Race
+from melior.improvement.runner import Runner, joined
 from melior.recipe import Recipe
 from melior.trials.judge import Judged, Scored, compare
 

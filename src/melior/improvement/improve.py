@@ -19,8 +19,9 @@ from melior.improvement.combine import combine
 from melior.improvement.improvement import Improvement
 from melior.improvement.limits import Costs, may_lose, within
 from melior.improvement.looking import Parts, look
-from melior.improvement.race import Race, Runner
+from melior.improvement.race import Race
 from melior.improvement.repair import clusters
+from melior.improvement.runner import Runner
 from melior.methods._done import FILE, said
 from melior.metrics import (
     Interval,

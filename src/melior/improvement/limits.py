@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from melior.errors import UserError
-from melior.improvement.race import Race, Runner
+from melior.improvement.race import Race
+from melior.improvement.runner import Runner
 from melior.metrics.goals import CONDITION, parts_of
 from melior.recipe import Limits, Recipe
 from melior.refusals import sentence

@@ -10,8 +10,8 @@ from melior.data.table import Table
 from melior.findings import Finding, plain
 from melior.improvement.ask import Ask, nobody
 from melior.improvement.looking import Looked, look
+from melior.improvement.pace import all_at_once, enough_folds
 from melior.improvement.plan import Refused, combinable
-from melior.improvement.race import all_at_once, enough_folds
 from melior.improvement.repair import Repair
 from melior.metrics.registry import metric
 from melior.progress import Progress, silent, time_words

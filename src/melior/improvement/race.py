@@ -3,15 +3,17 @@ is."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from melior.data.splits import Fold
 from melior.data.table import Floats
-from melior.evidence import Verdict
+from melior.errors import UserError
+from melior.improvement.pace import all_at_once, enough_folds, quick
 from melior.improvement.plan import Candidate
+from melior.improvement.runner import HOPELESS, NO_TIME, OTHER_SETTING, Runner, joined, why
 from melior.metrics import Metric
 from melior.progress import Progress
 from melior.recipe import Recipe
@@ -23,29 +25,10 @@ from melior.trials.run import Trials
 LOOK = 1.5  # cross-validations of the baseline that the first look at all candidates may cost
 CONFIRM = 3.0  # ... and the folds of the promising ones
 LONGEST = 0.4  # of the time left, that one fold of a candidate may take
-QUICK = 15.0  # seconds; below this nothing is saved: few rows prove little, so that small tables get every fold
-ENOUGH = 60.0  # seconds that all folds of all candidates may take without a look at one fold, which is a poor witness
-ENOUGH_ROWS = 100_000  # scored; macro F1 of so many is known to two thousandths, and a paired difference far better
-FEW = 4000  # rows; beyond, the time that nothing is saved of shrinks as they grow: many rows prove soon, and cost more
-OTHER_SETTING = "another setting of it goes on: the usual one, or one that was clearly better at the first look"
-HOPELESS = "given up early: no gain was in reach"
-NO_TIME = "no time was left to prove it"
 CLEARLY = 0.16  # one-sided p of a difference of one standard error
 FEWEST_TRAINING = 500  # rows of the quick look
 EVERY = 2  # folds between two looks whether a gain is still in reach, however many run at once: the verdict is the same
 SETTLED_FITS = 150  # fits of the baseline that repeats may cost there
-
-
-@dataclass
-class Runner:
-    """A candidate in the race, with its results by fold."""
-
-    candidate: Candidate
-    results: dict[int, Result] = field(default_factory=dict)
-    complete: bool = False
-    seconds: float = 0.0
-    look: Scored | None = None
-    stopped: str = ""  # why it was not run on all folds
 
 
 @dataclass
@@ -125,6 +108,13 @@ class Race:
             self.notes.append(f"not tried, since a fold takes too long for what is left of the budget: {names}")
         return [runner for runner in runners if runner not in late]
 
+    def _refused(self, recipe: Recipe, error: UserError) -> None:
+        """What turns out to be impossible on the rows of a fold ends its candidate, and not the race."""
+        for runner in self.runners:
+            if runner.candidate.recipe is recipe and not runner.stopped:
+                runner.stopped = str(error)
+                self.notes.append(f"{runner.candidate.name} was given up: {error}")
+
     def _left(self, when: str) -> float:
         """Seconds left, the same for all processes at work on this study."""
         return agreed(f"left: {when}", lambda: self.deadline - time.monotonic())
@@ -181,6 +171,7 @@ class Race:
             wanted,
             done=self._teller("a first look at each candidate", len(wanted)),
             late=lambda: time.monotonic() > stop,
+            refused=self._refused,
         )
         first = joined({0: base})
         looked = []
@@ -195,9 +186,7 @@ class Race:
         self._tell_left(begun)
         gains = {id(r): self._gain(first, r.look) for r in looked if r.look is not None}
         self.first = first
-        best: dict[
-            str, Runner
-        ] = {}  # of each method the usual setting, which comes first, or one that is clearly better
+        best: dict[str, Runner] = {}  # of each method the usual setting, or one that is clearly better
         for runner in looked:
             name = runner.candidate.method.name
             if name not in best or self._clearly_better(best[name], runner):
@@ -236,6 +225,7 @@ class Race:
             wanted,
             done=self._teller("the first fold of each candidate", len(wanted)),
             late=self.deadline_passed,
+            refused=self._refused,
         )
         begun = []
         for runner, result in zip(runners, results, strict=True):
@@ -249,7 +239,7 @@ class Race:
         self.promising = sorted(begun, key=lambda runner: (runner.candidate.seconds, runner.candidate.cost))
 
     def _tell_left(self, wanted: Sequence[Runner]) -> None:
-        left = [runner.candidate.name for runner in wanted if runner.look is None]
+        left = [runner.candidate.name for runner in wanted if runner.look is None and not runner.stopped]
         if left:
             self.notes.append(f"not tried, because the time ran out: {', '.join(left)}")
 
@@ -301,7 +291,7 @@ class Race:
         if self.settled and cut:
             self.notes.append(f"not proved, because the time ran out: {', '.join(cut)}")
 
-        left = [runner.candidate.name for runner in self.promising if not runner.results]
+        left = [one.candidate.name for one in self.promising if not one.results and one.stopped in ("", NO_TIME)]
         if left:
             self.notes.append(f"not tried, because the time would not have sufficed: {', '.join(left)}")
 
@@ -310,16 +300,18 @@ class Race:
             each = -(-self.trials.workers // len(going))
             chosen = {id(runner): self._next_folds(runner, each) for runner in going}
             wanted = [(runner, fold) for runner in going for fold in chosen[id(runner)]]
-            results = self.trials.many([(runner.candidate.recipe, fold) for runner, fold in wanted])
+            asked = [(runner.candidate.recipe, fold) for runner, fold in wanted]
+            results = self.trials.many(asked, refused=self._refused)
             found = {(id(runner), fold): result for (runner, fold), result in zip(wanted, results, strict=True)}
             for runner in going:
                 for start in range(0, len(chosen[id(runner)]), EVERY):
                     for fold in chosen[id(runner)][start : start + EVERY]:
                         result = found[id(runner), fold]
-                        assert result is not None
+                        if result is None:
+                            break
                         runner.results[fold] = result
                         runner.seconds += result.seconds
-                    if self._given_up(runner):
+                    if runner.stopped or self._given_up(runner):
                         break
             going = [runner for runner in going if not runner.stopped and not runner.complete]
 
@@ -427,41 +419,4 @@ class Race:
             groups=self.groups,
             seed=self.seed,
         )
-        return [(runner, _why(runner, verdict)) for runner, verdict in zip(begun, judged, strict=True)]
-
-
-def enough_folds(folds: Sequence[Fold]) -> int:
-    """Folds of the first repeat that are run: all, or as many as score ENOUGH_ROWS, and two at least."""
-    first = [fold for fold in folds if fold.repeat == 0]
-    scored = np.cumsum([len(fold.test) for fold in first])
-    return min(len(first), max(2, int(np.searchsorted(scored, ENOUGH_ROWS)) + 1))
-
-
-def quick(rows: int) -> float:
-    """Seconds that are not worth saving."""
-    return QUICK * min(1.0, FEW / rows)
-
-
-def all_at_once(seconds: float, left: float, rows: int) -> bool:
-    """Whether every candidate is run on all folds, with no look at one fold before. seconds: what that takes."""
-    enough = ENOUGH * min(1.0, FEW / rows) ** 2
-    return seconds <= min(max(quick(rows), enough), 0.5 * left)
-
-
-def _why(runner: Runner, judged: Judged) -> Judged:
-    """The verdict of a candidate that was not run on all folds, with the reason for that."""
-    if runner.complete or judged.p is None:
-        return judged
-    verdict: Verdict = "rejected" if runner.stopped == HOPELESS else "undecided"
-    return replace(judged, verdict=verdict, reason=runner.stopped)
-
-
-def joined(results: dict[int, Result]) -> Scored:
-    """The results of several folds as one."""
-    own = [results[fold] for fold in sorted(results)]
-    return Scored(
-        np.concatenate([result.rows for result in own]),
-        np.concatenate([result.scores for result in own]),
-        np.concatenate([result.answers for result in own]),
-        np.concatenate([np.full(len(results[fold].rows), fold) for fold in sorted(results)]),
-    )
+        return [(runner, why(runner, verdict)) for runner, verdict in zip(begun, judged, strict=True)]

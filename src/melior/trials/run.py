@@ -11,6 +11,7 @@ import numpy as np
 from melior._version import __version__
 from melior.data.splits import Fold
 from melior.data.table import Table
+from melior.errors import UserError
 from melior.recipe import Recipe
 from melior.runs.study import agreed
 from melior.trials.bench import Bench, Result
@@ -23,6 +24,7 @@ LONG = 3600.0
 
 Asked = tuple[Recipe, int]
 Told = Callable[[Recipe, int, Result], None]
+Refused = Callable[[Recipe, UserError], None]
 
 
 class Trials:
@@ -78,10 +80,16 @@ class Trials:
         return found
 
     def many(
-        self, wanted: Iterable[Asked], *, done: Told | None = None, late: Callable[[], bool] | None = None
+        self,
+        wanted: Iterable[Asked],
+        *,
+        done: Told | None = None,
+        late: Callable[[], bool] | None = None,
+        refused: Refused | None = None,
     ) -> list[Result | None]:
-        """Results in the order asked for; None for those not begun when `late` began to say that time is over."""
-        round_ = _Round(self, list(wanted), done, late)
+        """Results in the order asked for; None for those not begun when `late` began to say that time is over, and for
+        those whose recipe turns out to be impossible on their rows, where `refused` is told so."""
+        round_ = _Round(self, list(wanted), done, late, refused)
         try:
             while round_.waiting or round_.running:
                 round_.begin()
@@ -96,9 +104,16 @@ class Trials:
 class _Round:
     """Some trials on their way: `waiting` to be begun here or to be finished by another process, `running` here."""
 
-    def __init__(self, trials: Trials, asked: list[Asked], done: Told | None, late: Callable[[], bool] | None) -> None:
+    def __init__(
+        self,
+        trials: Trials,
+        asked: list[Asked],
+        done: Told | None,
+        late: Callable[[], bool] | None,
+        refused: Refused | None,
+    ) -> None:
         self.bench, self.kept = trials.bench, trials.kept
-        self.asked, self.done, self.late = asked, done, late
+        self.asked, self.done, self.late, self.refused = asked, done, late, refused
         self.executor: Executor = trials.executor
         if len(asked) == 1 and isinstance(self.executor, Threads):
             self.executor = Threads(1)  # one alone needs no other thread, and ctrl-C ends it at once
@@ -138,7 +153,10 @@ class _Round:
         failed: list[Exception] = []
         for one in self.executor.ended(AGAIN if self.waiting else LONG):
             at = self.running.pop(one.ticket)
-            if isinstance(one.outcome, Exception):
+            if isinstance(one.outcome, UserError) and self.refused is not None:
+                self.kept.let_go(self.keys[at])
+                self.refused(self.asked[at][0], one.outcome)
+            elif isinstance(one.outcome, Exception):
                 self.kept.let_go(self.keys[at])
                 failed.append(one.outcome)
             else:

@@ -51,10 +51,10 @@ def counted(module):
     bench.fitted = slower
 
 
-def unhurried(race):
-    race.QUICK = 1e9
+def unhurried(pace):
+    pace.QUICK = 1e9
 
 
-CHANGES = {"melior.trials.bench": counted, "melior.improvement.race": unhurried}
+CHANGES = {"melior.trials.bench": counted, "melior.improvement.pace": unhurried}
 if os.environ.get("COUNTED"):
     sys.meta_path.insert(0, Hook())
