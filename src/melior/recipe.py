@@ -85,6 +85,8 @@ class Data(Part):
                        (false); not given: true for a folder, and for a JSONL or Parquet file of more than a quarter of
                        the free memory
     known_at_prediction columns that look like the answer in disguise and are legitimate all the same
+    without            words or runs of words that are taken out of a text column before anything reads it, for example
+                       {"note": ["case closed"]}
     """
 
     path: str | None = None
@@ -98,6 +100,7 @@ class Data(Part):
     trusted: str | None = None
     stream: bool | None = None
     known_at_prediction: tuple[str, ...] = ()
+    without: dict[str, tuple[str, ...]] = {}
     encoding: str | None = None
     separator: str | None = None
 

@@ -15,6 +15,7 @@ FEWEST_ROWS = 50
 FEWEST_OF_CLASS = 20
 LONGEST = 2  # words of a phrase; the same as the linear family counts, so that they are counted once
 MOST_PHRASES = 5  # named of a column
+MOST_TAKEN = 50
 
 
 class LeakingPhrases(Check):
@@ -23,9 +24,9 @@ class LeakingPhrases(Check):
 
     No honest word does: what a text says is spread over many words, none of which stands in nearly all texts of one
     class and in hardly any of the others. Whether the phrase will be there in new texts is for the user to say, so the
-    finding is a question, and no column is left out for it: it is the phrase that has to go. Severity is the share of
-    the answer's entropy that the phrase explains alone. Where a row may have several labels, each is looked at by
-    itself.
+    finding is a question, and no column is left out for it: it is the phrase that has to go, and goes unless somebody
+    says that it stays. Severity is the share of the answer's entropy that the phrase explains alone. Where a row may
+    have several labels, each is looked at by itself.
     """
 
     symptoms = frozenset({"target_leakage"})
@@ -57,7 +58,7 @@ class LeakingPhrases(Check):
             strong = np.flatnonzero(explains > 0)
             if len(strong):
                 strong = strong[np.argsort(-explains[strong], kind="stable")]
-                found.append(self.finding(context, column, present, names(strong[:MOST_PHRASES]), strong, explains))
+                found.append(self.finding(context, column, present, names(strong[:MOST_TAKEN]), strong, explains))
         return found
 
     def finding(
@@ -69,7 +70,8 @@ class LeakingPhrases(Check):
         holds = np.flatnonzero(np.asarray(present[:, best].todense()).ravel())
         inside = np.bincount(labels[holds][labels[holds] >= 0], minlength=len(table.classes))
         name = table.classes[int(inside.argmax())]
-        others = f" So do {', '.join(repr(other) for other in names[1:])}." if len(names) > 1 else ""
+        few = names[:MOST_PHRASES]
+        others = f" So do {', '.join(repr(other) for other in few[1:])}." if len(few) > 1 else ""
         return Finding(
             symptom="target_leakage",
             severity=float(np.clip(explains[best], 0.0, 1.0)),
@@ -77,10 +79,11 @@ class LeakingPhrases(Check):
                 f"The words {names[0]!r} in {column!r} give the answer away: {share(inside.max() / inside.sum())} of "
                 f"the {count(len(holds))} texts that hold them are {name!r}, and alone they explain "
                 f"{share(float(explains[best]))} of whether it is.{others} If they are written after the answer is "
-                f"known, take them out of the texts."
+                "known, they have no place in the texts: data.without takes them out."
             ),
             measured={
-                "phrases": dict(zip(names, explains[strong[: len(names)]].tolist(), strict=True)),
+                "phrases": dict(zip(few, explains[strong[: len(few)]].tolist(), strict=True)),
+                "take_out": shortest(names),
                 "rows_with_phrase": len(holds),
                 "kind": "phrase",
             },
@@ -90,6 +93,20 @@ class LeakingPhrases(Check):
             rows=table.row_ids[holds],
             certain=False,
         )
+
+
+def shortest(names: list[str]) -> list[str]:
+    """The phrases that hold none of the others, in their order: who takes these out takes all out."""
+    words = [name.split() for name in names]
+
+    def holds_another(own: list[str]) -> bool:
+        return any(other != own and within(other, own) for other in words)
+
+    return [name for name, own in zip(names, words, strict=True) if not holds_another(own)]
+
+
+def within(part: list[str], whole: list[str]) -> bool:
+    return any(whole[at : at + len(part)] == part for at in range(len(whole) - len(part) + 1))
 
 
 def explained_by_presence(present: csr_matrix, labels: Labels, classes: int) -> Floats:

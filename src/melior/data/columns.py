@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from melior.data import numbers, times
+from melior.data.phrases import phrases_of, without
 
 Unparsed = dict[str, dict[int, str]]
 Parsed = numbers.Numbers | times.Times
@@ -78,7 +79,8 @@ def store(
             continue
         cells = frame.get_column(name)
         if kind not in ("number", "time"):
-            columns.append(as_text(cells, tidy=kind == "category"))
+            texts = as_text(cells, tidy=kind == "category")
+            columns.append(without(texts, phrases_of(notation.get(name, {}))) if kind == "text" else texts)
             continue
         done = (parsed or {}).get(name)
         if done is not None:

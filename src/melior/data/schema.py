@@ -30,7 +30,8 @@ class Schema:
     target   the target's name, None where there is none
     classes  the labels as text, sorted (numbers by value), the order in which scores are given
     notation column -> how its text is written where that is not plain: {"decimal": ",", "unit": "kg"} for numbers,
-             {"order": "dmy"} for times; so that new rows are read as the first ones were
+             {"order": "dmy"} for times, {"without": '["case closed"]'} for texts that words are taken out of; so
+             that new rows are read as the first ones were
     label_sets  how several labels of a row are written; None where a row has one class
     """
 

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from melior.data.deal import rarest
+from melior.data.phrases import noted, without
 from melior.data.schema import Schema
 from melior.errors import UserError
 from melior.images.store import ImageRows, ImageStore
@@ -272,6 +273,15 @@ class Table:
 
     def without_columns(self, columns: Sequence[str]) -> "Table":
         return replace(self, schema=self.schema.without(columns))
+
+    def without_phrases(self, taken: Mapping[str, Sequence[str]]) -> "Table":
+        """The same with words taken out of its text columns, and of those of all rows read by its schema. taken:
+        column -> words or runs of words."""
+        texts = {name: phrases for name, phrases in taken.items() if name in self.of_kind("text") and phrases}
+        if not texts:
+            return self
+        frame = self.frame.with_columns(without(self.column(name), phrases) for name, phrases in texts.items())
+        return self.with_frame(frame).with_schema(replace(self.schema, notation=noted(self.schema.notation, texts)))
 
     def with_frame(self, frame: pl.DataFrame) -> "Table":
         """The same rows with changed values: what was computed from the old values is forgotten."""

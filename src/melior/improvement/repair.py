@@ -24,6 +24,7 @@ class Repair:
     undo     the setting that keeps things as they were, empty where there is none
     before, after  the score with the fault and without it, as the check measured them; None where it did not
     rows     rows (numbers in the file) that were set aside
+    phrases  words that were taken out of the texts of a column, which stays
     """
 
     symptom: str
@@ -33,13 +34,14 @@ class Repair:
     before: float | None = None
     after: float | None = None
     rows: int = 0
+    phrases: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return dict(plain(self.__dict__))
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> "Repair":
-        return cls(**{**given, "columns": tuple(given["columns"])})
+        return cls(**{**given, "columns": tuple(given["columns"]), "phrases": tuple(given.get("phrases", ()))})
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,12 @@ def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test:
                     notes.append(question.assumed())
                 if question.default if answer is None else answer:
                     continue
-            recipe = recipe.with_data(columns={**recipe.data.columns, **dict.fromkeys(told, "ignore")})
-            repairs.append(_left_out(finding, told, said=answer is False))
+            phrases = tuple(finding.measured.get("take_out", ()))
+            if phrases:
+                recipe = recipe.with_data(without={**recipe.data.without, told[0]: phrases})
+            else:
+                recipe = recipe.with_data(columns={**recipe.data.columns, **dict.fromkeys(told, "ignore")})
+            repairs.append(_left_out(finding, told, phrases, said=answer is False))
         elif finding.symptom in ("group_leakage", "time_leakage") and recipe.split.kind == "auto":
             kind = "group" if finding.symptom == "group_leakage" else "time"
             if ask(new_ones_come(finding, kind)) is False:
@@ -93,9 +99,13 @@ def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test:
     return Repaired(recipe, tuple(repairs), reseal, tuple(notes))
 
 
-def _left_out(finding: Finding, columns: Sequence[str], *, said: bool) -> Repair:
-    """said: whether the user was asked and said so."""
+def _left_out(finding: Finding, columns: Sequence[str], phrases: tuple[str, ...], *, said: bool) -> Repair:
+    """phrases: of a column that stays; said: whether the user was asked and said so."""
     named = ", ".join(map(repr, columns))
+    if phrases:
+        message = f"took the words {', '.join(map(repr, phrases))} out of {named}: they give the answer away"
+        undo = "" if said else f"data.known_at_prediction: [{', '.join(columns)}]"
+        return Repair("target_leakage", tuple(columns), message, undo, phrases=phrases)
     why = "it gives the answer away" if finding.certain else "alone it says more than all other columns together"
     message = (
         f"left out {named}, which you say is not known before the answer is"
@@ -126,8 +136,11 @@ def _split_by(finding: Finding, kind: str) -> Repair:
 
 
 def ignoring(table: Table, repairs: Sequence[Repair]) -> Table:
-    """The table without the columns that repairs left out."""
-    gone = [column for repair in repairs if repair.symptom == "target_leakage" for column in repair.columns]
+    """The table without the columns, and the words of texts, that repairs left out."""
+    leaks = [repair for repair in repairs if repair.symptom == "target_leakage"]
+    gone = [column for repair in leaks if not repair.phrases for column in repair.columns]
+    words = {repair.columns[0]: repair.phrases for repair in leaks if repair.phrases}
+    table = table.without_phrases(words)
     return table.without_columns(gone) if gone else table
 
 

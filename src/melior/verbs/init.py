@@ -61,6 +61,7 @@ data:
 {missing}
   # trusted: checked        # a column that marks rows whose target is known to be right
   # known_at_prediction: [] # columns that look like the answer in disguise and are legitimate all the same
+  # without: {{note: [closed]}} # words that are taken out of a text column before anything reads it
   # columns:                # take the mark away from a line to set another kind: {", ".join(KINDS)}
 {kinds}
 

@@ -85,6 +85,8 @@ def prepare(
     if methods:
         recipe = recipe.with_methods(*methods)
     table, test_table = _tables(recipe, rows, test, sample, progress)
+    table = without_phrases(table, recipe)
+    test_table = None if test_table is None else without_phrases(test_table, recipe)
     if need_target and table.target is None:
         raise UserError(f"{table.name}: no target was named; say which column to predict with --target.")
     if recipe.metric == "auto":
@@ -159,6 +161,14 @@ def _tables(
     if second is None:
         return read(rows, **how), None
     return read_pair(rows, second, **how)
+
+
+def without_phrases(table: Table, recipe: Recipe) -> Table:
+    """The table without what the recipe takes out of its texts."""
+    for name in recipe.data.without:
+        if table.schema.kinds.get(name) not in ("text", "ignore"):
+            raise UserError(f"data.without: {name!r} is no text column; words are taken out of texts alone.")
+    return table.without_phrases(recipe.data.without)
 
 
 def _fused(
