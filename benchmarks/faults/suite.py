@@ -41,7 +41,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cases import DEVELOPMENT, REPORTED, Case
-from common import Results, Shown, mean, number, options, share_interval
+from common import Results, Shown, mean, number, options, share_interval, write
+from drawn import picture
 from sets import as_columns
 
 from melior.proofs.tables import TARGET, Rows
@@ -182,7 +183,8 @@ def tables(results: Results, cases: Sequence[Case]) -> list[Shown]:
         ("fault", "cases", "with a cost", "LightGBM clean", "faulty", *ENTRANTS),
         [line_of_kind(scores, kind, own) for kind, own in kinds.items()],
         "Means of (after - faulty) / (clean - faulty) over the cases in which the fault cost LightGBM 0.02 macro F1 or "
-        "more. LightGBM's defaults on the faulty rows are 0 by definition.",
+        "more. LightGBM's defaults on the faulty rows are 0 by definition.\n\n"
+        f"![Share recovered, a line for each kind of fault, a mark for each tool]({results.name.split('/')[1]}.svg)",
     )
     each = Shown(
         "Macro F1 on clean rows that no tool saw",
@@ -191,6 +193,17 @@ def tables(results: Results, cases: Sequence[Case]) -> list[Shown]:
         "clean: LightGBM's defaults on the rows without the fault; lightgbm: the same with it.",
     )
     return [by_kind, ahead(scores), named(scores), honest(scores), each, lost(scores)]
+
+
+def recovered_by_kind(scores: Scores) -> dict[str, dict[str, float | None]]:
+    """kind of fault -> entrant -> mean share recovered, for the picture."""
+    rows: dict[str, dict[str, float | None]] = {}
+    for kind in [*dict.fromkeys(case.kind for case, _ in scores.cases), "all"]:
+        own = [one for one in scores.cases if one[0].kind == kind or kind == "all"]
+        costly = [one for one in own if scores.cost(*one) >= COST]
+        if costly:
+            rows[kind] = {name: mean([scores.recovered(*one, name) for one in costly]) for name in ENTRANTS}
+    return rows
 
 
 def line_of_kind(scores: Scores, kind: str, own: list[tuple[Case, int]]) -> tuple[str, ...]:
@@ -296,6 +309,13 @@ def lost(scores: Scores) -> Shown:
     return Shown("Cases in which another tool was ahead", headings, rows)
 
 
+def draw(results: Results, cases: Sequence[Case]) -> None:
+    """The picture beside the page."""
+    rows = recovered_by_kind(Scores(results, cases))
+    if rows:
+        write(results.document.with_suffix(".svg"), picture(rows, list(ENTRANTS)))
+
+
 def notes(development: bool) -> list[str]:
     first = (
         "These rows are those that checks, methods and plan were built on: no evidence."
@@ -339,6 +359,8 @@ def main() -> None:
                         key = key_of(case, seed, entrant)
                         results.case(key, lambda c=case, e=entrant, s=seed: run(c, e, s, given.seconds))
     results.show(tables(results, cases), notes(given.development))
+    if not given.quick:
+        draw(results, cases)
 
 
 if __name__ == "__main__":

@@ -157,7 +157,13 @@ def filled(case: Case) -> tuple[Pair, list[str]]:
     if not texts:
         return pair, notes + more
     medians = pair[0].median(numeric_only=True)
-    sparse = [csr_matrix(pd.get_dummies(frame.fillna(medians), dtype=float).to_numpy(float)) for frame in pair]
+
+    def dummies(frame: pd.DataFrame) -> csr_matrix:
+        if not len(frame.columns):  # get_dummies takes no frame without columns
+            return csr_matrix((len(frame), 0))
+        return csr_matrix(pd.get_dummies(frame.fillna(medians), dtype=float).to_numpy(float))
+
+    sparse = [dummies(frame) for frame in pair]
     filling = "numbers' gaps filled with the median, categories as columns of 0 and 1"
     return beside((sparse[0], sparse[1]), texts), [*notes, *more, filling]
 
