@@ -24,6 +24,7 @@ from melior.trials.run import Trials
 
 LOOK = 1.5  # cross-validations of the baseline that the first look at all candidates may cost
 CONFIRM = 3.0  # ... and the folds of the promising ones
+BASELINE = 0.5  # of the time left, in which folds of the baseline are begun
 LONGEST = 0.4  # of the time left, that one fold of a candidate may take
 CLEARLY = 0.16  # one-sided p of a difference of one standard error
 FEWEST_TRAINING = 500  # rows of the quick look
@@ -70,10 +71,7 @@ class Race:
         if self.folds < dealt:
             told = f"{self.folds} of {dealt} folds were run"
             self.notes.append(f"{told}: they score {self.scored_rows:,} rows, which is enough to prove a difference on")
-        done = self.trials.many(
-            [(self.baseline, fold) for fold in range(self.folds)], done=self._teller("the baseline", self.folds)
-        )
-        self.base_results = {fold: result for fold, result in enumerate(done) if result is not None}
+        self.base_results = self._baseline(started)
         self.base = joined(self.base_results)
         self.workers = agreed("workers", lambda: self.trials.workers)  # of the first process, by which time is reckoned
         taken = sum(result.seconds for result in self.base_results.values()) / self.workers  # where they were kept
@@ -82,6 +80,23 @@ class Race:
             self._look()
             self._confirm()
             self._repeat()
+
+    def _baseline(self, started: float) -> dict[int, Result]:
+        """The folds of the baseline: all, or those that are begun in half of the time left, and two at least."""
+        tell = self._teller("the baseline", self.folds)
+        first = min(2, self.folds)
+        done = self.trials.many([(self.baseline, fold) for fold in range(first)], done=tell)
+        stop = np.inf if self.settled else started + BASELINE * max(self.deadline - started, 0.0)
+        rest = range(first, self.folds)
+        asked = [(self.baseline, fold) for fold in rest]
+        done += self.trials.many(asked, done=tell, late=lambda: time.monotonic() > stop)
+        there = [fold for fold, result in enumerate(done) if result is not None]
+        whole = next((fold for fold in range(self.folds) if fold not in there), self.folds)
+        if whole < self.folds:
+            self.notes.append(f"{whole} of {self.folds} folds were run, because a fold takes long for this budget")
+            self.folds, self.repeats = whole, 1
+            self.scored_rows = sum(len(fold.test) for fold in self.trials.folds[:whole])
+        return {fold: result for fold, result in enumerate(done[:whole]) if result is not None}
 
     def _takes(self, runner: Runner | None) -> float:
         """Seconds that a fold of a candidate takes (of the baseline: None) as trials are run side by side."""

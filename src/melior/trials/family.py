@@ -23,6 +23,7 @@ from melior.trials.threads import cores, one_thread_each
 
 ROWS = 4000  # enough to tell families apart, quick enough not to be noticed
 FOLDS = 3
+LONGEST = 3.0  # times what a trial may take: what the cross-validation and the last fits of the family may take
 RARE = 100  # rows of the rarest class, below which what weighting the classes brings can seldom be proved
 UNEVEN = 3.0  # times as many rows as the rarest class has, had all classes the same
 WEIGHTED = Choice(name="class_weights")
@@ -91,6 +92,20 @@ def choose_family(
         scored[name] = joined
         scores[name] = measure.measure(truth[joined.rows], joined.scores, joined.answers)
     sign = 1 if measure.greater_is_better else -1
+    not_taken: dict[str, str] = {}
+    if allowed is not None:
+        took = [float(np.mean([r.seconds for r in results[n : n + FOLDS] if r])) for n in range(0, len(wanted), FOLDS)]
+        needs = {
+            name: agreed(f"takes: {name}", partial(_needs, seconds, table, sample, recipe))
+            for name, seconds in zip(suited, took, strict=True)
+        }
+        swift = [name for name in suited if needs[name] <= LONGEST * allowed] or [min(suited, key=needs.__getitem__)]
+        not_taken = {
+            name: f"with its last fits it would take some {needs[name]:,.0f} seconds, too much of the budget"
+            for name in suited
+            if name not in swift
+        }
+        suited = swift
     if recipe.limits != Limits():
         over = {name: why for name in suited if (why := agreed(f"over: {name}", partial(_over, begun[name], sample)))}
         if len(over) < len(suited):
@@ -104,6 +119,7 @@ def choose_family(
             break
     said = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
     reason = f"{best}: {recipe.metric} on {sample.rows:,} rows in {FOLDS} folds was {said}"
+    reason = "; ".join([reason, *(f"{name} was not taken: {why}" for name, why in not_taken.items())])
     return FamilyChoice(tried[best], with_left_out(reason, left_out), scores)
 
 
@@ -121,6 +137,12 @@ def weighted(recipe: Recipe, sample: Table, suited: list[str], allowed: float | 
 def takes(family: Model, sample: Table) -> float:
     """Seconds of a family's trial, as it estimates them."""
     return family.seconds(sample) * FOLDS / min(cores(), FOLDS)
+
+
+def _needs(took: float, table: Table, sample: Table, recipe: Recipe) -> float:
+    """Seconds of a family's cross-validation and its two last fits, from those of a fold of its trial."""
+    fit_of_all = took * FOLDS / (FOLDS - 1) * table.rows / sample.rows
+    return fit_of_all * (recipe.split.folds - 1 + 2) / cores()
 
 
 def _over(recipe: Recipe, sample: Table) -> str:
