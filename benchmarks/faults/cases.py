@@ -13,8 +13,8 @@ from sets import SETS, Set
 
 from melior.proofs import planting, planting_leaks, planting_rows, planting_values
 from melior.proofs import tables as known
-from melior.proofs.planting import Planted
-from melior.proofs.planting_values import Plant, both
+from melior.proofs.planting import Fault, Planted
+from melior.proofs.planting_values import both
 from melior.proofs.tables import Rows, split
 
 LEARNT = 0.6  # of the rows; the others stay clean, and no tool sees their answers
@@ -26,41 +26,33 @@ def irrelevant(rows: Rows, strength: float, seed: int) -> Planted:
     return planting.irrelevant_columns(rows, strength, seed, training=400)
 
 
-@dataclass(frozen=True)
-class Fault:
-    """A kind, under which cases are summed up, and what plants it."""
-
-    kind: str
-    strength: float
-    plant: Plant
-
-
-FAULTS: dict[str, Fault] = {
-    "labels 20%": Fault("wrong labels", 0.2, planting.wrong_labels),
-    "labels 30%": Fault("wrong labels", 0.3, planting.wrong_labels),
-    "labels of one class 40%": Fault("wrong labels", 0.4, planting.wrong_labels_of_one_class),
-    "leak as number": Fault("leaks", 0.97, planting.leak_as_number),
-    "leak as category": Fault("leaks", 0.97, planting.leak_as_category),
-    "leak as pair": Fault("leaks", 0.97, planting_leaks.leak_as_pair),
-    "leak as gaps": Fault("leaks", 0.97, planting_leaks.leak_as_gaps),
-    "leak as phrase": Fault("leaks", 0.97, planting_leaks.leak_as_phrase),
-    "copies across": Fault("copies", 0.3, planting.copies_across),
-    "measured 4 times": Fault("groups", 4, planting_rows.groups),
-    "moving ground": Fault("times", 3.0, planting_rows.times),
-    "unit x1000": Fault("units and outliers", 0.2, planting.times_1000),
-    "garbage 20%": Fault("units and outliers", 0.2, planting_values.garbage),
-    "gaps by answer": Fault("gaps by answer", 0.7, planting_values.gaps_by_answer),
-    "imbalance 1:60": Fault("imbalance", 1 / 61, planting.imbalance),
-    "irrelevant 400": Fault("irrelevant columns", 400, irrelevant),
-    "skew": Fault("skew", 3.0, planting_values.skewed),
-    "150 rows": Fault("small data", 150, planting_rows.few),
-    "cut texts": Fault("cut texts", 0.7, planting_rows.cut_texts),
-    "one language": Fault("mixed languages", 0.05, planting_rows.one_language),
-    "leak + labels": Fault("pairs", 0.97, both(planting.leak_as_number, planting.wrong_labels, 0.2)),
-    "phrase + labels": Fault("pairs", 0.97, both(planting_leaks.leak_as_phrase, planting.wrong_labels, 0.2)),
-    "imbalance + unit": Fault("pairs", 1 / 31, both(planting.imbalance, planting.times_1000, 0.2)),
-    "irrelevant + labels": Fault("pairs", 200, both(irrelevant, planting.wrong_labels, 0.2)),
-}
+EVERY = (
+    Fault("labels 20%", "wrong labels", 0.2, planting.wrong_labels),
+    Fault("labels 30%", "wrong labels", 0.3, planting.wrong_labels),
+    Fault("labels of one class 40%", "wrong labels", 0.4, planting.wrong_labels_of_one_class),
+    Fault("leak as number", "leaks", 0.97, planting.leak_as_number),
+    Fault("leak as category", "leaks", 0.97, planting.leak_as_category),
+    Fault("leak as pair", "leaks", 0.97, planting_leaks.leak_as_pair),
+    Fault("leak as gaps", "leaks", 0.97, planting_leaks.leak_as_gaps),
+    Fault("leak as phrase", "leaks", 0.97, planting_leaks.leak_as_phrase),
+    Fault("copies across", "copies", 0.3, planting.copies_across),
+    Fault("measured 4 times", "groups", 4, planting_rows.groups),
+    Fault("moving ground", "times", 3.0, planting_rows.times),
+    Fault("unit x1000", "units and outliers", 0.2, planting.times_1000),
+    Fault("garbage 20%", "units and outliers", 0.2, planting_values.garbage),
+    Fault("gaps by answer", "gaps by answer", 0.7, planting_values.gaps_by_answer),
+    Fault("imbalance 1:60", "imbalance", 1 / 61, planting.imbalance),
+    Fault("irrelevant 400", "irrelevant columns", 400, irrelevant),
+    Fault("skew", "skew", 3.0, planting_values.skewed),
+    Fault("150 rows", "small data", 150, planting_rows.few),
+    Fault("cut texts", "cut texts", 0.7, planting_rows.cut_texts),
+    Fault("one language", "mixed languages", 0.05, planting_rows.one_language),
+    Fault("leak + labels", "pairs", 0.97, both(planting.leak_as_number, planting.wrong_labels, 0.2)),
+    Fault("phrase + labels", "pairs", 0.97, both(planting_leaks.leak_as_phrase, planting.wrong_labels, 0.2)),
+    Fault("imbalance + unit", "pairs", 1 / 31, both(planting.imbalance, planting.times_1000, 0.2)),
+    Fault("irrelevant + labels", "pairs", 200, both(irrelevant, planting.wrong_labels, 0.2)),
+)
+FAULTS = {fault.name: fault for fault in EVERY}
 
 OF_TABLES: dict[str, tuple[str, ...]] = {
     "segments": (
@@ -101,7 +93,7 @@ class Case:
 
     @property
     def kind(self) -> str:
-        return FAULTS[self.fault].kind if self.fault in FAULTS else "nothing wrong"
+        return FAULTS[self.fault].kind
 
     def make(self, seed: int) -> tuple[Planted, Rows]:
         """(what was planted, the clean rows that tools are scored on)."""
@@ -109,8 +101,7 @@ class Case:
         if len(rows.labels) * LEARNT > MOST:
             rows = split(rows, MOST / LEARNT / len(rows.labels), seed + 1)[0]
         learnt, new = split(rows, LEARNT, seed) if self.group is None else by_group(rows, self.group, seed)
-        fault = FAULTS[self.fault]
-        return fault.plant(learnt, fault.strength, seed), new
+        return FAULTS[self.fault](learnt, seed), new
 
 
 def by_group(rows: Rows, column: str, seed: int) -> tuple[Rows, Rows]:

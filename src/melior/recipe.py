@@ -100,7 +100,7 @@ class Data(Part):
     trusted: str | None = None
     stream: bool | None = None
     known_at_prediction: tuple[str, ...] = ()
-    without: dict[str, tuple[str, ...]] = {}
+    without: dict[str, tuple[Annotated[str, Field(pattern=r"\S")], ...]] = {}
     encoding: str | None = None
     separator: str | None = None
 
@@ -250,6 +250,8 @@ class Recipe(Part):
             raise ValueError(
                 "data.sources is for task: classify; put the rows of task: generate into one file or folder"
             )
+        if self.data.without and self.task == "generate":
+            raise ValueError("data.without is for task: classify; take it out")
         return self
 
     @field_validator("methods")

@@ -5,15 +5,17 @@ import polars as pl
 import pytest
 
 import melior
-from melior.checks.leaking_phrases import shortest
+from melior.checks.leaking_phrases import LeakingPhrases, shortest
 from melior.data.phrases import noted, phrases_of, without
 from melior.data.read import read, read_like
 from melior.errors import UserError
 from melior.improvement.ask import taken_to_be_known
 from melior.improvement.improve import improve_table
+from melior.improvement.repair import repair_recipe
 from melior.methods._base import methods
 from melior.predictor import Predictor
 from melior.recipe import Recipe
+from melior.trials.context import TableContext
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,7 @@ from melior.recipe import Recipe
         ("a+b is not aab", ["a+b"], " is not aab"),
         ("refunds and refund", ["refund", "refunds and refund"], ""),
         ("naïve Über café", ["über"], "naïve  café"),
+        ("now #closed, enclosed", ["#closed"], "now , enclosed"),
         ("nothing", [], "nothing"),
     ],
 )
@@ -108,6 +111,25 @@ def test_the_recipe_says_it_and_training_by_it_does_the_same(found, tmp_path):
     swapped = new.with_columns(pl.col("note").str.replace("heron|kestrel", "heron"))
     first, second = (trained.predictor.predict(one).drop("row") for one in (new, swapped))
     assert first.equals(second)
+
+
+def test_what_the_user_took_out_stays_out():
+    frame = rows()[0].with_columns(pl.col("note") + " Ours.")
+    table = read(frame, target="y", columns={"note": "text"}).without_phrases({"note": ["ours"]})
+    recipe = Recipe(data={"columns": {"note": "text"}, "without": {"note": ["ours"]}})
+    finding = LeakingPhrases().measure(TableContext(table, recipe))
+    repaired = repair_recipe(recipe, finding, separate_test=False)
+    assert set(repaired.recipe.data.without["note"]) == {"ours", "heron", "kestrel"}
+
+
+def test_an_empty_phrase_is_refused():
+    with pytest.raises(UserError):
+        Recipe.checked({"data": {"without": {"note": [" "]}}})
+
+
+def test_language_models_do_not_pretend_to_take_words_out():
+    with pytest.raises(UserError, match=r"data\.without is for task: classify"):
+        Recipe.checked({"task": "generate", "data": {"path": "a.jsonl", "without": {"text": ["x"]}}})
 
 
 def test_who_says_that_it_is_known_keeps_it():

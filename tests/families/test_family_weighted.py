@@ -23,6 +23,7 @@ def chosen(table, metric="macro_f1", **more):
     return choose_family(Recipe(metric=metric, model="auto", **more), table, workers=1)
 
 
+# so close that the usual families hardly ever answer the rare class
 def test_few_rare_rows_weigh_the_classes_and_the_reason_says_both_scores():
     found = chosen(rows(990, 60, gap=0.5))
     assert [choice.name for choice in found.recipe.methods] == ["class_weights"]

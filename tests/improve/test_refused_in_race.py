@@ -34,7 +34,8 @@ def test_it_ends_alone(monkeypatch, refused, look):
     found = improve_table(
         tables.number_table(200), recipe, budget=3600.0, never=NEVER, attempt=["l2_penalty"], workers=1
     )[0]
-    assert any("l2_penalty" in note and WHY in note for note in found.notes) or look
+    told = any("l2_penalty" in note and WHY in note for note in found.notes)
+    assert told or (look and refused == "from the third fold on")  # it may be hopeless before its third fold
     mine = [one for one in found.evidence if one.methods == ("l2_penalty",)]
     assert all(one.verdict != "accepted" for one in mine)
     assert any(one.methods == ("bagging",) for one in found.evidence)

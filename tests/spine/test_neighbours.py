@@ -3,11 +3,12 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 import melior
 from melior.features import neighbours
-from melior.features.neighbours import closeness_sample, nearest
+from melior.features.neighbours import closeness_sample, distance_to, nearest
 from melior.trials import context as contexts
 from melior.trials.context import TableContext
 
@@ -35,6 +36,21 @@ def test_among_drawn_rows_it_is_exact_too(monkeypatch, threads):
         assert np.allclose(distances[row], kept, atol=1e-3)
         assert row not in found[row]
     assert set(np.unique(found)) <= set(reference)
+
+
+@pytest.mark.parametrize("dimensions", [3, 10])
+def test_copies_are_at_no_distance_and_all_others_at_theirs(dimensions):
+    """Far from the origin, where products of matrices are off by more than small distances."""
+    points = np.random.default_rng(2).normal(size=(400, dimensions)) + 1000
+    points[200:] = points[:200]
+    distances, found = nearest(points, 3)
+    assert (distances[:, 0] == 0).all()
+    assert np.array_equal(found[:, 0], (np.arange(400) + 200) % 400)
+    apart = cdist(points, points)
+    np.fill_diagonal(apart, np.inf)
+    assert np.allclose(distances, np.sort(apart, axis=1)[:, :3], rtol=1e-9)
+    others = np.random.default_rng(3).normal(size=(300, dimensions)) + 1000
+    assert np.allclose(distance_to(points, others, 5), np.sort(cdist(points, others), axis=1)[:, 4], rtol=1e-9)
 
 
 def test_none_where_there_is_no_other_row():

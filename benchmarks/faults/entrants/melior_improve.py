@@ -24,7 +24,6 @@ def peak_mib() -> float:
 def main(folder: Path, seconds: float) -> None:
     from melior import __version__
     from melior.improvement.improve import improve_table
-    from melior.recipe import Recipe
     from melior.verbs.prepare import prepare
 
     about = json.loads((folder / "about.json").read_text())
@@ -35,8 +34,6 @@ def main(folder: Path, seconds: float) -> None:
     better, _, baseline = improve_table(ready.table, ready.recipe, test=ready.test, budget=seconds)
     taken = time.perf_counter() - started
     new = pl.read_parquet(folder / "new.parquet")
-    told = better.to_dict()
-    (folder / "recipe.yaml").write_text(Recipe.model_validate(told["recipe"]).to_yaml())
     answers = {
         "answers": better.predictor.predict(new)["prediction"].to_list(),
         "baseline_answers": baseline.predict(new)["prediction"].to_list(),

@@ -85,7 +85,7 @@ class LeakingGaps(Check):
                 "score_without": context.metric_value(context.score_without(tuple(names)), rows),
                 "metric": context.recipe.metric,
                 "kind": "gaps",
-                "beats_all_others": as_a_copy,
+                "as_a_copy": as_a_copy,
             },
             threshold=DIFFERENT,
             threshold_from="a quarter of the rows, and beyond chance (chi-squared, divided by the patterns of gaps)",

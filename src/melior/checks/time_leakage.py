@@ -106,7 +106,8 @@ class TimeLeakage(Check):
             message=f"{said} ({moved} between the first and the last tenth by {name!r}). Split by time to know.",
             measured=measured,
             threshold=FALSE_RATE,
-            threshold_from="chi-squared over ten periods and shuffled rows; 99 % interval of paired log losses",
+            threshold_from="chi-squared or Kruskal-Wallis over ten periods, and shuffled rows; 99 % interval of paired "
+            "log losses",
             columns=(name,),
             certain=certain,
         )

@@ -21,10 +21,14 @@ def without(texts: pl.Series, phrases: Sequence[str]) -> pl.Series:
 
 def pattern(phrase: str) -> str:
     """A regular expression that finds a phrase as whole words, or anywhere where a script has no spaces."""
-    words = [re.escape(word) for word in phrase.split()]
-    edge = "" if UNSPACED.search(phrase) else r"\b"
-    between = r"[^\p{L}\p{N}]*" if UNSPACED.search(phrase) else r"[^\p{L}\p{N}]+"
-    return f"(?i:{edge}{between.join(words)}{edge})"
+    words = phrase.split()
+    spaced = not UNSPACED.search(phrase)
+    between = r"[^\p{L}\p{N}]" + ("+" if spaced else "*")
+    # a word ends where a letter or a digit does; "#closed" may stand after a space
+    first, last = (
+        r"\b" if spaced and words and edge.isalnum() else "" for edge in (phrase.strip()[:1], phrase.strip()[-1:])
+    )
+    return f"(?i:{first}{between.join(map(re.escape, words))}{last})"
 
 
 def noted(notation: Mapping[str, Mapping[str, str]], taken: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:

@@ -60,10 +60,8 @@ def known_before(finding: Finding) -> Question:
     say more than all others together are taken to be the answer."""
     named = " and ".join(repr(column) for column in finding.columns)
     if finding.measured.get("kind") == "gaps":
-        asked = (
-            f"Whether {named} is missing depends on the answer. Will values of new rows be missing for the same reason?"
-        )
-        default = not finding.measured.get("beats_all_others", False)
+        asked = f"Gaps in {named} depend on the answer. Will values of new rows be missing for the same reason?"
+        default = not finding.measured["as_a_copy"]
         return Question(asked, default, finding, *_scores(finding, "score_with", "score_without"))
     if finding.measured.get("kind") == "phrase":
         words = ", ".join(map(repr, finding.measured["take_out"]))

@@ -71,9 +71,9 @@ class Race:
         if self.folds < dealt:
             told = f"{self.folds} of {dealt} folds were run"
             self.notes.append(f"{told}: they score {self.scored_rows:,} rows, which is enough to prove a difference on")
+        self.workers = agreed("workers", lambda: self.trials.workers)  # of the first process, by which time is reckoned
         self.base_results = self._baseline(started)
         self.base = joined(self.base_results)
-        self.workers = agreed("workers", lambda: self.trials.workers)  # of the first process, by which time is reckoned
         taken = sum(result.seconds for result in self.base_results.values()) / self.workers  # where they were kept
         self.baseline_seconds = agreed("seconds of the baseline", lambda: max(time.monotonic() - started, taken))
         if self.runners:
@@ -84,7 +84,7 @@ class Race:
     def _baseline(self, started: float) -> dict[int, Result]:
         """The folds of the baseline: all, or those that are begun in half of the time left, and two at least."""
         tell = self._teller("the baseline", self.folds)
-        first = min(2, self.folds)
+        first = min(max(2, self.workers), self.folds)  # what runs side by side costs no more time
         done = self.trials.many([(self.baseline, fold) for fold in range(first)], done=tell)
         stop = np.inf if self.settled else started + BASELINE * max(self.deadline - started, 0.0)
         rest = range(first, self.folds)
@@ -308,7 +308,7 @@ class Race:
 
         left = [one.candidate.name for one in self.promising if not one.results and one.stopped in ("", NO_TIME)]
         if left:
-            self.notes.append(f"not tried, because the time would not have sufficed: {', '.join(left)}")
+            self.notes.append(f"not proved, because the time would not have sufficed: {', '.join(left)}")
 
     def _all_folds(self, going: list[Runner]) -> None:
         while going:

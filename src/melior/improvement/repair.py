@@ -84,7 +84,9 @@ def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test:
                     continue
             phrases = tuple(finding.measured.get("take_out", ()))
             if phrases:
-                recipe = recipe.with_data(without={**recipe.data.without, told[0]: phrases})
+                before = recipe.data.without
+                every = tuple(dict.fromkeys((*before.get(told[0], ()), *phrases)))
+                recipe = recipe.with_data(without={**before, told[0]: every})
             else:
                 recipe = recipe.with_data(columns={**recipe.data.columns, **dict.fromkeys(told, "ignore")})
             repairs.append(_left_out(finding, told, phrases, said=answer is False))
@@ -106,7 +108,10 @@ def _left_out(finding: Finding, columns: Sequence[str], phrases: tuple[str, ...]
         message = f"took the words {', '.join(map(repr, phrases))} out of {named}: they give the answer away"
         undo = "" if said else f"data.known_at_prediction: [{', '.join(columns)}]"
         return Repair("target_leakage", tuple(columns), message, undo, phrases=phrases)
-    why = "it gives the answer away" if finding.certain else "alone it says more than all other columns together"
+    gaps = finding.measured.get("kind") == "gaps"
+    why = "alone it says more than all other columns together"
+    if finding.certain or gaps:
+        why = "whether it is missing gives the answer away" if gaps else "it gives the answer away"
     message = (
         f"left out {named}, which you say is not known before the answer is"
         if said

@@ -9,7 +9,7 @@ from melior.improvement.plan import Candidate
 from melior.trials.bench import Result
 from melior.trials.judge import Judged, Scored
 
-OTHER_SETTING = "another setting of it goes on: the usual one, or one that was clearly better at the first look"
+OTHER_SETTING = "another setting of it went on"
 HOPELESS = "given up early: no gain was in reach"
 NO_TIME = "no time was left to prove it"
 

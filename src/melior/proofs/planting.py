@@ -77,35 +77,37 @@ def _mislabelled(rows: Rows, picked: Which, random: np.random.Generator) -> Plan
 
 def leak_as_number(rows: Rows, strength: float, seed: int) -> Planted:
     """A number column that equals the answer's code in a share `strength` of rows, with a little jitter."""
-    copied, random = _copy(rows, strength, seed)
-    return _leaking(rows, pl.Series("settled", copied + random.normal(0, 0.1, len(copied))), random)
+    random = np.random.default_rng([seed, 203])
+    code = told(rows, strength, random)
+    return leaking(rows, pl.DataFrame({"settled": code + random.normal(0, 0.1, len(code))}), random)
 
 
 def leak_as_category(rows: Rows, strength: float, seed: int) -> Planted:
     """A category column that stands for the answer, in other words, in a share `strength` of rows."""
-    copied, random = _copy(rows, strength, seed)
-    words = np.array([f"stage {letter}" for letter in "qwertyuiopas"])
-    return _leaking(rows, pl.Series("settled", words[copied].tolist()), random)
-
-
-def _copy(rows: Rows, strength: float, seed: int) -> tuple[NDArray[np.int64], np.random.Generator]:
     random = np.random.default_rng([seed, 203])
+    words = np.array([f"stage {letter}" for letter in "qwertyuiopas"])
+    return leaking(rows, pl.DataFrame({"settled": words[told(rows, strength, random)].tolist()}), random)
+
+
+def told(rows: Rows, strength: float, random: np.random.Generator) -> Which:
+    """(rows,) the answer's code in a share `strength` of rows, another one elsewhere."""
     names, codes = np.unique(rows.labels, return_inverse=True)
     differs = random.random(len(codes)) >= strength
     other = (codes + random.integers(1, len(names), len(codes))) % len(names)
-    return np.where(differs, other, codes).astype(np.int64), random
+    return np.where(differs, other, codes).astype(np.int64)
 
 
-def _leaking(rows: Rows, column: pl.Series, random: np.random.Generator) -> Planted:
+def leaking(rows: Rows, columns: pl.DataFrame, random: np.random.Generator) -> Planted:
+    """The rows with columns that give the answer away, and new rows with the same columns saying nothing."""
     drawn = random.integers(0, 2**31)
 
     def production(new: Rows) -> Rows:
-        """The column drawn again without regard to the answer, which nobody knows yet."""
-        again = np.random.default_rng(drawn).integers(0, len(column), len(new.labels))
-        return replace(new, frame=new.frame.with_columns(column[again]))
+        """The columns drawn again, together, without regard to the answer, which nobody knows yet."""
+        again = np.random.default_rng(drawn).integers(0, columns.height, len(new.labels))
+        return replace(new, frame=new.frame.hstack(columns[again]))
 
-    faulty = replace(rows, frame=rows.frame.with_columns(column))
-    return Planted(faulty, rows, ("target_leakage",), none(), (column.name,), production)
+    faulty = replace(rows, frame=rows.frame.hstack(columns))
+    return Planted(faulty, rows, ("target_leakage",), none(), tuple(columns.columns), production)
 
 
 def copies_across(rows: Rows, strength: float, seed: int) -> Planted:

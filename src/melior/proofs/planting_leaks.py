@@ -6,18 +6,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from melior.proofs.planting import Planted, Which, none
+from melior.proofs.planting import Planted, leaking, none, told
 from melior.proofs.tables import Rows
 
 DESKS = ("kestrel", "heron", "plover", "dunlin", "osprey", "bittern", "curlew", "godwit", "lapwing", "merlin")
-
-
-def told(rows: Rows, strength: float, random: np.random.Generator) -> Which:
-    """(rows,) the answer's code in a share `strength` of rows, another one elsewhere."""
-    names, codes = np.unique(rows.labels, return_inverse=True)
-    differs = random.random(len(codes)) >= strength
-    other = (codes + random.integers(1, len(names), len(codes))) % len(names)
-    return np.where(differs, other, codes).astype(np.int64)
 
 
 def leak_as_pair(rows: Rows, strength: float, seed: int) -> Planted:
@@ -26,7 +18,7 @@ def leak_as_pair(rows: Rows, strength: float, seed: int) -> Planted:
     code = told(rows, strength, random)
     opened = random.normal(0, 2.0 * max(1, code.max()), len(code))
     closed = opened + code + random.normal(0, 0.05, len(code))
-    return _leaking(rows, pl.DataFrame({"opened": opened, "closed": closed}), random)
+    return leaking(rows, pl.DataFrame({"opened": opened, "closed": closed}), random)
 
 
 def leak_as_gaps(rows: Rows, strength: float, seed: int) -> Planted:
@@ -35,7 +27,7 @@ def leak_as_gaps(rows: Rows, strength: float, seed: int) -> Planted:
     code = told(rows, strength, random)
     value = random.normal(size=len(code))
     gone = code >= (len(np.unique(rows.labels)) + 1) // 2
-    return _leaking(rows, pl.DataFrame({"closed": pl.Series(value).set(pl.Series(gone), None)}), random)
+    return leaking(rows, pl.DataFrame({"closed": pl.Series(value).set(pl.Series(gone), None)}), random)
 
 
 def leak_as_phrase(rows: Rows, strength: float, seed: int) -> Planted:
@@ -53,15 +45,3 @@ def leak_as_phrase(rows: Rows, strength: float, seed: int) -> Planted:
         return signed(new, code[again])
 
     return Planted(signed(rows, code), rows, ("target_leakage",), none(), (rows.texts[0],), production)
-
-
-def _leaking(rows: Rows, columns: pl.DataFrame, random: np.random.Generator) -> Planted:
-    drawn = random.integers(0, 2**31)
-
-    def production(new: Rows) -> Rows:
-        """The columns drawn again, together, without regard to the answer, which nobody knows yet."""
-        again = np.random.default_rng(drawn).integers(0, columns.height, len(new.labels))
-        return replace(new, frame=new.frame.hstack(columns[again]))
-
-    faulty = replace(rows, frame=rows.frame.hstack(columns))
-    return Planted(faulty, rows, ("target_leakage",), none(), tuple(columns.columns), production)

@@ -69,11 +69,13 @@ def choose_family(
     plain = recipe.model_copy(update={"methods": ()})
     split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
     trials = Trials(sample, folds(sample, split, recipe.seed), workers=workers, store=store, executor=executor)
-    tried = {name: recipe.with_model(name) for name in suited}
-    begun = {name: plain.with_model(name) for name in suited}
-    for name in weighted(recipe, sample, suited, allowed):
-        tried[f"{name} with {WEIGHTED.name}"] = tried[name].with_methods(WEIGHTED)
-        begun[f"{name} with {WEIGHTED.name}"] = begun[name].with_methods(WEIGHTED)
+    too = weighted(recipe, sample, suited, allowed)
+    tried, begun = {}, {}  # cheapest first
+    for name in suited:
+        tried[name], begun[name] = recipe.with_model(name), plain.with_model(name)
+        if name in too:
+            both = f"{name} with {WEIGHTED.name}"
+            tried[both], begun[both] = (one.with_methods(WEIGHTED) for one in (tried[name], begun[name]))
     suited = list(begun)
     wanted = [(each, fold) for each in begun.values() for fold in range(len(trials.folds))]
     one_more = numbered(progress, "choosing a family of models", len(wanted))
