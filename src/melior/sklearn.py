@@ -212,6 +212,7 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             progress=progress,
             ask=nobody if self.leaks == "suspected" else taken_to_be_known,
             settled=table.rows <= SETTLED_ROWS,
+            refit=False,
         )
         notes = [*table.notes, *(repair.message for repair in found.repairs), *found.notes]
         self.predictor_, self.recipe_ = found.predictor, found.recipe

@@ -137,7 +137,7 @@ def test_what_cannot_be_kept_is_said(file):
 
 def test_each_part_of_a_goal_is_told_before_and_after(file, tmp_path):
     goal = "precision[yes], recall[yes]>=0.9"
-    found = melior.improve(file, target="y", model="linear", budget=20, goal=goal, never=["label_cleaning"],
+    found = melior.improve(file, target="y", model="linear", budget=120, goal=goal, never=["label_cleaning"],
                            run=tmp_path / "run")  # fmt: skip
     objective, condition = found.aims
     assert (objective.name, objective.bound) == ("precision[yes]", None)

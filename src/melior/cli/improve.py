@@ -37,6 +37,9 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option("--cluster", help="Run trials on a Ray cluster: auto, or HOST:PORT of its head."),
         ] = None,
+        no_refit: Annotated[
+            bool, typer.Option("--no-refit", help="Keep the model that was scored, not one taught the sealed rows too.")
+        ] = False,
         plan: Annotated[
             bool, typer.Option("--plan", help="Only say what would be tried, and how long it would take.")
         ] = False,
@@ -79,7 +82,9 @@ def register(app: typer.Typer) -> None:
             return
         folder = run if run is not None else default_run(source)
         with show.progress(budget_seconds(budget)) as progress:
-            found = verb(source, **asked, margin=margin, cluster=cluster, run=folder, progress=progress)
+            found = verb(
+                source, **asked, margin=margin, cluster=cluster, refit=not no_refit, run=folder, progress=progress
+            )
         given.write_json(json, found.to_dict())
         show.improvement(found)
         show.out.print(f"recipe: {folder / 'recipe.yaml'}\nreport: {folder / 'report.html'}")

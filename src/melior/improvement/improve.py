@@ -17,6 +17,7 @@ from melior.improvement.aims import aims_of
 from melior.improvement.ask import Ask, nobody
 from melior.improvement.combine import combine
 from melior.improvement.improvement import Improvement
+from melior.improvement.last_fit import TAUGHT_ALL, affordable, fit_all
 from melior.improvement.limits import Costs, may_lose, within
 from melior.improvement.looking import Parts, look
 from melior.improvement.race import Race
@@ -65,13 +66,15 @@ def improve_table(
     ask: Ask = nobody,
     progress: Progress = silent,
     settled: bool = False,
+    refit: bool = True,
 ) -> tuple[Improvement, Parts, Predictor]:
     """Improves a recipe on a table; returns the outcome, the parts, and the baseline's predictor.
 
     recipe.metric must be named; `budget` in seconds; finished trials are kept in `store`, the last trainings
     of networks in `training`, those of the plain recipe in its folder `baseline`; `ask` is asked what only people know,
-    and the time that they take is not counted. settled: see `Race`. Trials run in `workers` threads, or where
-    `executor` says. Raises Ended where another process at work on the same study has made the end of it.
+    and the time that they take is not counted. settled: see `Race`; refit: see `affordable`. Trials run in `workers`
+    threads, or where `executor` says. Raises Ended where another process at work on the same study has made the end of
+    it.
     """
     started = time.monotonic()
     deadline = started + 0.85 * budget  # the rest is for the final fits and scores
@@ -112,12 +115,16 @@ def improve_table(
     shared = Shared()
     beside = training if training is None or better == recipe else training / "baseline"
     with one_thread_each():
+        began = time.monotonic()
         with trained_in(beside):
             plain = final = fit(recipe, development, shared=shared, threads=cores())
+        took = time.monotonic() - began
         progress("the last look, at the sealed rows", 1, 2)
         if better != recipe:
+            began = time.monotonic()
             with trained_in(training):
                 final = fit(better, development, shared=shared, threads=cores())
+            took = time.monotonic() - began
         sealed_truth = truth_of(sealed, audit, recipe, measure)
         groups = drawn_together(sealed, recipe)
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
@@ -136,7 +143,15 @@ def improve_table(
         for left in () if training is None else training.glob("network-*"):
             shutil.rmtree(left)  # the training that is kept is the one in `baseline`
     progress("the last look, at the sealed rows", 2, 2)
-    done = changes(better, development, shared=shared, threads=cores()) if training is not None else []
+    aims = aims_of(measure, recipe, sealed_truth, sealed, plain, final, groups)
+    kept, taught = final, development
+    if refit and not parts.given and not aims:
+        remains = started + seen.waited + budget - time.monotonic()
+        if settled or affordable(better, took, development.rows, sealed.rows, remains):
+            taught, shared = development.joined(sealed), Shared()
+            kept = fit_all(better, taught, shared, progress)
+            notes.append(TAUGHT_ALL.format(rows=taught.rows))
+    done = changes(better, taught, shared=shared, threads=cores()) if training is not None else []
     if done:
         notes.append(f"{said(done)}; {FILE} says which rows and why")
     improvement = Improvement(
@@ -152,7 +167,8 @@ def improve_table(
         notes=tuple(notes),
         accepted=tuple(choice.name for choice in better.methods if choice not in recipe.methods),
         recipe=better,
-        predictor=final,
+        predictor=kept,
+        confirmed=None if kept is final else final,
         run=None,
         seconds=time.monotonic() - started,
         family=seen.family,
@@ -160,7 +176,7 @@ def improve_table(
         rows={"all": table.rows, "development": development.rows, "sealed": sealed.rows},
         baseline_seconds=race.baseline_seconds,
         changes=tuple(done),
-        aims=aims_of(measure, recipe, sealed_truth, sealed, plain, final, groups),
+        aims=aims,
     )
     return improvement, parts, plain
 

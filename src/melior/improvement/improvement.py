@@ -164,9 +164,14 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Improvement(Outcome):
-    """The outcome, and the predictor of the improved recipe."""
+    """The outcome, and the predictor of the improved recipe.
+
+    confirmed  the predictor whose scores `final` are, where `predictor` was taught the sealed rows too; None where it
+               is the same, or was made by another process
+    """
 
     predictor: Predictor
+    confirmed: Predictor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -48,6 +48,7 @@ def improve(
     margin: float = 0.0,
     workers: int = 0,
     cluster: str | None = None,
+    refit: bool = True,
     run: str | Path | None = None,
     ask: Ask = nobody,
     progress: Progress = silent,
@@ -66,6 +67,8 @@ def improve(
     workers   trials side by side; 0 for one a core
     cluster   trials run on a Ray cluster instead: "auto" for the one that this machine is part of, or HOST:PORT of its
               head
+    refit     once the sealed rows have told what the recipe is worth, it is taught them too, where a part of the rows
+              was sealed, the family is no network and time is left; False: the model that was scored is kept
     run       a folder for the predictor, the improved recipe, the evidence and a report; a run that was killed goes on
               where it stopped when the same call is made again, and where it is at work, the two share the trials
     ask       a function that is asked what only people can know (`melior.improvement.ask`): True, False, or None for
@@ -100,6 +103,7 @@ def improve(
         if run is not None:
             held = None if ready.test is None else content_hash(ready.test)
             options = {"budget": seconds, "test": held, "try": attempt, "never": never, "margin": margin}
+            options |= {} if refit else {"refit": refit}
             rows = content_hash(ready.table)
             study = stack.enter_context(joined(run, "improve", ready.recipe, rows, options, progress=progress))
         try:
@@ -117,6 +121,7 @@ def improve(
                 executor=executor,
                 ask=ask,
                 progress=progress,
+                refit=refit,
             )
         except Ended:
             assert study is not None
@@ -141,8 +146,9 @@ def write_improvement(made: Run, found: Improvement, parts: Parts, plain: Predic
     from melior.report import write
 
     on = parts.sealed.name if parts.given else "the sealed rows"
-    after, scores, answers = measured(found.predictor, parts.sealed, on=on, seed=found.recipe.seed)
-    before = after if found.predictor is plain else measured(plain, parts.sealed, on=on, seed=found.recipe.seed)[0]
+    scored = found.confirmed or found.predictor  # sealed rows tell nothing about one that was taught them
+    after, scores, answers = measured(scored, parts.sealed, on=on, seed=found.recipe.seed)
+    before = after if scored is plain else measured(plain, parts.sealed, on=on, seed=found.recipe.seed)[0]
     examples = examples_of(parts.development, found.findings, scored=parts.sealed, scores=scores, answers=answers)
     made.write("findings.json", [finding.to_dict() for finding in found.findings])
     made.write("evidence.json", {k: v for k, v in found.to_dict().items() if k != "findings"})
