@@ -3,10 +3,12 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.datasets import load_breast_cancer, load_wine
 
 import melior
-from melior.checks.leaking_phrases import explained_by_presence
+from melior.checks._leaks import copy_explains
+from melior.checks.leaking_phrases import HIDDEN_COPY, explained_by_presence
 from melior.data.read import read
 from melior.methods._base import methods
 from melior.recipe import Recipe
@@ -37,7 +39,7 @@ def reviews(rows=1500, seed=0):
 @pytest.mark.parametrize("wrong", [0.0, 0.05])
 @pytest.mark.parametrize("phrase", ["[case closed]", "Refunded.", "已退款"])
 def test_a_phrase_that_gives_the_answer_away_is_found(phrase, wrong):
-    frame = reviews()
+    frame = reviews(500)
     random = np.random.default_rng(1)
     given = (frame["answer"] == "1").to_numpy() ^ (random.random(len(frame)) < wrong)
     texts = [f"{text} {phrase}" if one else text for text, one in zip(frame["review"].to_list(), given, strict=True)]
@@ -54,8 +56,44 @@ def test_honest_texts_have_no_such_phrase(seed):
     assert found(reviews(seed=seed), "leaking_phrases") == []
 
 
+def flipped(frame, seed):
+    """A fifth of the answers wrong."""
+    wrong = np.random.default_rng([seed, 1]).random(len(frame)) < 0.2
+    right = (frame["answer"] == "1").to_numpy()
+    return frame.with_columns(pl.Series("answer", (right ^ wrong).astype(int)).cast(pl.String))
+
+
+def test_a_phrase_that_tells_answers_which_are_wrong_themselves_is_found():
+    frame = reviews()
+    told = (frame["answer"] == "1").to_numpy() ^ (np.random.default_rng(1).random(len(frame)) < 0.03)
+    texts = [f"{text} Refunded." if one else text for text, one in zip(frame["review"].to_list(), told, strict=True)]
+    (finding,) = found(flipped(frame.with_columns(pl.Series("review", texts)), 0), "leaking_phrases")
+    assert finding.measured["take_out"] == ["refunded"]
+    assert finding.measured["beats_all_others"]
+    assert "more than all else" in finding.message
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_honest_texts_with_wrong_answers_have_no_such_phrase(seed):
+    assert found(flipped(reviews(seed=seed), seed), "leaking_phrases") == []
+
+
+def test_a_word_that_says_much_where_the_others_say_more_is_honest():
+    """Both classes have words of their own; one of them stands in nearly all texts of its class."""
+    random = np.random.default_rng(0)
+    answer = random.integers(0, 2, 600)
+    own = [[f"{name}{k}" for k in range(12)] for name in ("left", "right")]
+    texts = []
+    for code in answer:
+        words = [*random.choice(own[code], 6, replace=False), *random.choice(own[1 - code], 2, replace=False)]
+        texts.append(" ".join([*words, "invoice"] if random.random() < (0.18, 0.82)[code] else words))
+    told = explained_by_presence(csr_matrix([[float("invoice" in text)] for text in texts]), answer, 2)
+    assert told[0] > copy_explains(HIDDEN_COPY, np.bincount(answer))  # enough to be looked at
+    frame = pl.DataFrame({"text": texts, "answer": [f"class {code}" for code in answer]})
+    assert found(frame, "leaking_phrases") == []
+
+
 def test_what_presence_explains_is_mutual_information():
-    from scipy.sparse import csr_matrix
     from sklearn.metrics import mutual_info_score
 
     random = np.random.default_rng(0)

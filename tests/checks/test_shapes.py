@@ -30,6 +30,13 @@ def test_imbalance(make_context):
         assert ClassImbalance().measure(make_context(*counted(*balanced))) == []
 
 
+def test_one_of_many_classes_that_all_but_vanishes(make_context):
+    (finding,) = ClassImbalance().measure(make_context(*counted(*[200] * 9, 30)))
+    assert finding.measured["ratio"] > 0.92  # the effective number alone says nothing
+    assert finding.measured["rows_of_rarest"] == 30
+    assert ClassImbalance().measure(make_context(*counted(*[200] * 9, 60))) == []
+
+
 def test_imbalance_of_balanced_draws(make_context):
     found = 0
     for seed in range(300):

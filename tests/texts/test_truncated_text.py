@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from sentences import SAID, column
 
-from melior.checks.truncated_text import TruncatedText, blurred_spike, judged_ends, lengths, spike
+from melior.checks.truncated_text import TruncatedText, blurred_spike, inner_spike, judged_ends, lengths, spike
 from melior.models.linear import Linear
 from melior.recipe import Recipe
 from melior.testing.tables import table_of
@@ -189,3 +189,37 @@ def test_rows_are_those_of_the_file():
     table = replace(table, row_ids=np.arange(1000, 1200))
     (finding,) = TruncatedText().measure(TableContext(table, Recipe()))
     assert finding.rows.min() >= 1000
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.7])
+def test_texts_cut_in_one_of_two_origins_are_found(share):
+    texts = long_texts(800)
+    whole = [len(text) > 63 for text in texts]
+    cut = [row for row in np.random.default_rng(1).permutation(800)[: int(800 * share)] if whole[row]]
+    for row in cut:
+        texts[row] = texts[row][:63]
+    found = findings(texts)
+    assert [one.measured["limit"] for one in found] == [63]
+    assert found[0].certain
+    assert found[0].measured["others_longer"]
+    assert set(cut) <= set(found[0].rows.tolist())
+    assert len(found[0].rows) <= len(cut) + 12  # a few of the others are 63 characters long
+    assert "others are longer" in found[0].message
+
+
+def test_codes_and_set_phrases_of_one_length_are_not_cut_texts():
+    texts = long_texts(400)
+    codes = [f"AB-{row:06d}-XQ" for row in range(400)]
+    stamps = [f"received on 2024-03-{1 + row % 28:02d} at {row:04d} by desk" for row in range(400)]
+    for others in (codes, stamps):
+        assert findings(texts + others) == []
+
+
+@pytest.mark.parametrize("shape", LENGTHS)
+def test_natural_lengths_have_no_spike_inside(shape):
+    found = 0
+    for seed in range(100):
+        g = np.random.default_rng(seed)
+        sizes = np.maximum(1, LENGTHS[shape](g, int(50 * 6 ** (seed % 4)))).astype(np.int64)
+        found += inner_spike(sizes)[2] < 0.01
+    assert found <= 3  # of 100 at a level of 1 %

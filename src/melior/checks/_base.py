@@ -78,6 +78,9 @@ class Context(Protocol):
     def score_without(self, columns: tuple[str, ...]) -> Floats:
         """`out_of_fold` without these columns."""
 
+    def score_without_phrases(self, column: str, phrases: tuple[str, ...]) -> Floats:
+        """`out_of_fold` with these words or runs of words taken out of a text column."""
+
     def score_of_column(self, column: str) -> Floats:
         """(rows, classes) out-of-fold probabilities from this column alone, by a small model that takes any kind."""
 

@@ -10,15 +10,19 @@ from melior.metrics.effective import effective_classes
 
 EVEN = 0.9  # a tenth of the classes' worth lost; two classes lose it at 73 to 27
 FALSE_RATE = 0.01
+SHARE = 0.2  # of the rows that a class would have, had all the same
 
 
 class ClassImbalance(Check):
-    """Compares the effective number of classes, exp(entropy of the shares), with the number of classes.
+    """Compares the effective number of classes, exp(entropy of the shares), with the number of classes, and the rarest
+    class with what each would have, had all the same: among many classes one can all but vanish, and the effective
+    number hardly falls.
 
     Severity is 1 - effective classes / classes: 0 for balanced classes, near 1 when one class is nearly everything.
     Where rows are few the bar is lower: balanced classes must not fall below it by chance in more than 1 % of draws
-    (twice the rows times the lost entropy is chi-squared, Wilks 1938). Where a row may have several labels, a row
-    counts once for each.
+    (twice the rows times the lost entropy is chi-squared, Wilks 1938), and no class of balanced ones must be below a
+    fifth of its share in more than 1 % of draws (binomial, Bonferroni over the classes). Where a row may have
+    several labels, a row counts once for each.
     """
 
     symptoms = frozenset({"class_imbalance"})
@@ -38,9 +42,10 @@ class ClassImbalance(Check):
         effective = effective_classes(counts)
         by_chance = float(np.exp(-stats.chi2.isf(FALSE_RATE, classes - 1) / (2 * rows)))
         threshold = min(EVEN, by_chance)
-        if effective / classes >= threshold:
-            return []
         rarest, least = min(counts.items(), key=lambda item: item[1])
+        vanishing = least < SHARE * rows / classes and classes * stats.binom.cdf(least, rows, 1 / classes) < FALSE_RATE
+        if effective / classes >= threshold and not vanishing:
+            return []
         part = least / whole
         finding = Finding(
             symptom="class_imbalance",
@@ -58,7 +63,10 @@ class ClassImbalance(Check):
                 "share_of_rarest": part,
             },
             threshold=threshold,
-            threshold_from="effective classes / classes: a tenth lost, and more than balanced draws of this size lose",
+            threshold_from=(
+                "effective classes / classes: a tenth lost, and more than balanced draws of this size lose; or a class "
+                "with less than a fifth of its share"
+            ),
             columns=(context.table.target,) if context.table.target else (),
         )
         return [finding]

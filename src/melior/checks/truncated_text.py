@@ -31,7 +31,7 @@ UNITS = ("characters", "bytes", "words")
 class Cut:
     """Texts that end at one and the same length.
 
-    limit       that length, in `unit`; no text is longer, or hardly any
+    limit       that length, in `unit`; no text is longer, or hardly any, or (`inside`) some are, which were not cut
     positions   (cut,) of these texts in the column
     expected    of them, how many the lengths just below let expect
     p           probability of so many by chance, and `p_ends` of ends so unfinished
@@ -47,6 +47,7 @@ class Cut:
     p_ends: float
     unfinished: tuple[float, float]
     broken: tuple[float, float]
+    inside: bool = False
 
     @property
     def certain(self) -> bool:
@@ -63,6 +64,11 @@ class TruncatedText(Check):
            suspicion. Severity is the share of texts cut.
     model  texts with more tokens than the recipe's family reads; families without such a limit have nothing. Severity
            is the share of texts that will be cut.
+
+    Texts of several origins may have been cut in one of them only, so that others are longer: a length below the
+    greatest is looked at as well, where it is more frequent than the lengths on both sides of it. It is named if the
+    ends show it and at least half of the unfinished last words are beginnings of words of the column, as those of
+    codes are not; in scripts that put spaces between words.
 
     Repeated texts count once. The expected number assumes that, over the last twentieth of the lengths, longer texts
     are not more frequent than shorter ones.
@@ -121,7 +127,55 @@ def cut_texts(texts: pl.Series, allowed: float = FALSE_RATE) -> Cut | None:
             every = np.isin(lengths(distinct.get_column("text"), unit), named)
             rows = distinct.get_column("row").to_numpy()[every].astype(np.int64)
             best = Cut(unit, limit, rows, expected, p, *ends)
-    return best
+    return best or _inside(distinct, words, allowed / 2)
+
+
+def _inside(distinct: pl.DataFrame, words: pl.Series, allowed: float) -> Cut | None:
+    """Texts cut at a length below the greatest: `distinct` are the texts with their rows, `words` each of them once."""
+    for unit in UNITS[:2]:
+        sizes = lengths(words, unit)
+        limit, expected, p = inner_spike(sizes)
+        if p >= allowed:
+            continue
+        at_end = sizes == limit
+        near = at_end | (2 * sizes >= limit)
+        ends = judged_ends(words.filter(pl.Series(near)), at_end[near], sizes[near])
+        if ends[0] >= allowed or not begun_words(words, at_end):
+            continue
+        rows = distinct.filter(pl.Series(lengths(distinct.get_column("text"), unit) == limit)).get_column("row")
+        return Cut(unit, limit, rows.to_numpy().astype(np.int64), expected, p, *ends, inside=True)
+    return None
+
+
+def inner_spike(sizes: NDArray[np.int64]) -> tuple[int, float, float]:
+    """The most frequent length, how many texts of it the lengths around it let expect, and the probability of as many.
+
+    Compared is with the most frequent of the w lengths on each side, as in `blurred_spike`; times the lengths that
+    there are, among which it was picked (Bonferroni).
+    """
+    counts = np.bincount(sizes)
+    limit = int(counts.argmax())
+    window = max(5, limit // 20)
+    if counts[limit] < FEWEST_CUT or limit <= window:
+        return limit, 0.0, 1.0
+    around = np.concatenate([counts[limit - window : limit], counts[limit + 1 : limit + 1 + window]])
+    most = int(around.max(initial=0))
+    p = float(stats.binom.sf(counts[limit] - 1, counts[limit] + most, 0.5)) * np.count_nonzero(counts)
+    return limit, float(np.median(around)) if len(around) else 0.0, min(1.0, p)
+
+
+def begun_words(texts: pl.Series, at_end: NDArray[np.bool_]) -> bool:
+    """Whether half of the last words of these texts that no other text has are beginnings of words that others have."""
+    own, others = (texts.filter(pl.Series(which)).str.to_lowercase() for which in (at_end, ~at_end))
+    body = pl.concat([others, own.str.replace(LAST_WORD, "")])
+    known = np.array(sorted(body.str.extract_all(r"[\p{L}\p{M}]+").explode().drop_nulls().unique()), dtype=np.str_)
+    last = own.str.extract(LAST_WORD).drop_nulls()
+    unknown = last.filter(~last.is_in(known.tolist())).to_list()
+    if not unknown or not len(known):
+        return False
+    after = np.minimum(np.searchsorted(known, np.array(unknown)), len(known) - 1)
+    begun = sum(str(known[at]).startswith(word) for at, word in zip(after, unknown, strict=True))
+    return 2 * begun >= len(unknown)
 
 
 def lengths(texts: pl.Series, unit: str) -> NDArray[np.int64]:
@@ -214,7 +268,12 @@ def in_data(table: Table, column: str, cut: Cut) -> Finding:
     many = len(cut.positions)
     part = many / max(1, table.rows - table.column(column).null_count())
     where = f"{count(many)} of {count(table.rows)} texts of {column!r} ({share(part)})"
-    if cut.certain:
+    if cut.inside:
+        said = (
+            f"{where} end after exactly {count(cut.limit)} {cut.unit}, many in mid-word, and others are longer: these "
+            "were cut off."
+        )
+    elif cut.certain:
         said = f"{where} end after {count(cut.limit)} {cut.unit}, many in mid-sentence or mid-word: they were cut off."
     else:
         said = (
@@ -229,6 +288,7 @@ def in_data(table: Table, column: str, cut: Cut) -> Finding:
             "kind": "data",
             "unit": cut.unit,
             "limit": cut.limit,
+            "others_longer": cut.inside,
             "rows": many,
             "share": part,
             "expected": cut.expected,

@@ -66,7 +66,7 @@ def known_before(finding: Finding) -> Question:
     if finding.measured.get("kind") == "phrase":
         words = ", ".join(map(repr, finding.measured["take_out"]))
         asked = f"The words {words} in {named} give the answer away. Do they stand there before the answer is known?"
-        return Question(asked, False, finding, None, None)
+        return Question(asked, False, finding, *_scores(finding, "score_with", "score_without"))
     know, them = ("is", "it") if len(finding.columns) == 1 else ("are", "them")
     asked = f"{named} {know} suspected to be the answer in disguise. Do you know {them} before the answer is known?"
     default = not finding.measured.get("beats_all_others", False)

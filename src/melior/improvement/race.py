@@ -251,7 +251,8 @@ class Race:
             runner.results[0] = result
             runner.look = joined({0: result})
         self._tell_left(runners)
-        self.promising = sorted(begun, key=lambda runner: (runner.candidate.seconds, runner.candidate.cost))
+        # where the time runs out after all, what helps most often against what was found has had its turn
+        self.promising = sorted(begun, key=lambda r: (r.candidate.seconds, -r.candidate.weight, r.candidate.cost))
 
     def _tell_left(self, wanted: Sequence[Runner]) -> None:
         left = [runner.candidate.name for runner in wanted if runner.look is None and not runner.stopped]

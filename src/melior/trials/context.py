@@ -329,6 +329,11 @@ class TableContext:
             return self._shares()
         return self._crossed(table, self.model(), FOLDS)
 
+    def score_without_phrases(self, column: str, phrases: tuple[str, ...]) -> Floats:
+        table = self.table.without_phrases({column: phrases})
+        key = ("without phrases", column, phrases)
+        return self._once(key, lambda: TableContext(table, self.recipe)._crossed(table, self.model(), FOLDS))
+
     def score_of_column(self, column: str) -> Floats:
         return self.score_of_columns((column,))
 
