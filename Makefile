@@ -16,10 +16,10 @@ demo: $(VENV)/core.done
 	$(BIN)/melior demo
 
 test: $(VENV)/test.done
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --max-worker-restart 1 $(TESTS)
 
 test-fast: $(VENV)/test.done
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow" $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --max-worker-restart 1 -m "not slow" $(TESTS)
 
 # what a method is worth, measured: cards in the package, which `melior questions` and the documents show
 proofs: $(VENV)/test.done

@@ -1,6 +1,7 @@
 """Processes at work on one study: what is settled is the same for all, and the end is made once."""
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -39,13 +40,17 @@ def test_the_first_to_come_settles_it_for_all(tmp_path):
 
 def test_of_threads_that_settle_at_once_all_get_the_same(tmp_path):
     found: list[tuple[int, int]] = []
-    start = threading.Barrier(6)
+    start = threading.Barrier(6, timeout=60)
 
     def go(number):
-        with join(tmp_path / "run"):
-            start.wait()
-            found.extend((at, agreed(f"what {at}", lambda: number)) for at in range(30))
-            start.wait()
+        try:
+            with join(tmp_path / "run"):
+                start.wait()
+                found.extend((at, agreed(f"what {at}", lambda: number)) for at in range(30))
+                start.wait()
+        finally:
+            if len(found) < 30 * start.parties:  # one that is refused must not keep the others waiting
+                start.abort()
 
     threads = [threading.Thread(target=go, args=(number,)) for number in range(6)]
     for one in threads:
@@ -54,6 +59,23 @@ def test_of_threads_that_settle_at_once_all_get_the_same(tmp_path):
         one.join()
     assert len(found) == 180
     assert len(set(found)) == 30
+
+
+def test_a_run_that_another_begins_while_the_folder_is_looked_at_is_no_foreign_folder(tmp_path, monkeypatch):
+    """Between the look for run.json and the look at what else is there, another process makes the run."""
+    folder, looked = tmp_path / "run", Path.exists
+
+    def exists(path):
+        there = looked(path)
+        if path.name == "run.json" and not there:
+            monkeypatch.setattr(Path, "exists", looked)
+            Run.begin(folder, "improve", RECIPE, "rows")
+        return there
+
+    folder.mkdir()
+    monkeypatch.setattr(Path, "exists", exists)
+    assert Run.checked(folder, "improve", RECIPE, "rows").folder == folder
+    assert (folder / "run.json").exists()
 
 
 def test_when_all_have_left_the_next_settles_anew(tmp_path):

@@ -63,6 +63,8 @@ class Run:
         about = about_run(verb, recipe, data)
         if run.folder.exists() and not run.folder.is_dir():
             raise UserError(f"{run.folder} is a file; give a folder with --run.")
+        # listed before it is looked for: another process may be making this very run, and begins with its run.json
+        there = list(run.folder.iterdir()) if run.folder.exists() else []
         if (run.folder / "run.json").exists():
             before = run.read("run.json")
             if {key: before.get(key) for key in about} != about:
@@ -70,7 +72,7 @@ class Run:
                     f"{run.folder} holds another run ({before.get('verb')}, another recipe, other rows or another "
                     "version); choose another folder with --run."
                 )
-        elif run.folder.exists() and any(not _begun(path) for path in run.folder.iterdir()):
+        elif any(not _begun(path) for path in there):
             raise UserError(f"{run.folder} is not empty and holds no run; choose another folder with --run.")
         return run
 
