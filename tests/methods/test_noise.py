@@ -10,6 +10,10 @@ from melior.data.table import Table
 from melior.methods._noise import TrueClasses, confident_joint, fit_noise, likeliest_errors, noise_matrix, posterior
 from melior.methods.label_cleaning import LabelCleaning, cleaned
 from melior.methods.noise_correction import NoiseCorrection, soft_rows
+from melior.models.linear import Linear
+from melior.models.trees import Trees
+from melior.recipe import Recipe
+from melior.trials.fit import fit as fit_recipe
 
 
 def noisy(rows=3000, seed=0, matrix=((0.9, 0.1, 0.0), (0.0, 0.7, 0.3), (0.1, 0.1, 0.8))):
@@ -124,3 +128,27 @@ def test_right_labels_are_left_alone():
     train = LabelCleaning().rows(table_of(values, true), ToyContext(classes=("a", "b", "c")))
     changed = 400 - train.rows + (train.labels != true[train.row_ids]).sum()
     assert changed <= 8
+
+
+def test_trees_look_for_wrong_labels_briefly_and_learn_in_full(monkeypatch):
+    fitted = []
+
+    def fit(model, *rest, **more):
+        fitted.append((model.rounds, model.leaves))
+        return inner(model, *rest, **more)
+
+    inner = Trees.fit
+    monkeypatch.setattr(Trees, "fit", fit)
+    values, _, given, _, _ = noisy(300)
+    fit_recipe(Recipe(model="trees", metric="accuracy", methods=["label_cleaning"]), table_of(values, given), threads=1)
+    assert fitted[-1] == (Trees().rounds, Trees().leaves)
+    assert len(fitted) > 6
+    assert {rounds * leaves for rounds, leaves in fitted[:-1]} == {Trees().brief().rounds * Trees().brief().leaves}
+
+
+def test_what_is_quick_already_is_its_own_brief_way():
+    for model in (Trees(rounds=10, leaves=8), Linear()):
+        assert model.brief() is model
+        assert LabelCleaning().fits(model) == LabelCleaning.cost
+    assert LabelCleaning().fits(Trees()) < LabelCleaning.cost / 2
+    assert NoiseCorrection().fits(Trees()) < NoiseCorrection.cost / 2

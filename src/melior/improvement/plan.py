@@ -93,7 +93,7 @@ def candidates(
             made += 1
             choice = Choice(name=name, settings=settings)
             weight = FIRST if number == 0 and method.first_for & set(treats) else 1.0
-            one = Candidate(str(choice), choice, recipe.with_methods(choice), treats, method.cost, weight,
+            one = Candidate(str(choice), choice, recipe.with_methods(choice), treats, tried.fits(model), weight,
                             tried.seconds(table))  # fmt: skip
             (usual if made == 1 else others).append(one)
         if not made:

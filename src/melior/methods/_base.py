@@ -96,6 +96,10 @@ class Method(BaseModel, Acting, ABC):
         trains something itself. 0 where `cost` says all."""
         return 0.0
 
+    def fits(self, model: Model) -> float:
+        """As `cost`, on this family."""
+        return self.cost
+
     def refused(self, recipe: Recipe, table: Table, model: Model) -> str | None:
         """Why it cannot be used here and what to use instead, or None: `unsuitable`, and what holds for all methods."""
         if table.multilabel and not self.multilabel:

@@ -18,10 +18,11 @@ import numpy as np
 from melior.data.table import Floats, Labels, Table
 from melior.errors import UserError
 from melior.methods._rows import Mask, none_emptied
-from melior.models._base import FitContext, Learner
+from melior.models._base import FamilyLearner, FitContext, Learner, Model
 from melior.predictor import Scorer
 
 TINY = 1e-6
+BRIEFLY = 0.4  # of the cost, where the family has a brief way of being fitted
 LEAST_KEPT = 0.1  # of each class, and 5 rows
 SHARPNESS = (0.1, 2.0)  # how far scores are sharpened or flattened
 PULL = 0.3  # rows of the matrix it starts from, for each row of the table
@@ -167,7 +168,8 @@ class KeptRows:
 
 
 def find_true_classes(train: Table, context: FitContext, rounds: int, second: str) -> TrueClasses:
-    """The three steps above, with the recipe's own family and a second one whose scores are averaged with its own.
+    """The three steps above, with the recipe's own family, as it is fitted quickly (`Model.brief`), and a second one,
+    whose scores are averaged with its own.
 
     second  name of a family; `auto` takes linear beside any other family (it costs little and fails elsewhere),
             `none` takes none
@@ -180,7 +182,7 @@ def find_true_classes(train: Table, context: FitContext, rounds: int, second: st
 
 def _find_true_classes(train: Table, context: FitContext, rounds: int, second: str) -> TrueClasses:
     labels = train.given_labels()
-    learners = [context.base_learner(), *second_family(train, context, second)]
+    learners = [brief(context.base_learner()), *second_family(train, context, second)]
     joint_scores = mean_scores(learners, train, context)
     joint = confident_joint(labels, joint_scores)
     start, _ = noise_matrix(joint)
@@ -195,6 +197,15 @@ def _find_true_classes(train: Table, context: FitContext, rounds: int, second: s
         matrix, chances = fit_noise(labels, scores, start)
         right = kept_classes(labels, chances[np.arange(train.rows), labels] > 0.5, chances)
     return TrueClasses(chances, matrix, right)
+
+
+def fits_of(cost: float, model: Model) -> float:
+    """The fits of the baseline that a method costs which asks for the true classes."""
+    return cost if model.brief() is model else BRIEFLY * cost
+
+
+def brief(learner: Learner) -> Learner:
+    return learner.brief() if isinstance(learner, FamilyLearner) else learner
 
 
 def mean_scores(learners: list[Learner], train: Table, context: FitContext) -> Floats:

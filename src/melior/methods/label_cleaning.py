@@ -8,7 +8,7 @@ from pydantic import Field
 from melior.data.table import Labels, Table
 from melior.methods._base import Method
 from melior.methods._done import Done
-from melior.methods._noise import TrueClasses, find_true_classes
+from melior.methods._noise import TrueClasses, find_true_classes, fits_of
 from melior.methods._rows import Mask, none_emptied
 from melior.models._base import FitContext, Model
 from melior.recipe import Recipe
@@ -83,6 +83,9 @@ class LabelCleaning(Method):
     share: Annotated[float, Field(ge=0, le=0.9)] = 0.6
     rounds: Annotated[int, Field(ge=1, le=5)] = 3
     second: str = "auto"
+
+    def fits(self, model: Model) -> float:
+        return fits_of(self.cost, model)
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
         return too_few_rows(table)

@@ -11,7 +11,7 @@ from melior.methods._acting import Acting
 from melior.methods._base import Method
 from melior.methods._inside import TeachingLearner, taught
 from melior.methods._networks import untrained
-from melior.methods._noise import find_true_classes
+from melior.methods._noise import find_true_classes, fits_of
 from melior.methods.label_cleaning import too_few_rows
 from melior.models._base import FitContext, Learner, Model
 from melior.predictor import Scorer
@@ -147,6 +147,9 @@ class NoiseCorrection(Method):
     least: Annotated[float, Field(ge=0, le=0.3)] = 0.02
     rounds: Annotated[int, Field(ge=1, le=5)] = 3
     second: str = "auto"
+
+    def fits(self, model: Model) -> float:
+        return fits_of(self.cost, model)
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
         if self.kind != "rows" and (reason := untrained(model)):

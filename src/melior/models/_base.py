@@ -167,6 +167,11 @@ class Model(BaseModel, ABC):
         """The family that stops when a validation part of the training rows no longer improves."""
         raise UserError(f"{self.name} does not train in rounds, so it cannot stop early.")
 
+    def brief(self) -> Self:
+        """The family as it is fitted in a part of the time, for scores that only tell rows apart, such as those whose
+        label looks wrong; itself where it is quick already, or where less would be another model."""
+        return self
+
     def with_feature_weights(self, weights: Mapping[str, float]) -> Self:
         """The family that gives columns these weights itself, because scaling its features would change nothing. For
         families with the ability "feature_weights"."""
@@ -284,6 +289,10 @@ class FamilyLearner:
         self.model = model
         self.table_steps = tuple(table_steps)
         self.matrix_steps = tuple(matrix_steps)
+
+    def brief(self) -> "FamilyLearner":
+        """The same columns, and the family as it is fitted in a part of the time (`Model.brief`)."""
+        return FamilyLearner(self.model.brief(), self.table_steps, self.matrix_steps)
 
     def fit(self, train: Table, context: FitContext) -> Scorer:
         encoding, matrix = context.encode(train, self.model, self.table_steps, self.matrix_steps)

@@ -15,6 +15,7 @@ from melior.features.texts import TextDimensions
 from melior.models._base import MatrixScorer, Model, known_codes
 from melior.models.linear import Constant, spread
 
+BRIEF = {"rounds": 30, "leaves": 15, "learning_rate": 0.2}  # a third of the time, and less prone to learn wrong labels
 FEW_ROWS = 20_000  # below this threads wait for one another longer than they work, minutes on a busy machine
 
 
@@ -88,6 +89,10 @@ class Trees(Model):
         data = _dataset(matrix, codes, weights)
         booster = lightgbm.train(settings, data, num_boost_round=rounds)
         return TreesScorer(booster.model_to_string(num_iteration=-1), present, classes)
+
+    def brief(self) -> Self:
+        """Fewer and smaller trees, with larger steps."""
+        return self.model_copy(update=BRIEF) if self.rounds * self.leaves > BRIEF["rounds"] * BRIEF["leaves"] else self
 
     def fit_on(
         self,
