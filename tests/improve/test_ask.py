@@ -65,6 +65,18 @@ def test_without_an_answer_the_default_is_taken_and_said_with_both_scores():
     assert (left.repairs[0].before, left.repairs[0].after) == (0.93, 0.81)
 
 
+@pytest.mark.parametrize(("without", "left_out"), [(0.928, True), (0.933, True), (0.92, False), (None, False)])
+@pytest.mark.parametrize("kind", ["", "gaps"])
+def test_a_suspected_column_that_costs_nothing_is_left_out(kind, without, left_out):
+    measured = {"score_with": 0.93, "score_without": without, "metric": "macro_f1", "kind": kind, "as_a_copy": False}
+    finding = Finding("target_leakage", 0.7, "too good.", measured, columns=("refund",), certain=False)
+    done = repair_recipe(Recipe(), [finding], separate_test=False)
+    assert bool(done.repairs) is left_out
+    if left_out:
+        assert "the score is the same without it" in done.repairs[0].message
+        assert done.repairs[0].undo == "data.known_at_prediction: [refund]"
+
+
 def test_a_certain_leak_is_not_asked_about():
     def ask(question: Question) -> bool:
         raise AssertionError("asked")

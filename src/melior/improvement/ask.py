@@ -6,6 +6,8 @@ from math import isfinite
 
 from melior.findings import Finding
 
+NOTHING = 0.005  # of a score; what a column that may be an honest one is given up for
+
 
 @dataclass(frozen=True)
 class Question:
@@ -57,11 +59,12 @@ def taken_to_be_known(question: Question) -> bool | None:
 
 def known_before(finding: Finding) -> Question:
     """Whether columns that look like the answer in disguise are known when a prediction is asked for. Those that alone
-    say more than all others together are taken to be the answer."""
+    say more than all others together are taken to be the answer, and so are those without which the score is no lower:
+    if they are honest nothing is lost with them."""
     named = " and ".join(repr(column) for column in finding.columns)
     if finding.measured.get("kind") == "gaps":
         asked = f"Gaps in {named} depend on the answer. Will values of new rows be missing for the same reason?"
-        default = not finding.measured["as_a_copy"]
+        default = not (finding.measured["as_a_copy"] or costs_nothing(finding))
         return Question(asked, default, finding, *_scores(finding, "score_with", "score_without"))
     if finding.measured.get("kind") == "phrase":
         words = ", ".join(map(repr, finding.measured["take_out"]))
@@ -69,8 +72,14 @@ def known_before(finding: Finding) -> Question:
         return Question(asked, False, finding, *_scores(finding, "score_with", "score_without"))
     know, them = ("is", "it") if len(finding.columns) == 1 else ("are", "them")
     asked = f"{named} {know} suspected to be the answer in disguise. Do you know {them} before the answer is known?"
-    default = not finding.measured.get("beats_all_others", False)
+    default = not (finding.measured.get("beats_all_others", False) or costs_nothing(finding))
     return Question(asked, default, finding, *_scores(finding, "score_with", "score_without"))
+
+
+def costs_nothing(finding: Finding) -> bool:
+    """Whether the score without what looks like the answer in disguise is that with it, to within NOTHING."""
+    before, after = _scores(finding, "score_with", "score_without")
+    return before is not None and after is not None and abs(before - after) < NOTHING
 
 
 def new_ones_come(finding: Finding, kind: str) -> Question:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from melior.checks._image_copies import of_tables
 from melior.data.table import Table
 from melior.findings import Finding, plain
-from melior.improvement.ask import Ask, known_before, new_ones_come, nobody
+from melior.improvement.ask import Ask, costs_nothing, known_before, new_ones_come, nobody
 from melior.recipe import Recipe
 
 
@@ -61,7 +61,8 @@ def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test:
     Where only the user can know whether it is a fault, `ask` is asked. Without an answer the careful reading is the
     default, and the repair says how to undo it: a score that is too good is believed, one that is too low is looked
     into. So rows of one group are kept together where that lowers the score, and a suspected column that alone says
-    more of the answer than all others together is left out. A column that is suspected on less stays. What was answered
+    more of the answer than all others together is left out, as is one without which the score is the same. A column
+    that is suspected on less stays. What was answered
     stands in the recipe, so that it is asked once. A split that the recipe names stays what it is.
     """
     repairs: list[Repair] = []
@@ -110,7 +111,9 @@ def _left_out(finding: Finding, columns: Sequence[str], phrases: tuple[str, ...]
         return Repair("target_leakage", tuple(columns), message, undo, phrases=phrases)
     gaps = finding.measured.get("kind") == "gaps"
     why = "alone it says more than all other columns together"
-    if finding.certain or gaps:
+    if not finding.certain and not finding.measured.get("beats_all_others") and costs_nothing(finding):
+        why = "it looks like the answer in disguise, and the score is the same without it"
+    elif finding.certain or gaps:
         why = "whether it is missing gives the answer away" if gaps else "it gives the answer away"
     message = (
         f"left out {named}, which you say is not known before the answer is"

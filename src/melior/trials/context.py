@@ -185,7 +185,8 @@ class TableContext:
         return self._once("metric", lambda: metric(name, self.table.classes, multilabel=several))
 
     def model(self) -> Model:
-        """The recipe's family; where it says auto, logistic regression for texts, else the family of lower loss."""
+        """The recipe's family; where it says auto, logistic regression for texts, else the family of lower loss, as it
+        is fitted quickly (`Model.brief`): a dozen questions are asked of it before anything is tried."""
         return self._once("model", self._model)
 
     def _model(self) -> Model:
@@ -194,7 +195,8 @@ class TableContext:
         known = families()
         if self.table.of_kind("text") or "trees" not in known:
             return known["linear"]()
-        suited = [family() for name in ("linear", "trees") if (family := known[name])().unsuitable(self.table) is None]
+        quick = (known[name]().brief() for name in ("linear", "trees"))
+        suited = [family for family in quick if family.unsuitable(self.table) is None]
         if len(suited) < 2:
             return suited[0] if suited else known["linear"]()
         few = self
