@@ -221,7 +221,7 @@ class TableContext:
         """Out-of-fold scores of every row; rows without a label by the mean of the folds' models."""
 
         def make() -> Floats:
-            split = Split(kind="stratified", folds=number)
+            split = Split(kind="stratified", folds=number, repeats=1)
             parts = folds(table.take(self.labelled), split, self.seed)
             return self._by_folds(table, self._recipe(model), parts)[0]
 
@@ -266,7 +266,7 @@ class TableContext:
             return float(-np.log(np.maximum(scores[rows, self.table.given_labels()[rows]], 1e-12)).mean())
 
         def make() -> Floats:
-            split = Split(kind="stratified", folds=FOLDS)
+            split = Split(kind="stratified", folds=FOLDS, repeats=1)
             parts = folds(self.table.take(self.labelled), split, self.seed)
             recipe = self._recipe(self.model()).with_methods(power)
             # the first fold tells whether the others are worth their time
@@ -351,7 +351,7 @@ class TableContext:
 
     def score_under(self, kind: Literal["group", "time"], column: str) -> tuple[Floats, Rows]:
         def make() -> tuple[Floats, Rows]:
-            split = Split(kind=kind, column=column, folds=FOLDS)
+            split = Split(kind=kind, column=column, folds=FOLDS, repeats=1)
             try:
                 parts = folds(self.table.take(self.labelled), split, self.seed)
             except UserError:  # too few groups or times for such folds: nothing can be said
@@ -379,7 +379,7 @@ class TableContext:
                     kept.append(own[np.argsort(rank[own])][: max(2, round(part * len(own)))])
                 return np.sort(np.concatenate(kept))
 
-            parts = folds(self.table.take(self.labelled), Split(kind="stratified", folds=FOLDS), self.seed)
+            parts = folds(self.table.take(self.labelled), Split(kind="stratified", folds=FOLDS, repeats=1), self.seed)
             return self._by_folds(self.table, self._recipe(self.model()), parts, few)[0]
 
         return self._once(("from", part), make)
