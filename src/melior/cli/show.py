@@ -234,6 +234,8 @@ def improvement(found: "Outcome") -> None:
         met = aim.met(aim.after.value)
         out.print(Text(aim.said(), style="" if aim.bound is None else "green" if met else "bold red"))
     out.print(Text(found.said(), style="bold green" if found.accepted else "bold"))
+    for one in found.regressions:
+        out.print(Text(one.said(), style="yellow"))
 
 
 def language(found: "LanguageTraining") -> None:

@@ -21,6 +21,7 @@ from melior.improvement.last_fit import TAUGHT_ALL, affordable, fit_all
 from melior.improvement.limits import Costs, may_lose, within
 from melior.improvement.looking import Parts, look
 from melior.improvement.race import Race
+from melior.improvement.regressions import regressions
 from melior.improvement.repair import clusters
 from melior.improvement.runner import Runner
 from melior.methods._done import FILE, said
@@ -144,6 +145,7 @@ def improve_table(
             shutil.rmtree(left)  # the training that is kept is the one in `baseline`
     progress("the last look, at the sealed rows", 2, 2)
     aims = aims_of(measure, recipe, sealed_truth, sealed, plain, final, groups)
+    worse = () if final is plain else regressions(sealed, sealed_truth, plain, final, recipe.seed)
     kept, taught = final, development
     if refit and not parts.given and not aims:
         remains = started + seen.waited + budget - time.monotonic()
@@ -177,6 +179,7 @@ def improve_table(
         baseline_seconds=race.baseline_seconds,
         changes=tuple(done),
         aims=aims,
+        regressions=worse,
     )
     return improvement, parts, plain
 

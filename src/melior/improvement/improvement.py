@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from melior.evidence import Evidence
 from melior.findings import Finding, plain
+from melior.improvement.regressions import Regression
 from melior.improvement.repair import Repair
 from melior.methods._done import Done
 from melior.metrics import Interval
@@ -62,6 +63,7 @@ class Outcome:
     gain                    final minus baseline on the same sealed rows, positive is better
     noise                   how wrong labels were taken into account in the scores, empty where they were not
     aims                    each part of the goal, where it has conditions or limits
+    regressions             what became worse all the same: a class, a slice, the calibration, the cost
     changes                 what the methods that are kept did to training rows, told where there is a run
     """
 
@@ -85,6 +87,7 @@ class Outcome:
     baseline_seconds: float = 0.0
     changes: tuple[Done, ...] = ()
     aims: tuple[Aim, ...] = ()
+    regressions: tuple[Regression, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The shape that other programs read."""
@@ -114,6 +117,7 @@ class Outcome:
                         }
                         for one in self.aims
                     ],
+                    "regressions": [one.__dict__ for one in self.regressions],
                     "accepted": list(self.accepted),
                     "recipe": self.recipe.model_dump(mode="json"),
                     "family": self.family,
@@ -145,6 +149,7 @@ class Outcome:
             lines.append(f"  the score was inflated: {self.reported_before_repair:.3f} before repair")
         lines += [f"  repaired: {repair.message}" for repair in self.repairs]
         lines += [f"  {aim.said()}" for aim in self.aims]
+        lines += [f"  {one.said()}" for one in self.regressions]
         for one in self.evidence:
             name = " + ".join(one.methods)
             lines.append(f"  {one.verdict:<9}  {name:<28} {one.effect:+.4f} [{one.low:+.4f}, {one.high:+.4f}]")

@@ -8,6 +8,7 @@ import polars as pl
 from melior.evidence import Evidence
 from melior.findings import Finding
 from melior.improvement.improvement import Aim, Improvement
+from melior.improvement.regressions import Regression
 from melior.improvement.repair import Repair
 from melior.methods._done import FILE, Done
 from melior.metrics import Interval
@@ -40,6 +41,7 @@ def read_back(run: Run, *, seconds: float) -> Improvement:
         rows=told["rows"],
         baseline_seconds=told["baseline_seconds"],
         changes=_changes(run),
+        regressions=tuple(Regression(**one) for one in told.get("regressions", ())),
         aims=tuple(_aim(one) for one in told.get("aims", ())),
         predictor=run.predictor(),
     )

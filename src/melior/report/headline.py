@@ -59,6 +59,7 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
         title = f"{said}: the plain recipe stays, with {words.with_article(metric)} of {start}."
     lead += _aims(evidence)
     lead += _sureness(evidence, accepted, gain)
+    lead += _worse(evidence)
     reported = numbers.known(evidence.get("reported_before_repair"))
     if believed is None and reported is not None:
         lead.append(
@@ -108,6 +109,17 @@ def _aims(evidence: Mapping[str, Any]) -> list[str]:
     if missed:
         lead.append(f"Not reached on the sealed rows: {numbers.listed(missed)}.")
     return lead
+
+
+def _worse(evidence: Mapping[str, Any]) -> list[str]:
+    """What is worse all the same."""
+    said = []
+    for one in evidence.get("regressions") or []:
+        unit = f" {one['unit']}" if one.get("unit") else ""
+        was, now = (f"{one[side]:.2g}{unit}" if unit else numbers.score(one[side]) for side in ("before", "after"))
+        rows = f", on {one['rows']:,} rows" if one.get("rows") else ""
+        said.append(f"{one['what']} ({was} before, {now} now{rows})")
+    return [f"Worse all the same: {numbers.listed(said)}."] if said else []
 
 
 def _asked(aim: Mapping[str, Any]) -> str:
