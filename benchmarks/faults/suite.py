@@ -327,8 +327,8 @@ def notes(development: bool) -> list[str]:
         first,
         "AutoGluon has all its families, networks too. It runs without ray, under which 60 seconds were 140.",
         "A leaking column comes with new rows too, drawn again without regard to the answer, as it would be in use.",
-        "melior puts a fifth of the rows aside for its own last look; the score that it reports is of a model taught the "
-        "others. Where time is left the model that answers is taught all rows, as those of the other tools are.",
+        "melior puts a fifth of the rows aside for its own last look; the score that it reports is of a model taught "
+        "the others. Where time is left the model that answers is taught all rows, as those of the other tools are.",
     ]
 
 
