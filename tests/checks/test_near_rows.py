@@ -11,6 +11,7 @@ from melior.checks._rounding import rounded
 from melior.checks.duplicate_rows import DuplicateRows
 from melior.checks.split_overlap import SplitOverlap
 from melior.methods.deduplication import Deduplication
+from melior.testing.tables import table_of
 
 
 def words(g, rows, least=15, most=40):
@@ -276,3 +277,16 @@ def test_near_deduplication_leaves_unrelated_rows_alone(make_table):
     g = np.random.default_rng(0)
     train = make_table({"note": words(g, 300), "x": g.normal(size=300)}, g.integers(0, 3, 300), kinds={"note": "text"})
     assert Deduplication(near=True).rows(train, Training()) is train
+
+
+def test_columns_may_have_any_name():
+    """As keywords "self" would be taken for the frame itself."""
+    g = np.random.default_rng(0)
+    values = g.normal(size=(300, 3))
+    values[200:] = np.round(values[:100], 2)
+    frame = pl.DataFrame({"self": values[:, 0], "exprs": values[:, 1], "named_exprs": values[:, 2]})
+    table = table_of({name: frame[name].to_numpy() for name in frame.columns}, dict.fromkeys(frame.columns, "number"),
+                     None, ())  # fmt: skip
+    found = near_numbers(table)
+    assert found is not None
+    assert len(np.unique(found.group)) < 300

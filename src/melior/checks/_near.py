@@ -85,7 +85,8 @@ def near_numbers(table: Table, other: Table | None = None) -> NearRows | None:
     for kind, digits in PRECISIONS:
         for made, plain in at_each_way(frame, numbers, kind, digits):
             order = np.concatenate([np.flatnonzero(~plain), np.flatnonzero(plain)])
-            blocks = hashed(frame.with_columns(**made)[order], names, table)
+            changed = frame.with_columns(*(series.alias(name) for name, series in made.items()))
+            blocks = hashed(changed[order], names, table)
             pairs, found = across_parts(blocks, int((~plain).sum()))
             if found is not None and found < FALSE_RATE / TRIED:
                 group = merged(group, order[pairs])
