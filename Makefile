@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 TESTS ?= tests
 WORKERS ?= 2
+# tests run side by side: threads that wait must not keep the cores busy which others need
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: demo test test-fast proofs lint lock docs clean
 

@@ -18,11 +18,19 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, RobustScaler, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from melior.data.schema import STORED_AS, Schema
 from melior.data.table import Table
 from melior.recipe import Recipe
 from melior.texts.near import NearCopies, near_copies
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """The threads of scikit-learn's trees wait far longer than they work where tests run side by side."""
+    with threadpool_limits(1, "openmp"):
+        yield
 
 
 def table_of(
