@@ -180,6 +180,7 @@ def improve_table(
         changes=tuple(done),
         aims=aims,
         regressions=worse,
+        as_labelled=as_labelled(measure, sealed, sealed_truth, audit, final, final_score),
     )
     return improvement, parts, plain
 
@@ -247,6 +248,21 @@ def ruler_for(table: Table, audit: Audit, recipe: Recipe, measure: Metric) -> tu
     if finding is not None and (truth < 0).any():
         return truth, "held-out labels are partly wrong too: scores are corrected with the estimated noise matrix"
     return truth, ""
+
+
+def as_labelled(measure: Metric, sealed: Table, truth: Floats, audit: Audit, final: Predictor, score: Interval) -> str:
+    """What the score is as the labels stand, where it was corrected for wrong ones that only may be there: classes that
+    overlap for a reason that no column tells look the same, and the corrected score is then far too high."""
+    finding: Finding | None = audit["label_noise"]
+    if finding is None or finding.certain or not (truth < 0).any():
+        return ""
+    scores = final.scores(sealed)
+    value = measure.measure(sealed.truth(), scores, final.decided(scores))
+    wrong = float(finding.measured.get("noise_rate", 0.0))
+    return (
+        f"As the labels stand {measure.name} is {value:.3f}; it is {score.value:.3f} if {wrong:.0%} of them are wrong, "
+        "which only a look at the rows can tell."
+    )
 
 
 def confirm(

@@ -63,6 +63,8 @@ class Outcome:
     gain                    final minus baseline on the same sealed rows, positive is better
     noise                   how wrong labels were taken into account in the scores, empty where they were not
     aims                    each part of the goal, where it has conditions or limits
+    as_labelled             what the score is as the labels stand, where it was corrected for wrong ones that may be
+                            none; empty elsewhere
     regressions             what became worse all the same: a class, a slice, the calibration, the cost
     changes                 what the methods that are kept did to training rows, told where there is a run
     """
@@ -88,6 +90,7 @@ class Outcome:
     changes: tuple[Done, ...] = ()
     aims: tuple[Aim, ...] = ()
     regressions: tuple[Regression, ...] = ()
+    as_labelled: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The shape that other programs read."""
@@ -122,6 +125,7 @@ class Outcome:
                     "recipe": self.recipe.model_dump(mode="json"),
                     "family": self.family,
                     "noise": self.noise,
+                    "as_labelled": self.as_labelled,
                     "rows": self.rows,
                     "run": None if self.run is None else str(self.run),
                     "seconds": round(self.seconds, 3),
@@ -134,13 +138,15 @@ class Outcome:
         """The outcome in one sentence."""
         accepted = ", ".join(self.accepted)
         how = "; what a condition lacks counts tenfold" if any(aim.bound and not aim.unit for aim in self.aims) else ""
+        labels = f" {self.as_labelled}" if self.as_labelled else ""
         if not self.accepted:
             return (
                 f"Nothing that was tried provably helps; the plain recipe scores {self.baseline} in {self.metric}{how}."
+                f"{labels}"
             )
         return (
             f"{accepted} provably help{'s' if len(self.accepted) == 1 else ''}: {self.metric} on the sealed rows went "
-            f"from {self.baseline} to {self.final}, a gain of {self.gain}{how}."
+            f"from {self.baseline} to {self.final}, a gain of {self.gain}{how}.{labels}"
         )
 
     def __repr__(self) -> str:

@@ -41,6 +41,7 @@ def read_back(run: Run, *, seconds: float) -> Improvement:
         rows=told["rows"],
         baseline_seconds=told["baseline_seconds"],
         changes=_changes(run),
+        as_labelled=told.get("as_labelled", ""),
         regressions=tuple(Regression(**one) for one in told.get("regressions", ())),
         aims=tuple(_aim(one) for one in told.get("aims", ())),
         predictor=run.predictor(),

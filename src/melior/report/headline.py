@@ -58,6 +58,7 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
         said = "Nothing that was tried provably helps" if tried else "No method was tried"
         title = f"{said}: the plain recipe stays, with {words.with_article(metric)} of {start}."
     lead += _aims(evidence)
+    lead += [evidence["as_labelled"]] if evidence.get("as_labelled") else []
     lead += _sureness(evidence, accepted, gain)
     lead += _worse(evidence)
     reported = numbers.known(evidence.get("reported_before_repair"))
