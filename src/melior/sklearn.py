@@ -45,9 +45,10 @@ from melior.improvement.ask import nobody, taken_to_be_known
 from melior.improvement.few import fit_plain, too_few
 from melior.improvement.improve import improve_table
 from melior.improvement.improvement import Improvement
+from melior.improvement.last_fit import fit_all
 from melior.improvement.looking import Parts
 from melior.improvement.plan import known_names
-from melior.improvement.repair import with_kinds
+from melior.improvement.repair import as_read
 from melior.metrics.registry import metric as named_metric
 from melior.models._base import resolve
 from melior.predictor import Predictor
@@ -55,9 +56,8 @@ from melior.progress import Progress, lines, silent
 from melior.recipe import Recipe
 from melior.runs.store import Run
 from melior.storage import write_atomic
-from melior.trials.fit import fit
 from melior.trials.run import content_hash
-from melior.trials.threads import cores, one_thread_each
+from melior.trials.threads import cores
 from melior.verbs.improve import budget_seconds, write_improvement
 
 SETTLED_ROWS = 500  # up to here the clock decides nothing: the same rows give the same answer
@@ -217,12 +217,9 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         notes = [*table.notes, *(repair.message for repair in found.repairs), *found.notes]
         self.predictor_, self.recipe_ = found.predictor, found.recipe
         if self.refit:
-            progress("the last fit, on all rows", 0, 1)
-            with one_thread_each():
-                self.predictor_ = fit(found.recipe, with_kinds(table, found.recipe), threads=workers)
+            self.predictor_ = fit_all(found.recipe, as_read(table, found.recipe), progress, threads=workers)
             own = found.rows["development"]
             notes.append(f"predictor_ was fitted on all {table.rows:,} rows; improvement_ is of one fitted on {own:,}")
-            progress("the last fit, on all rows", 1, 1)
         self.improvement_ = replace(found, seconds=time.monotonic() - started)
         self.findings_, self.evidence_, self.notes_ = found.findings, found.evidence, tuple(notes)
         self._told = _Told(parts, plain, table.name)

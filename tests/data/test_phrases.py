@@ -15,6 +15,7 @@ from melior.improvement.repair import repair_recipe
 from melior.methods._base import methods
 from melior.predictor import Predictor
 from melior.recipe import Recipe
+from melior.sklearn import ImprovedClassifier
 from melior.trials.context import TableContext
 
 
@@ -150,3 +151,16 @@ def test_reading_like_takes_out_what_is_noted():
     again = read_like(rows(50, seed=3)[0], table.schema)
     assert not again.column("note").str.contains("heron|kestrel").any()
     assert again.column("note").str.contains("Sent to the  desk").all()
+
+
+def test_the_classifier_is_fitted_anew_without_them():
+    frame, y = rows()
+    quick = [name for name in methods() if name != "class_weights"]
+    fitted = ImprovedClassifier(budget=60, model="linear", metric="accuracy", never=quick, leaks="suspected",
+                                columns={"note": "text"}, random_state=0)  # fmt: skip
+    with pytest.warns(UserWarning, match="heron"):
+        fitted.fit(frame.drop("y"), y)
+    new = rows(60, seed=1)[0]
+    told = new["note"].str.replace("heron", "merlin").str.replace("kestrel", "heron").str.replace("merlin", "kestrel")
+    swapped = new.with_columns(told)
+    assert np.array_equal(*(fitted.predict_proba(one.drop("y")) for one in (new, swapped)))

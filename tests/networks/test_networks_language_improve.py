@@ -168,6 +168,12 @@ def test_the_model_that_is_kept_learned_all_rows_but_the_sealed(improved, tmp_pa
     assert trial.writer(found.recipe).answers(prompts) == found.writer.answers(prompts)
 
 
+def test_no_refit_says_nothing_of_language_models(tmp_path):
+    with pytest.raises(UserError, match="--no-refit: a language model is never taught the sealed rows"):
+        melior.improve(recipe(tmp_path), budget="5m", refit=False, run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_where_the_time_is_too_short_the_trials_model_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(language, "LAST", 1.0)  # no time is left after the first trial
     found = melior.improve(recipe(tmp_path, steps=5), budget=1, run=tmp_path / "run")

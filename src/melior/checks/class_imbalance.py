@@ -10,7 +10,7 @@ from melior.metrics.effective import effective_classes
 
 EVEN = 0.9  # a tenth of the classes' worth lost; two classes lose it at 73 to 27
 FALSE_RATE = 0.01
-SHARE = 0.2  # of the rows that a class would have, had all the same
+VANISHING = 0.2  # of the rows that a class would have, had all the same
 
 
 class ClassImbalance(Check):
@@ -43,8 +43,8 @@ class ClassImbalance(Check):
         by_chance = float(np.exp(-stats.chi2.isf(FALSE_RATE, classes - 1) / (2 * rows)))
         threshold = min(EVEN, by_chance)
         rarest, least = min(counts.items(), key=lambda item: item[1])
-        vanishing = least < SHARE * rows / classes and classes * stats.binom.cdf(least, rows, 1 / classes) < FALSE_RATE
-        if effective / classes >= threshold and not vanishing:
+        luck = classes * stats.binom.cdf(least, rows, 1 / classes)
+        if effective / classes >= threshold and (least >= VANISHING * rows / classes or luck >= FALSE_RATE):
             return []
         part = least / whole
         finding = Finding(

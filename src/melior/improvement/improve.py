@@ -151,7 +151,7 @@ def improve_table(
         remains = started + seen.waited + budget - time.monotonic()
         if settled or affordable(better, took, development.rows, sealed.rows, remains):
             taught, shared = development.joined(sealed), Shared()
-            kept = fit_all(better, taught, shared, progress)
+            kept = fit_all(better, taught, progress, threads=cores(), shared=shared)
             notes.append(TAUGHT_ALL.format(rows=taught.rows))
     done = changes(better, taught, shared=shared, threads=cores()) if training is not None else []
     if done:

@@ -7,7 +7,7 @@ from melior.progress import Progress
 from melior.recipe import Recipe
 from melior.runs.study import agreed
 from melior.trials.fit import Shared, fit
-from melior.trials.threads import cores, one_thread_each
+from melior.trials.threads import one_thread_each
 
 SLOWER = 1.3  # times what so many more rows should take, to be on the safe side of the budget
 TAUGHT_ALL = (
@@ -29,10 +29,12 @@ def affordable(recipe: Recipe, took: float, rows: int, more: int, left: float) -
     return agreed("the last fit is made again", lambda: needed <= left)
 
 
-def fit_all(recipe: Recipe, rows: Table, shared: Shared, progress: Progress) -> Predictor:
+def fit_all(
+    recipe: Recipe, rows: Table, progress: Progress, *, threads: int, shared: Shared | None = None
+) -> Predictor:
     """The recipe taught all rows."""
     progress("the last fit, on all rows", 0, 1)
     with one_thread_each():
-        fitted = fit(recipe, rows, shared=shared, threads=cores())
+        fitted = fit(recipe, rows, shared=shared, threads=threads)
     progress("the last fit, on all rows", 1, 1)
     return fitted

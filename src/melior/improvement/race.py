@@ -66,7 +66,6 @@ class Race:
         self.quick = quick(self.trials.table.rows)
         self.runners = [Runner(candidate) for candidate in self.candidates]
         self.promising: list[Runner] = []
-        self.share = 1.0  # of the training rows of a fold, at the first look
         self.notes: list[str] = []
         if self.folds < dealt:
             told = f"{self.folds} of {dealt} folds were run"
@@ -105,11 +104,14 @@ class Race:
 
     def _to_prove(self, runner: Runner) -> float:
         """Seconds that the folds take which it has not run, by what it took so far, or by what is usual."""
+        return self._takes(None) * self._slower(runner) * (self.folds - len(runner.results))
+
+    def _slower(self, runner: Runner) -> float:
+        """How many times what a fold of the baseline takes one of it does: as measured on the same rows at the first
+        look, or by what is usual."""
         if runner.look is None:
-            fold = self._takes(runner)
-        else:
-            fold = runner.seconds / max(len(runner.results), 1) / self.share / self.workers
-        return fold * (self.folds - len(runner.results))
+            return self._takes(runner) / max(self._takes(None), 1e-9)
+        return runner.seconds / max(len(runner.results), 1) / max(self.look_seconds, 1e-9)
 
     def _begin(self, runners: Sequence[Runner]) -> list[Runner]:
         """Those of which a fold can be expected to end in time. A trial is not broken off, so what takes too long is
@@ -173,13 +175,13 @@ class Race:
             own = sum(runner.candidate.seconds for runner in begun) / self.workers
             share = max(max(allowed - own, allowed / 2) / max(cost - own, 1e-9), FEWEST_TRAINING / len(fold.train))
         number = 0
-        self.share = min(share, 1.0)
         if share < 1:
             self.trials.folds.append(Fold(self._part(fold, share), fold.test, fold.repeat, fold.number))
             number = len(self.trials.folds) - 1
             base = self.trials.run(self.baseline, number)
         else:
             base = self.base_results[0]
+        self.look_seconds = base.seconds
         wanted = [(runner.candidate.recipe, number) for runner in begun]
         stop = time.monotonic() + 0.6 * max(self.deadline - time.monotonic(), 0)
         results = self.trials.many(
@@ -229,12 +231,13 @@ class Race:
         # one fold is a noisy witness
         self.promising = sorted(
             promising,
-            key=lambda r: -r.candidate.weight * gains[id(r)] / max(self._takes(r) / self._takes(None), 1.0),
+            key=lambda r: -r.candidate.weight * gains[id(r)] / max(self._slower(r), 1.0),
         )
 
     def _skip_look(self, runners: Sequence[Runner]) -> None:
         """All folds are affordable for all candidates: no choice is made on the rows of one fold alone."""
         self.first = joined({0: self.base_results[0]})
+        self.look_seconds = self.base_results[0].seconds
         wanted = [(runner.candidate.recipe, 0) for runner in runners]
         results = self.trials.many(
             wanted,

@@ -200,7 +200,7 @@ def clusters(table: Table) -> NDArray[np.int64] | None:
     return firsts if len(np.unique(firsts)) < table.rows else None
 
 
-def with_kinds(table: Table, recipe: Recipe) -> Table:
-    """The table with the kinds that the recipe sets."""
+def as_read(table: Table, recipe: Recipe) -> Table:
+    """The table as a repaired recipe reads it: with the kinds that it sets, without the words that it takes out."""
     kinds = {name: recipe.data.columns.get(name, kind) for name, kind in table.schema.kinds.items()}
-    return table.with_schema(replace(table.schema, kinds=kinds))
+    return table.with_schema(replace(table.schema, kinds=kinds)).without_phrases(recipe.data.without)

@@ -84,6 +84,8 @@ def improve(
     if language is not None:
         if cluster is not None:
             raise UserError("--cluster: the trials of a language model run one after another here; leave it out.")
+        if not refit:
+            raise UserError("--no-refit: a language model is never taught the sealed rows; leave it out.")
         from melior.verbs.improve_language import improve_language
 
         return improve_language(
