@@ -25,6 +25,7 @@ from melior.trials.run import Trials
 LOOK = 1.5  # cross-validations of the baseline that the first look at all candidates may cost
 CONFIRM = 3.0  # ... and the folds of the promising ones
 BASELINE = 0.5  # of the time left, in which folds of the baseline are begun
+LOOKING = 0.4  # of the time left, that the first look at all candidates may take: what is seen there proves nothing
 LONGEST = 0.4  # of the time left, that one fold of a candidate may take
 CLEARLY = 0.16  # one-sided p of a difference of one standard error
 FEWEST_TRAINING = 500  # rows of the quick look
@@ -169,7 +170,7 @@ class Race:
             # what takes its time whatever the rows waits, so that no choice among the others is made for its sake
             self.promising += [runner for runner in begun if runner.candidate.seconds]
             return
-        allowed = min(max(LOOK * self.baseline_seconds, self.quick), 0.4 * left)
+        allowed = min(max(LOOK * self.baseline_seconds, self.quick), LOOKING * left)
         if cost > allowed:
             # fewer rows shorten what grows with them; what methods do beside takes its time all the same
             own = sum(runner.candidate.seconds for runner in begun) / self.workers
@@ -183,7 +184,7 @@ class Race:
             base = self.base_results[0]
         self.look_seconds = base.seconds
         wanted = [(runner.candidate.recipe, number) for runner in begun]
-        stop = time.monotonic() + 0.6 * max(self.deadline - time.monotonic(), 0)
+        stop = time.monotonic() + LOOKING * max(self.deadline - time.monotonic(), 0)
         results = self.trials.many(
             wanted,
             done=self._teller("a first look at each candidate", len(wanted)),
