@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from melior.errors import UserError
 from melior.evidence import Evidence
-from melior.improvement.plan import combinable
+from melior.improvement.plan import changed, combinable
 from melior.improvement.race import Race
 from melior.improvement.runner import Runner, joined
-from melior.recipe import Recipe
+from melior.recipe import Choice, Recipe
 from melior.trials.judge import Judged, Scored, compare
 
 
@@ -35,10 +35,12 @@ def combine(
     best = accepted[0][0]
     recipe, scored = best.candidate.recipe, joined(best.results)
     evidence: list[Evidence] = []
+    tried: list[Choice] = []
     for number, (runner, _) in enumerate(accepted[1:]):
         addition = runner.candidate.method
-        if not combinable(recipe.methods, addition):
-            continue
+        if addition is None or addition in tried or not combinable(recipe.methods, addition):
+            continue  # the family stays that of the best
+        tried.append(addition)
         race.progress("combining what helped", number, len(accepted) - 1, addition.name)
         if race.passed(addition.name):
             race.notes.append(f"{addition.name}: no time left to try it together with the others")
@@ -66,7 +68,7 @@ def combine(
         )[0]
         if verdict.verdict == "accepted" and (costs := over(together)):
             verdict = replace(verdict, verdict="rejected", reason=costs)
-        names = tuple(choice.name for choice in together.methods)
+        names = changed(race.baseline, together)
         evidence.append(
             verdict.evidence(
                 names,

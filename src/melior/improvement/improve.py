@@ -20,6 +20,7 @@ from melior.improvement.improvement import Improvement
 from melior.improvement.last_fit import TAUGHT_ALL, affordable, fit_all
 from melior.improvement.limits import Costs, may_lose, within
 from melior.improvement.looking import Parts, look
+from melior.improvement.plan import changed
 from melior.improvement.race import Race
 from melior.improvement.regressions import regressions
 from melior.improvement.repair import clusters
@@ -167,7 +168,7 @@ def improve_table(
         evidence=(*evidence, *combined.evidence),
         refused=tuple({one.name: one.reason for one in seen.refused}.items()),
         notes=tuple(notes),
-        accepted=tuple(choice.name for choice in better.methods if choice not in recipe.methods),
+        accepted=changed(recipe, better),
         recipe=better,
         predictor=kept,
         confirmed=None if kept is final else final,
@@ -292,10 +293,10 @@ def _predictions(predictor: Predictor, table: Table, truth: Floats) -> Predictio
 
 def _evidence(runner: Runner, judged: Judged) -> Evidence:
     return judged.evidence(
-        (runner.candidate.method.name,),
+        runner.candidate.names,
         seconds=runner.seconds,
         trials=max(len(runner.results), 1),
         treats=runner.candidate.treats,
-        settings=dict(runner.candidate.method.settings),
+        settings=runner.candidate.settings,
         stage="confirm" if runner.complete else "screen",
     )

@@ -13,7 +13,8 @@ from melior.data.table import Table
 from melior.errors import UserError
 from melior.findings import MEASUREMENT_FAULTS
 from melior.improvement.ask import Ask, Question, nobody
-from melior.improvement.plan import Candidate, Refused, candidates, known_names
+from melior.improvement.other_family import of_other_family
+from melior.improvement.plan import FIRST, Candidate, Refused, candidates, known_names
 from melior.improvement.repair import Repair, Repaired, clusters, ignoring, repair_recipe, separate
 from melior.metrics import Metric
 from melior.progress import Progress, silent
@@ -147,9 +148,12 @@ def look(
         executor=executor,
     )  # fmt: skip
     dealt = folds(development, chosen.recipe.split, chosen.recipe.seed, groups=clusters(development))
-    planned, refused = candidates(
-        chosen.recipe, audit.active, development, attempt=attempt, never=never, fewest=fewest_rows(development, dealt)
-    )
+    fewest = fewest_rows(development, dealt)
+    planned, refused = candidates(chosen.recipe, audit.active, development, attempt=attempt, never=never, fewest=fewest)
+    others = of_other_family(chosen.recipe, chosen.others, audit.active, development, never=never, fewest=fewest)
+    # what helps most often against what was found is heard first, of whichever family
+    first = [one for one in planned if one.weight >= FIRST]
+    planned = [*first, *others, *(one for one in planned if one not in first)]
     return Looked(
         recipe=chosen.recipe,
         parts=Parts(development, sealed, parts.given),

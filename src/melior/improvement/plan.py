@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 from melior.data.table import Table
 from melior.errors import UserError
@@ -12,6 +13,7 @@ from melior.models._base import resolve
 from melior.recipe import Choice, Recipe
 from melior.trials.audit import kinds_of
 
+FAMILY = "model: "  # before the name of another family, where changes are named
 FIRST = 4.0  # a usual choice: power where more is expected, and most of the level is still left for the rest
 
 
@@ -20,21 +22,34 @@ class Candidate:
     """A recipe to try beside the baseline.
 
     name    what tables call it
-    method  the method that it adds
-    recipe  the baseline's recipe with the method
+    method  the method that it adds; None where it is another family alone
+    recipe  the baseline's recipe with the method, and of the other family
     treats  the symptoms found for which it is tried; empty where it is tried on every table
     cost    fits of the baseline that one fit of it costs, roughly
     seconds what its own work takes beside on one core, whatever the baseline
     weight  its share of the judge's level beside the others: more for what helps most often against what was found
+    family  the other family; empty where it is the baseline's
     """
 
     name: str
-    method: Choice
+    method: Choice | None
     recipe: Recipe
     treats: tuple[str, ...]
     cost: float
     weight: float = 1.0
     seconds: float = 0.0
+    family: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it changes, as the evidence names it."""
+        method = () if self.method is None else (self.method.name,)
+        return (FAMILY + self.family, *method) if self.family else method
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those of its method."""
+        return {} if self.method is None else dict(self.method.settings)
 
     def takes(self, fold: float, cores: int = 1) -> float:
         """Seconds of a fold, from those of the baseline's, as it is done on so many cores side by side."""
@@ -115,6 +130,12 @@ def known_names(attempt: Sequence[str], never: Sequence[str]) -> None:
 
 def _weight(candidate: Candidate, severity: dict[str, float]) -> float:
     return max((severity[symptom] for symptom in candidate.treats), default=0.0)
+
+
+def changed(before: Recipe, after: Recipe) -> tuple[str, ...]:
+    """What a recipe has that the one before has not, as the evidence names it: another family, and methods."""
+    family = () if after.model.name == before.model.name else (FAMILY + after.model.name,)
+    return (*family, *(choice.name for choice in after.methods if choice not in before.methods))
 
 
 def combinable(first: Sequence[Choice], second: Choice) -> bool:

@@ -155,6 +155,6 @@ def plan_table(
 
 
 def _pointless(seen: Looked) -> tuple[tuple[str, str], ...]:
-    methods = {one.method.name: one.method for one in seen.planned}
+    methods = {one.method.name: one.method for one in seen.planned if one.method is not None}
     pairs = combinations(methods.values(), 2)
     return tuple((one.name, two.name) for one, two in pairs if not combinable([one], two))

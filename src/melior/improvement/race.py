@@ -204,13 +204,13 @@ class Race:
         self._tell_left(begun)
         gains = {id(r): self._gain(first, r.look) for r in looked if r.look is not None}
         self.first = first
-        best: dict[str, Runner] = {}  # of each method the usual setting, or one that is clearly better
+        best: dict[tuple[str, ...], Runner] = {}  # of each method the usual setting, or one that is clearly better
         for runner in looked:
-            name = runner.candidate.method.name
-            if name not in best or self._clearly_better(best[name], runner):
-                best[name] = runner
+            names = runner.candidate.names
+            if names not in best or self._clearly_better(best[names], runner):
+                best[names] = runner
         for runner in looked:
-            if runner is not best[runner.candidate.method.name]:
+            if runner is not best[runner.candidate.names]:
                 runner.stopped = OTHER_SETTING
         promising = [
             runner

@@ -1,6 +1,6 @@
 """`model: auto`: which family suits the rows, by a short paired trial, and why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -32,11 +32,16 @@ OF_ANSWERS = ("macro_f1", "macro_recall", "balanced_accuracy")  # metrics in whi
 
 @dataclass(frozen=True)
 class FamilyChoice:
-    """The recipe with a family named, the reason, and each family's score in the trial."""
+    """The recipe with a family named, the reason, and each family's score in the trial.
+
+    others  the families that were tried and could be taken as well, best first, and how many times the seconds of the
+            chosen one a fit of them takes
+    """
 
     recipe: Recipe
     reason: str
     scores: dict[str, float]
+    others: dict[str, float] = field(default_factory=dict)
 
 
 def choose_family(
@@ -95,12 +100,12 @@ def choose_family(
         scores[name] = measure.measure(truth[joined.rows], joined.scores, joined.answers)
     sign = 1 if measure.greater_is_better else -1
     not_taken: dict[str, str] = {}
+    took = {
+        name: float(np.mean([r.seconds for r in results[n * FOLDS : (n + 1) * FOLDS] if r]))
+        for n, name in enumerate(suited)
+    }
     if allowed is not None:
-        took = [float(np.mean([r.seconds for r in results[n : n + FOLDS] if r])) for n in range(0, len(wanted), FOLDS)]
-        needs = {
-            name: agreed(f"takes: {name}", partial(_needs, seconds, table, sample, recipe))
-            for name, seconds in zip(suited, took, strict=True)
-        }
+        needs = {name: agreed(f"takes: {name}", partial(_needs, took[name], table, sample, recipe)) for name in suited}
         swift = [name for name in suited if needs[name] <= LONGEST * allowed] or [min(suited, key=needs.__getitem__)]
         not_taken = {
             name: f"with its last fits it would take some {needs[name]:,.0f} seconds, too much of the budget"
@@ -122,7 +127,14 @@ def choose_family(
     said = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
     reason = f"{best}: {recipe.metric} on {sample.rows:,} rows in {FOLDS} folds was {said}"
     reason = "; ".join([reason, *(f"{name} was not taken: {why}" for name, why in not_taken.items())])
-    return FamilyChoice(tried[best], with_left_out(reason, left_out), scores)
+    others = [name for name in families() if name in suited and name != tried[best].model.name]
+    others.sort(key=lambda name: -sign * scores[name])
+    times = {name: agreed(f"beside {best}: {name}", partial(_ratio, took[name], took[best])) for name in others}
+    return FamilyChoice(tried[best], with_left_out(reason, left_out), scores, times)
+
+
+def _ratio(seconds: float, other: float) -> float:
+    return seconds / max(other, 1e-9)
 
 
 def weighted(recipe: Recipe, sample: Table, suited: list[str], allowed: float | None) -> list[str]:
