@@ -52,7 +52,35 @@ def test_candidates(make_table):
         "shop": [f"s{i}" for i in g.integers(0, 50, 300)],
     }
     kinds = {"sex": "category", "order": "id", "shop": "category"}
-    assert candidates(make_table(columns, kinds=kinds)) == ["user_id", "shop"]
+    assert candidates(make_table(columns, kinds=kinds)) == ["user_id", "age", "shop"]
+
+
+def numbered(g, kind, n=600, groups=140):
+    """Whole numbers that are not named like an id: people who share their answers, or an amount."""
+    x = g.normal(size=(n, 4))
+    if kind == "people":
+        who = g.integers(0, groups, n)
+        y = g.integers(0, 2, groups)[who] ^ (g.random(n) < 0.1)
+        x = 0.3 * x + g.normal(size=(groups, 4))[who]
+    else:
+        who = g.integers(0, groups, n) if kind == "amount" else g.poisson(60, n)
+        y = g.random(n) < expit(4 * (who - who.mean()) / who.std() + x[:, 0])
+    return {**{f"x{j}": x[:, j] for j in range(4)}, "man": who.astype(float)}, y.astype(int)
+
+
+def test_people_that_are_numbers_without_a_name(make_context):
+    for seed in range(4):
+        columns, y = numbered(np.random.default_rng(seed), "people")
+        (finding,) = GroupLeakage().measure(make_context(columns, y, family="trees"))
+        assert finding.columns == ("man",)
+
+
+@pytest.mark.parametrize("kind", ["amount", "count"])
+def test_an_amount_is_no_group(make_context, kind):
+    """However much of the answer it says: rows of one amount are like those of the next."""
+    for seed in range(20):
+        columns, y = numbered(np.random.default_rng(seed), kind)
+        assert GroupLeakage().measure(make_context(columns, y)) == []
 
 
 def test_group_split_in_the_recipe_is_enough(make_context):

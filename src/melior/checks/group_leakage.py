@@ -28,11 +28,13 @@ LIKE_ID = re.compile(
 class GroupLeakage(Check):
     """Scores of folds drawn at random against folds in which no group stands on both sides.
 
-    A column can be the group if it is an id, a category, or whole numbers named like an id, with one value for every
-    2 to 50 rows or so, and at least 20 of them. It is tried only if rows of a group share their answers, or stand close
-    in the other columns, more than shuffled groups do (z above 3.1). It is named if the log loss under the group split
-    is higher by more than its 99 % interval (clustered by group) and a hundredth of the answer's entropy, and the
-    recipe's metric is lower. Whether new groups will come is for the user to say, so the finding is not certain.
+    A column can be the group if it is an id, a category, or whole numbers, with one value for every 2 to 50 rows or so,
+    and at least 20 of them. It is tried only if rows of a group share their answers, or stand close in the other
+    columns, more than shuffled groups do (z above 3.1). Whole numbers that are not named like an id may be an amount:
+    there rows of one value must share their answers more than they do with those of the next value. It is named if the
+    log loss under the group split is higher by more than its 99 % interval (clustered by group) and a hundredth of the
+    answer's entropy, and the recipe's metric is lower. Whether new groups will come is for the user to say, so the
+    finding is not certain.
     Severity is the part of the score above chance that is lost.
     """
 
@@ -51,7 +53,8 @@ class GroupLeakage(Check):
         screened = []
         for name in candidates(table):
             groups = numbered(table, name)
-            z = self.closeness(context, groups, rows)
+            amount = table.schema.kinds[name] == "number" and not LIKE_ID.search(name.lower().replace("_", " "))
+            z = beside_the_next(context, groups, rows) if amount else self.closeness(context, groups, rows)
             if z > SCREEN_Z:
                 screened.append((z, name, groups))
         screened.sort(key=lambda item: (-item[0], item[1]))
@@ -117,11 +120,36 @@ class GroupLeakage(Check):
         )
 
 
+def beside_the_next(context: Context, groups: Rows, rows: Rows) -> float:
+    """How far the answers within groups are from those where each group and the next exchange their rows.
+
+    Rows of one amount share their answers with those of nearly the same amount, rows of one person do not with those of
+    the next number.
+    """
+    own = groups[rows]
+    generator = np.random.default_rng(context.seed)
+    pairs = (np.unique(own, return_inverse=True)[1] + int(generator.integers(2))) // 2
+    places = np.argsort(pairs, kind="stable")
+
+    def statistic(order: Rows) -> float:
+        return between(own, labels[order])
+
+    def exchanged() -> Rows:
+        order = np.empty(len(rows), dtype=np.int64)
+        order[places] = np.lexsort((generator.random(len(rows)), pairs))
+        return order
+
+    labels = context.table.given_labels()[rows]
+    null = np.array([statistic(exchanged()) for _ in range(99)])
+    spread = null.std(ddof=1)
+    return float((statistic(np.arange(len(rows))) - null.mean()) / spread) if spread > 0 else 0.0
+
+
 def candidates(table: Table) -> list[str]:
     """Columns that could be groups."""
     found = []
     for name, kind in table.schema.kinds.items():
-        if kind not in ("id", "category") and not (kind == "number" and LIKE_ID.search(name.lower().replace("_", " "))):
+        if kind not in ("id", "category", "number"):
             continue
         known = table.column(name).drop_nulls()
         if len(known) < 20:

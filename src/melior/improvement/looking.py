@@ -11,7 +11,7 @@ from melior.checks._base import checks
 from melior.data.splits import Fold, folds, seal
 from melior.data.table import Table
 from melior.errors import UserError
-from melior.findings import MEASUREMENT_FAULTS
+from melior.findings import MEASUREMENT_FAULTS, Finding
 from melior.improvement.ask import Ask, Question, nobody
 from melior.improvement.other_family import of_other_family
 from melior.improvement.plan import FIRST, Candidate, Refused, candidates, known_names
@@ -29,6 +29,8 @@ from melior.trials.threads import one_thread_each
 
 MANY_ROWS = 10_000  # from here on, improve looks only for what it can act on; an audit looks for everything
 CHECKING = 0.35  # of the budget, for looking; checks that were not begun by then are left out and named
+LONGER = 0.3  # of that time once more, for looking again after each repair
+REPAIRS = 2  # rounds: a column that gives the answer away hides that rows of one group do
 CHOOSING = 0.15  # of the budget, for the trial of families
 
 
@@ -125,26 +127,36 @@ def look(
         deadline=started + CHECKING * budget,
     )
     waiting = _Waiting(ask)
-    repaired = repair_recipe(recipe, audit.active, separate_test=parts.given, ask=waiting)
-    faulty, notes = (recipe, parts), list(repaired.notes)
-    if repaired.repairs:
-        whole = ignoring(table, repaired.repairs)
-        repaired, impossible = _splittable(repaired, recipe, whole, test)
-        notes += [impossible] if impossible else []
+    faulty = (recipe, parts)
+    found: Sequence[Finding] = audit.active
+    notes: list[str] = []
+    repairs: list[Repair] = []
+    for number in range(1, REPAIRS + 1):
+        repaired = repair_recipe(recipe, found, separate_test=parts.given, ask=waiting)
+        notes += repaired.notes
+        if repaired.repairs:
+            whole = ignoring(table, (*repairs, *repaired.repairs))
+            repaired, impossible = _splittable(repaired, recipe, whole, test)
+            notes += [impossible] if impossible else []
+        recipe = repaired.recipe
+        if not repaired.repairs:
+            break
+        repairs += repaired.repairs
         if repaired.reseal:
             # rows leak across a random split, the sealed part included: it is drawn again, along groups or time
-            parts = put_aside(whole, repaired.recipe, test)
+            parts = put_aside(whole, recipe, test)
         else:
             gone = repaired.repairs
             parts = Parts(ignoring(parts.development, gone), ignoring(parts.sealed, gone), parts.given)
-        late = started + waiting.seconds + 1.3 * CHECKING * budget
-        audit = _second_audit(audit, parts, repaired.recipe, progress, late, repaired.reseal, unseen)
-    repairs = list(repaired.repairs)
+        late = started + waiting.seconds + (1 + LONGER * number) * CHECKING * budget
+        audit, found = _audit_again(audit, parts, recipe, progress, late, repaired.reseal, unseen)
+        if not found:
+            break
     development, sealed, overlap = separate(parts.development, parts.sealed, separate_test=parts.given)
     if overlap is not None:
         repairs.append(overlap)
     chosen = choose_family(
-        repaired.recipe, development, allowed=CHOOSING * budget, progress=progress, workers=workers, store=store,
+        recipe, development, allowed=CHOOSING * budget, progress=progress, workers=workers, store=store,
         executor=executor,
     )  # fmt: skip
     dealt = folds(development, chosen.recipe.split, chosen.recipe.seed, groups=clusters(development))
@@ -206,17 +218,18 @@ def _splittable(repaired: Repaired, before: Recipe, whole: Table, test: Table | 
     return repaired, ""
 
 
-def _second_audit(
-    first: Audit,
+def _audit_again(
+    before: Audit,
     parts: Parts,
     recipe: Recipe,
     progress: Progress,
     deadline: float,
     other_rows: bool,
     unseen: Sequence[str],
-) -> Audit:
+) -> tuple[Audit, list[Finding]]:
     """After a repair checks look again: a leaking column hides wrong labels, an old split other rows. Where the rows
-    are the same, what needed no model stays as it was found, but for the columns that were left out."""
+    are the same, what needed no model stays as it was found, but for the columns that were left out. Beside the audit:
+    the faults of the measurement that are seen only now."""
     cheap = () if other_rows else [name for name, check in checks().items() if check.cost != "model"]
     again = run_checks(
         parts.development,
@@ -227,14 +240,21 @@ def _second_audit(
         deadline=deadline,
     )
     kept = set(parts.development.features()) | {parts.development.target or ""}
-    faults = [finding for finding in first.findings if finding.symptom in MEASUREMENT_FAULTS]
+    faults = [finding for finding in before.findings if finding.symptom in MEASUREMENT_FAULTS]
+    known = {(finding.symptom, finding.columns) for finding in faults}
+    hidden = [
+        finding
+        for finding in again.findings
+        if finding.symptom in MEASUREMENT_FAULTS and (finding.symptom, finding.columns) not in known
+    ]
     others = [finding for finding in again.findings if finding.symptom not in MEASUREMENT_FAULTS]
     others += [
         finding
-        for finding in first.findings
+        for finding in before.findings
         if finding.check in cheap
         and finding.symptom not in MEASUREMENT_FAULTS
         and (not finding.columns or set(finding.columns) & kept)
     ]
-    merged = sorted((*faults, *others), key=lambda finding: (bool(finding.muted), -finding.severity))
-    return replace(first, findings=tuple(merged), seconds=first.seconds + again.seconds)
+    merged = sorted((*faults, *hidden, *others), key=lambda finding: (bool(finding.muted), -finding.severity))
+    seconds = before.seconds + again.seconds
+    return replace(before, findings=tuple(merged), seconds=seconds), [one for one in hidden if not one.muted]
