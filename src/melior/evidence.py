@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from melior.findings import plain
 
+FAMILY = "model: "  # before the name of another family, where changes are named
 Verdict = Literal["accepted", "rejected", "undecided"]
 
 

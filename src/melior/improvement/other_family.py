@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from melior.data.table import Table
+from melior.evidence import FAMILY
 from melior.findings import Finding
-from melior.improvement.plan import FAMILY, FIRST, Candidate, candidates
+from melior.improvement.plan import FIRST, Candidate, candidates
 from melior.methods._base import methods
 from melior.models._base import resolve
 from melior.recipe import Recipe

@@ -7,13 +7,13 @@ from typing import Any
 
 from melior.data.table import Table
 from melior.errors import UserError
+from melior.evidence import FAMILY
 from melior.findings import MEASUREMENT_FAULTS, Finding
 from melior.methods._base import Method, methods, reaches
 from melior.models._base import resolve
 from melior.recipe import Choice, Recipe
 from melior.trials.audit import kinds_of
 
-FAMILY = "model: "  # before the name of another family, where changes are named
 FIRST = 4.0  # a usual choice: power where more is expected, and most of the level is still left for the rest
 
 

@@ -72,9 +72,9 @@ def refused(content: Content) -> list[dict[str, str]] | None:
 def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     methods = [str(name) for name in entry.get("methods") or []]
     together = entry.get("stage") == "combine" and len(methods) > 1
-    added = methods[-1] if together else " + ".join(methods)
+    added = methods[-1:] if together else methods
     settings = ", ".join(f"{key} = {value}" for key, value in (entry.get("settings") or {}).items())
-    name = words.plain(added) + (f" ({settings})" if settings else "")
+    name = " + ".join(map(words.plain, added)) + (f" ({settings})" if settings else "")
     effect, low, high = entry.get("effect"), entry.get("low"), entry.get("high")
     verdict = str(entry.get("verdict") or "undecided")
     between = "" if numbers.known(low) is None else f" [{numbers.signed(low)}, {numbers.signed(high)}]"
@@ -84,7 +84,7 @@ def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     reason = words.sentence(said)
     return {
         "name": shortened(name, 90),
-        "does": words.method(added),
+        "does": words.method(added[-1]) if added else "",
         "with": numbers.listed([words.plain(other) for other in methods[:-1]]) if together else "",
         "group": TOGETHER if together else ALONE,
         "effect": effect,

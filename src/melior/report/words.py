@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from melior.evidence import FAMILY
 from melior.metrics.custom import PREFIX
 from melior.metrics.goals import is_goal
 
@@ -211,11 +212,13 @@ def sentence(text: Any) -> str:
 
 @cache
 def method(name: str) -> str:
-    """What a method does, in one line: the first line of its file; empty where it has none of its own.
+    """What a change does, in one line: of a method the first line of its file; empty where it has none of its own.
 
     >>> method("class_weights")
     'Rows of rare classes count more, so that every class has the same say.'
     """
+    if name.startswith(FAMILY):
+        return "Another family of models takes the place of the chosen one."
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         return ""
     try:
