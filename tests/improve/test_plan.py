@@ -8,7 +8,7 @@ from melior.data.splits import Fold
 from melior.data.table import Table
 from melior.findings import Finding
 from melior.improvement.looking import fewest_rows
-from melior.improvement.plan import candidates, combinable
+from melior.improvement.plan import FIRST, candidates, combinable, shared_out
 from melior.methods._base import methods
 from melior.recipe import Choice, Recipe
 
@@ -104,3 +104,14 @@ def test_rivals_are_not_combined():
     assert not combinable([over], weights)
     assert combinable([weights], Choice(name="l2_penalty"))
     assert not combinable([weights], weights)
+
+
+def test_half_of_the_level_is_for_what_helps_most_often():
+    noise = Finding("label_noise", 0.6, "some labels are wrong.")
+    found = shared_out(candidates(RECIPE, [noise, IMBALANCE], TABLE)[0])
+    first = [one for one in found if one.weight > 1]
+    assert named(first) == {"label_cleaning", "noise_correction", "threshold"}
+    others = [one for one in found if one.weight == 1]
+    assert sum(one.weight for one in first) == max(len(others), FIRST * len(first))
+    nothing = shared_out(candidates(RECIPE, [], TABLE)[0])
+    assert {one.weight for one in nothing} == {1.0}

@@ -1,13 +1,19 @@
 """What a candidate takes is what it took at the first look beside the baseline; the order of the race goes by it."""
 
+import threading
+import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from melior.improvement.plan import Candidate
 from melior.improvement.race import Race
 from melior.improvement.runner import Runner
 from melior.recipe import Choice, Recipe
+from melior.trials import fit as fitting
+from melior.trials.bench import Result
+from melior.trials.fit import Shared
 
 
 def race():
@@ -19,7 +25,7 @@ def race():
 def runner(seconds, *, cost=4.0, looked=True):
     recipe = Recipe(model="linear")
     made = Runner(Candidate("a", Choice(name="threshold"), recipe, (), cost))
-    made.seconds, made.look = seconds, SimpleNamespace() if looked else None
+    made.alone, made.look = seconds, SimpleNamespace() if looked else None
     return made
 
 
@@ -34,6 +40,59 @@ def test_after_it_what_was_measured_whatever_is_usual():
 
 
 def test_folds_that_were_run_are_not_counted_again():
-    half = runner(2.0)
+    half = runner(1.0)
     half.results = {0: None, 1: None}
     assert race()._to_prove(half) == pytest.approx(2.0 * 2 * 3)
+
+
+class Clock:
+    """Stands, until it is set forward."""
+
+    now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+def test_what_others_made_is_counted_for_whoever_takes_it(monkeypatch):
+    """Of those that share scores the one that comes first makes them, and the others are not the cheaper for it."""
+    clock = Clock()
+    monkeypatch.setattr(fitting, "time", clock)
+    shared = Shared()
+
+    def made(seconds, *needed):
+        for key, make in needed:
+            shared.once("scores", key, make)
+        clock.now += seconds
+        return "scores"
+
+    inner = ("inner", lambda: made(5.0))
+    shared.once("scores", *inner)
+    assert (clock.now, shared.saved) == (5.0, 0.0)
+    outer = ("outer", lambda: made(2.0, inner))
+    shared.once("scores", *outer)
+    assert (clock.now, shared.saved) == (7.0, 5.0)
+    shared.once("scores", *outer)
+    assert (clock.now, shared.saved) == (7.0, 12.0)
+    shared.once("encoding", "rows", lambda: made(3.0))
+    shared.once("encoding", "rows", lambda: made(3.0))
+    assert (clock.now, shared.saved) == (10.0, 12.0)
+
+
+def test_each_thread_counts_for_itself():
+    shared = Shared()
+    shared.once("scores", "a", lambda: time.sleep(0.02))
+    seen = []
+    other = threading.Thread(target=lambda: seen.append((shared.once("scores", "a", int), shared.saved)[1]))
+    other.start()
+    other.join()
+    assert seen[0] > 0
+    assert shared.saved == 0
+
+
+def test_a_kept_trial_still_knows_what_it_takes_alone(tmp_path):
+    result = Result(np.arange(3), np.ones((3, 2)) / 2, np.zeros(3, dtype=np.int32), 1.5, 4.0)
+    (tmp_path / "trial").write_bytes(result.to_bytes(Recipe(model="linear")))
+    again = Result.read(tmp_path / "trial")
+    assert again is not None
+    assert (again.seconds, again.alone) == (1.5, 4.0)

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from melior.metrics import label_weights, metric, one_hot
-from melior.trials.judge import Scored, compare, hopeless
+from melior.trials.judge import Outlook, Scored, compare, outlook
 
 ACCURACY = metric("accuracy", ["no", "yes"])
 LOG_LOSS = metric("log_loss", ["no", "yes"])
@@ -306,14 +307,34 @@ def test_hopeless_ones_are_given_up_and_promising_ones_are_not():
         for gain, into in ((0.06, kept), (-0.12, dropped)):
             truth, base, others = simulated(np.random.default_rng(run), gain=gain, candidates=1, rows=500)
             part = [Scored(s.rows[:100], s.scores[:100], s.answers[:100], s.fold[:100]) for s in (base, others[0])]
-            into.append(hopeless(ACCURACY, truth, *part, share=0.2, seed=run))
+            into.append(outlook(ACCURACY, truth, *part, share=0.2, seed=run).hopeless)
     assert np.mean(kept) < 0.15
     assert np.mean(dropped) > 0.5
 
 
 def test_what_changes_nothing_is_hopeless():
     truth, base, _ = simulated(np.random.default_rng(0))
-    assert hopeless(ACCURACY, truth, base, base, share=0.2)
+    nothing = outlook(ACCURACY, truth, base, base, share=0.2)
+    assert nothing.hopeless
+    assert nothing.chance(0.05) == 0.0
+
+
+@pytest.mark.parametrize("share", [0.2, 0.6])
+def test_the_chance_of_a_proof_is_what_comes_true(share):
+    """Effects drawn with a standard deviation of one error of the part that was seen: of those with a chance of about
+    so much, so many are proved in the end."""
+    random = np.random.default_rng(8)
+    runs, spread, needed = 20_000, 0.03, ndtri(0.99)
+    effects = random.normal(0, spread, runs)
+    seen = random.normal(effects, spread)
+    rest = random.normal(effects, spread * np.sqrt(share / (1 - share)))
+    proved = share * seen + (1 - share) * rest > needed * spread * np.sqrt(share)
+    chances = np.array([Outlook(float(one), spread, share).chance(0.01) for one in seen])
+    for low, high in ((0.0, 0.02), (0.02, 0.1), (0.1, 0.3), (0.3, 0.7), (0.7, 1.0)):
+        inside = (chances >= low) & (chances < high)
+        assert inside.sum() > 100
+        error = np.sqrt(chances[inside].mean() * (1 - chances[inside].mean()) / inside.sum())
+        assert proved[inside].mean() == pytest.approx(chances[inside].mean(), abs=4 * error)
 
 
 # ---- what is drawn

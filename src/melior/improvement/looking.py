@@ -14,7 +14,7 @@ from melior.errors import UserError
 from melior.findings import MEASUREMENT_FAULTS, Finding
 from melior.improvement.ask import Ask, Question, nobody
 from melior.improvement.other_family import of_other_family
-from melior.improvement.plan import FIRST, Candidate, Refused, candidates, known_names
+from melior.improvement.plan import FIRST, Candidate, Refused, candidates, known_names, shared_out
 from melior.improvement.repair import Repair, Repaired, clusters, ignoring, repair_recipe, separate
 from melior.metrics import Metric
 from melior.progress import Progress, silent
@@ -165,7 +165,7 @@ def look(
     others = of_other_family(chosen.recipe, chosen.others, audit.active, development, never=never, fewest=fewest)
     # what helps most often against what was found is heard first, of whichever family
     first = [one for one in planned if one.weight >= FIRST]
-    planned = [*first, *others, *(one for one in planned if one not in first)]
+    planned = shared_out([*first, *others, *(one for one in planned if one not in first)])
     return Looked(
         recipe=chosen.recipe,
         parts=Parts(development, sealed, parts.given),

@@ -1,7 +1,7 @@
 """From findings to candidates: which methods, with which settings, are worth a trial."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,7 +14,7 @@ from melior.models._base import resolve
 from melior.recipe import Choice, Recipe
 from melior.trials.audit import kinds_of
 
-FIRST = 4.0  # a usual choice: power where more is expected, and most of the level is still left for the rest
+FIRST = 4.0  # times the share of the judge's level that others have, at least, of what helps most often
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Candidate:
     seconds what its own work takes beside on one core, whatever the baseline
     weight  its share of the judge's level beside the others: more for what helps most often against what was found
     family  the other family; empty where it is the baseline's
+    further whether it is a method in another setting than the usual one
     """
 
     name: str
@@ -39,6 +40,7 @@ class Candidate:
     weight: float = 1.0
     seconds: float = 0.0
     family: str = ""
+    further: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ def candidates(
             choice = Choice(name=name, settings=settings)
             weight = FIRST if number == 0 and method.first_for & set(treats) else 1.0
             one = Candidate(str(choice), choice, recipe.with_methods(choice), treats, tried.fits(model), weight,
-                            tried.seconds(table))  # fmt: skip
+                            tried.seconds(table), further=made > 1)  # fmt: skip
             (usual if made == 1 else others).append(one)
         if not made:
             refused.append(Refused(name, reasons[0]))
@@ -117,6 +119,15 @@ def candidates(
         sorted(some, key=lambda c: (-_weight(c, severity), c.seconds, c.cost, c.name)) for some in (usual, others)
     )
     return [one for some in ordered for one in some], refused
+
+
+def shared_out(planned: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates with their shares of the judge's level: half of it for those of the chosen family that help most
+    often against what was found, and no less than FIRST times what each of the others has."""
+    first = [one for one in planned if one.weight >= FIRST and not one.family]
+    others = sum(one.weight for one in planned if one not in first)
+    weight = max(FIRST, others / max(len(first), 1))
+    return [replace(one, weight=weight) if one in first else one for one in planned]
 
 
 def known_names(attempt: Sequence[str], never: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ is."""
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,14 @@ from melior.data.splits import Fold
 from melior.data.table import Floats
 from melior.errors import UserError
 from melior.improvement.pace import all_at_once, enough_folds, quick
-from melior.improvement.plan import Candidate
+from melior.improvement.plan import FIRST, Candidate
 from melior.improvement.runner import HOPELESS, NO_TIME, OTHER_SETTING, Runner, joined, why
 from melior.metrics import Metric
 from melior.progress import Progress
 from melior.recipe import Recipe
 from melior.runs.study import agreed
 from melior.trials.bench import Result
-from melior.trials.judge import Judged, Scored, compare, hopeless
+from melior.trials.judge import LEVEL, NO_SPREAD, Judged, Outlook, Scored, compare, outlook
 from melior.trials.run import Trials
 
 LOOK = 1.5  # cross-validations of the baseline that the first look at all candidates may cost
@@ -27,6 +28,7 @@ CONFIRM = 3.0  # ... and the folds of the promising ones
 BASELINE = 0.5  # of the time left, in which folds of the baseline are begun
 LOOKING = 0.4  # of the time left, that the first look at all candidates may take: what is seen there proves nothing
 LONGEST = 0.4  # of the time left, that one fold of a candidate may take
+FURTHER = 0.25  # ... for settings beside the usual one
 CLEARLY = 0.16  # one-sided p of a difference of one standard error
 FEWEST_TRAINING = 500  # rows of the quick look
 EVERY = 2  # folds between two looks whether a gain is still in reach, however many run at once: the verdict is the same
@@ -112,7 +114,7 @@ class Race:
         look, or by what is usual."""
         if runner.look is None:
             return self._takes(runner) / max(self._takes(None), 1e-9)
-        return runner.seconds / max(len(runner.results), 1) / max(self.look_seconds, 1e-9)
+        return runner.alone / max(self.look_seconds, 1e-9)
 
     def _begin(self, runners: Sequence[Runner]) -> list[Runner]:
         """Those of which a fold can be expected to end in time. A trial is not broken off, so what takes too long is
@@ -139,6 +141,9 @@ class Race:
 
     def passed(self, when: str) -> bool:
         return self._left(when) <= 0
+
+    def _past(self, moment: float) -> bool:
+        return time.monotonic() > moment
 
     def deadline_passed(self) -> bool:
         return time.monotonic() >= self.deadline
@@ -182,27 +187,32 @@ class Race:
             base = self.trials.run(self.baseline, number)
         else:
             base = self.base_results[0]
-        self.look_seconds = base.seconds
-        wanted = [(runner.candidate.recipe, number) for runner in begun]
-        stop = time.monotonic() + LOOKING * max(self.deadline - time.monotonic(), 0)
-        results = self.trials.many(
-            wanted,
-            done=self._teller("a first look at each candidate", len(wanted)),
-            late=lambda: time.monotonic() > stop,
-            refused=self._refused,
-        )
+        self.look_seconds = base.alone
+        usual = [runner for runner in begun if not runner.candidate.further]
+        further = [runner for runner in begun if runner.candidate.further]
+        now = time.monotonic()
+        left = max(self.deadline - now, 0)
+        tell = self._teller("a first look at each candidate", len(begun))
+        results: list[Result | None] = []
+        for runners, share_of_time in ((usual, LOOKING), (further, FURTHER)):
+            results += self.trials.many(
+                [(runner.candidate.recipe, number) for runner in runners],
+                done=tell,
+                late=partial(self._past, now + share_of_time * left),
+                refused=self._refused,
+            )
+        begun = [*usual, *further]
         first = joined({0: base})
         looked = []
         for runner, result in zip(begun, results, strict=True):
             if result is None:
                 continue
             runner.seconds += result.seconds
-            runner.look = joined({0: result})
+            runner.look, runner.alone = joined({0: result}), result.alone
             if number == 0:
                 runner.results[0] = result
             looked.append(runner)
         self._tell_left(begun)
-        gains = {id(r): self._gain(first, r.look) for r in looked if r.look is not None}
         self.first = first
         best: dict[tuple[str, ...], Runner] = {}  # of each method the usual setting, or one that is clearly better
         for runner in looked:
@@ -212,33 +222,34 @@ class Race:
         for runner in looked:
             if runner is not best[runner.candidate.names]:
                 runner.stopped = OTHER_SETTING
+        expected = {
+            id(runner): self._outlook(first, runner.look) for runner in best.values() if runner.look is not None
+        }
+        # one fold, on part of the rows perhaps, is no reason to give up what helps most often against what was found
         promising = [
             runner
             for runner in best.values()
-            if runner.look is not None
-            and not hopeless(
-                self.metric,
-                self.truth,
-                first,
-                runner.look,
-                share=len(first.rows) / self.scored_rows,
-                groups=self.groups,
-                seed=self.seed,
-            )
+            if not expected[id(runner)].hopeless
+            or (runner.candidate.weight >= FIRST and expected[id(runner)].spread > NO_SPREAD)
         ]
         for runner in best.values():
             runner.stopped = "" if runner in promising else HOPELESS
-        # what gains most for its time goes first, and more so what helps most often against what was found: the gain on
-        # one fold is a noisy witness
-        self.promising = sorted(
-            promising,
-            key=lambda r: -r.candidate.weight * gains[id(r)] / max(self._slower(r), 1.0),
-        )
+        # the likeliest proof for its time goes first, and more so what helps most often against what was found: the
+        # gain on one fold is a noisy witness. Where only a few fit in the time, what a proof takes counts for less than
+        # how likely it is, hence the root
+        shares = sum(runner.candidate.weight for runner in begun)
+
+        def worth(runner: Runner) -> float:
+            weight = runner.candidate.weight
+            chance = expected[id(runner)].chance(LEVEL * weight / shares)
+            return float(min(weight, FIRST) * chance / np.sqrt(max(self._slower(runner), 1.0)))
+
+        self.promising = sorted(promising, key=worth, reverse=True)
 
     def _skip_look(self, runners: Sequence[Runner]) -> None:
         """All folds are affordable for all candidates: no choice is made on the rows of one fold alone."""
         self.first = joined({0: self.base_results[0]})
-        self.look_seconds = self.base_results[0].seconds
+        self.look_seconds = self.base_results[0].alone
         wanted = [(runner.candidate.recipe, 0) for runner in runners]
         results = self.trials.many(
             wanted,
@@ -253,7 +264,7 @@ class Race:
             begun.append(runner)
             runner.seconds += result.seconds
             runner.results[0] = result
-            runner.look = joined({0: result})
+            runner.look, runner.alone = joined({0: result}), result.alone
         self._tell_left(runners)
         # where the time runs out after all, what helps most often against what was found has had its turn
         self.promising = sorted(begun, key=lambda r: (r.candidate.seconds, -r.candidate.weight, r.candidate.cost))
@@ -273,11 +284,10 @@ class Race:
             kept.append(random.choice(own, min(len(own), max(round(share * len(own)), 10)), replace=False))
         return np.sort(np.concatenate(kept))
 
-    def _gain(self, first: Scored, look: Scored) -> float:
-        def value(scored: Scored) -> float:
-            return self.metric.measure(self.truth[scored.rows], scored.scores, scored.answers)
-
-        return self.metric.gain(value(look) - value(first))
+    def _outlook(self, base: Scored, scored: Scored) -> Outlook:
+        """What the rows scored so far let expect of a candidate."""
+        share = len(base.rows) / self.scored_rows
+        return outlook(self.metric, self.truth, base, scored, share=share, groups=self.groups, seed=self.seed)
 
     def _clearly_better(self, usual: Runner, other: Runner) -> bool:
         """Whether the first look speaks for another setting by a standard error or more."""
@@ -355,10 +365,7 @@ class Race:
             runner.complete = True
             return True
         part = joined({fold: self.base_results[fold] for fold in runner.results})
-        share = len(part.rows) / self.scored_rows
-        if hopeless(
-            self.metric, self.truth, part, joined(runner.results), share=share, groups=self.groups, seed=self.seed
-        ):
+        if self._outlook(part, joined(runner.results)).hopeless:
             runner.stopped = HOPELESS
         return bool(runner.stopped)
 

@@ -23,6 +23,7 @@ class Runner:
     complete: bool = False
     seconds: float = 0.0
     look: Scored | None = None
+    alone: float = 0.0  # seconds of the look, had it taken nothing that others made
     stopped: str = ""  # why it was not run on all folds
 
 

@@ -24,12 +24,14 @@ class Result:
     scores   (n, classes) probabilities
     answers  (n,) class numbers; (n, labels) of 0 and 1 where a row may have several labels
     seconds  fitting and scoring, on one core, the encoding included where this trial was the one that made it
+    alone    the same, had others made no scores that it took from them
     """
 
     rows: Rows
     scores: Floats
     answers: NDArray[np.int32]
     seconds: float
+    alone: float
 
     @classmethod
     def read(cls, path: Path) -> "Result | None":
@@ -40,8 +42,9 @@ class Result:
             return None
         try:
             with safe_open(path, framework="numpy") as file:
-                seconds = float(file.metadata()["seconds"])
-                return cls(file.get_tensor("rows"), file.get_tensor("scores"), file.get_tensor("answers"), seconds)
+                about = file.metadata()
+                arrays = {name: file.get_tensor(name) for name in ("rows", "scores", "answers")}
+                return cls(**arrays, seconds=float(about["seconds"]), alone=float(about["alone"]))
         except (SafetensorError, KeyError, OSError, ValueError):
             return None
 
@@ -50,7 +53,12 @@ class Result:
         from safetensors.numpy import save
 
         arrays: dict[str, NDArray[Any]] = {"rows": self.rows, "scores": self.scores, "answers": self.answers}
-        return bytes(save(arrays, metadata={"seconds": repr(self.seconds), "recipe": recipe.model_dump_json()}))
+        return bytes(
+            save(
+                arrays,
+                metadata={"seconds": repr(self.seconds), "alone": repr(self.alone), "recipe": recipe.model_dump_json()},
+            )
+        )
 
 
 class Bench:
@@ -76,13 +84,15 @@ class Bench:
     def fitted(self, recipe: Recipe, number: int) -> Result:
         """The result of a recipe on a fold."""
         train, test = self.parts(number)
-        started = time.perf_counter()
+        started, saved = time.perf_counter(), self.shared.saved
         with one_thread_each():
             predictor = fit(recipe, train, shared=self.shared)
             scores = predictor.scores(test)
+        seconds = time.perf_counter() - started
         return Result(
             rows=self.folds[number].test.astype(np.int64),
             scores=scores,
             answers=predictor.decided(scores),
-            seconds=time.perf_counter() - started,
+            seconds=seconds,
+            alone=seconds + self.shared.saved - saved,
         )

@@ -41,6 +41,7 @@ LEVEL = 0.05
 POWER = 0.8
 RESAMPLES = 1000
 FEWER = 200  # draws of a metric that is a function of Python, which is asked anew for each
+NO_SPREAD = 1e-12  # and less: no answer is another
 COUNTS_AT_ONCE = 4_000_000
 
 
@@ -107,7 +108,7 @@ def compare(
     unit = _units(groups, len(truth))
     differences, resampled = _differences(metric, pairs, unit, seed, resamples)
     spread = np.nanstd(resampled, axis=1, ddof=1)
-    error = np.array([_error(pair, se, unit) if se > 1e-12 else se for pair, se in zip(pairs, spread, strict=True)])
+    error = np.array([_error(pair, se, unit) if se > NO_SPREAD else se for pair, se in zip(pairs, spread, strict=True)])
     return judged(differences, resampled, error=error, whole=whole, weights=weights, margin=margin)
 
 
@@ -130,7 +131,7 @@ def judged(
     candidates = len(differences)
     spread = np.nanstd(resampled, axis=1, ddof=1)
     error = spread if error is None else error
-    moving = spread > 1e-12
+    moving = spread > NO_SPREAD
     standard = (resampled - differences[:, None]) / np.where(moving, spread, 1)[:, None]
     given = np.ones(candidates) if weights is None else np.asarray(weights, dtype=np.float64)
     shares = np.log(given / given.mean())
@@ -323,7 +324,53 @@ def _matching(known: Rows, wanted: Rows) -> NDArray[np.int64]:
     return found
 
 
-def hopeless(
+@dataclass(frozen=True)
+class Outlook:
+    """What a part of the rows lets expect of a candidate.
+
+    seen    its difference on them, positive is better
+    spread  the standard error of that, by the bootstrap
+    share   of all rows that will be scored, 0..1
+    """
+
+    seen: float
+    spread: float
+    share: float
+
+    @property
+    def error(self) -> float:
+        """The standard error once all rows are scored."""
+        return self.spread * float(np.sqrt(self.share))
+
+    @property
+    def hopeless(self) -> bool:
+        """True when it has less than a 5 % chance to be accepted in the end, even if its true effect is one standard
+        error above what was seen (conditional power; Lan and Wittes 1988)."""
+        if self.spread < NO_SPREAD:
+            return True
+        if self.share >= 1 or not np.isfinite(self.seen):
+            return False
+        needed = float(ndtri(0.975)) * self.error
+        expected = self.share * self.seen + (1 - self.share) * (self.seen + self.spread)
+        return bool(1 - ndtr((needed - expected) / (self.error * np.sqrt(1 - self.share))) < 0.05)
+
+    def chance(self, level: float) -> float:
+        """The chance that all rows prove it at a one-sided level (predictive power; Spiegelhalter, Freedman and
+        Blackburn 1986).
+
+        Of many candidates the luckiest stand first, so the true effect is taken to lie about half of what was seen: as
+        if effects were drawn with a standard deviation of one `spread`.
+        """
+        if self.spread < NO_SPREAD or not np.isfinite(self.seen):
+            return 0.0
+        rest = 1 - self.share
+        expected = self.share * self.seen + rest * self.seen / 2
+        around = self.spread * float(np.sqrt(rest**2 / 2 + rest * self.share))
+        needed = float(ndtri(1 - level)) * self.error
+        return float(ndtr((expected - needed) / around)) if around > 0 else float(expected > needed)
+
+
+def outlook(
     metric: Metric,
     truth: Floats,
     baseline: Scored,
@@ -332,17 +379,8 @@ def hopeless(
     share: float,
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
-) -> bool:
-    """True when a candidate scored on a `share` of all rows has less than a 5 % chance to be accepted in the end, even
-    if its true effect is one standard error above what was seen (conditional power; Lan and Wittes 1988)."""
+) -> Outlook:
+    """Of a candidate that was scored on a `share` of all rows."""
     pair = _paired(metric, truth, baseline, candidate)
     differences, resampled = _differences(metric, [pair], _units(groups, len(truth)), seed, resamples=200)
-    seen, spread = float(differences[0]), float(np.nanstd(resampled[0], ddof=1))
-    if spread < 1e-12:
-        return True
-    if share >= 1 or not np.isfinite(seen):
-        return False
-    final_error = spread * np.sqrt(share)  # once all rows are scored
-    needed = float(ndtri(0.975)) * final_error
-    expected = share * seen + (1 - share) * (seen + spread)
-    return bool(1 - ndtr((needed - expected) / (final_error * np.sqrt(1 - share))) < 0.05)
+    return Outlook(float(differences[0]), float(np.nanstd(resampled[0], ddof=1)), share)

@@ -266,4 +266,4 @@ def _outcome(said: Said) -> Result | Exception:
         return RuntimeError(said.about["sentence"])
     from safetensors.numpy import load
 
-    return Result(**load(said.content), seconds=said.about["seconds"])
+    return Result(**load(said.content), seconds=said.about["seconds"], alone=said.about["alone"])

@@ -6,7 +6,7 @@ waiting for minutes: the study goes on without it.
     heard  hello {address, installed}   table {number} bytes   fold {number} bytes
            fit {ticket, table, fold, recipe}   forget {}
     said   awake {}   connected {}   ready {machines, workers}   workers {workers}, every few seconds   note {sentence}
-           result {ticket, seconds} bytes   refused or failed {ticket, sentence}   no {sentence}, the last
+           result {ticket, seconds, alone} bytes   refused or failed {ticket, sentence}   no {sentence}, the last
 """
 
 import os

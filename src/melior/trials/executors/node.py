@@ -49,7 +49,7 @@ class Node:
         try:
             wanted = Recipe.model_validate_json(recipe)
             result = self._bench(table, fold).fitted(wanted, 0)
-            return "result", {"seconds": result.seconds}, result.to_bytes(wanted)
+            return "result", {"seconds": result.seconds, "alone": result.alone}, result.to_bytes(wanted)
         except UserError as error:
             return "refused", {"sentence": f"{str(error).rstrip('.')} (on {self.name})."}, b""
         except Exception:
