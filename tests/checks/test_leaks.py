@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 
-from melior.checks._leaks import copy_explains, graded_auc
+from melior.checks._leaks import clumps, copy_explains, graded_auc
 from melior.checks.row_order import RowOrder
 from melior.checks.target_leakage import TargetLeakage
 from melior.recipe import Data, Recipe
@@ -181,3 +181,54 @@ def test_shuffled_files(make_context):
     for seed in range(60):
         g = np.random.default_rng(seed)
         assert RowOrder().measure(make_context(g.normal(size=(300, 1)), g.integers(0, 3, 300))) == []
+
+
+def copied_as_number(g, n, wrong):
+    """The answer as a number, a little blurred and sometimes wrong, beside four honest columns."""
+    x = g.normal(size=(n, 4))
+    y = (g.random(n) < expit(2 * x[:, 0] + x[:, 1])).astype(int)
+    return with_leak(x, flipped(y, wrong, g) + g.normal(0, 0.1, n)), y
+
+
+@pytest.mark.parametrize(("n", "wrong"), [(250, 0.04), (300, 0.08), (1500, 0.08)])
+def test_a_copy_that_is_a_number_is_found_on_few_rows_too(make_context, n, wrong):
+    """Its values leave an empty room between them, and yet some are on the wrong side of it."""
+    named = certain = 0
+    for seed in range(20):
+        found = of(make_context(*copied_as_number(np.random.default_rng(seed), n, wrong)), "leak")
+        named += len(found) == 1
+        certain += any(finding.certain for finding in found)
+    assert named >= 18
+    assert certain >= 14
+
+
+def populations(g, n, level):
+    """A measurement of two populations, most of one of which are ill: how high it is in each of them matters too."""
+    x, two, inside = g.normal(size=(n, 4)), g.integers(0, 2, n), g.normal(size=n)
+    y = (g.random(n) < expit(6 * (two - 0.5) + level * inside + x[:, 0])).astype(int)
+    return {**with_leak(x, 10 * two + inside)}, y
+
+
+@pytest.mark.parametrize("level", [1.5, 3.0])
+def test_a_measurement_of_two_populations_is_at_most_asked_about(make_context, level):
+    for seed in range(20):
+        found = of(make_context(*populations(np.random.default_rng(seed), 800, level)), "leak")
+        assert not any(finding.certain for finding in found)
+
+
+def test_clumps():
+    g = np.random.default_rng(0)
+    code = g.integers(0, 3, 300)
+    values = np.array([5.0, -2.0, 9.0])[code] + 0.3 * g.normal(size=300)
+    counts = np.bincount(code)
+    groups = clumps(values, counts)
+    assert groups.tolist() == np.array([1, 0, 2])[code].tolist()
+    values[::10] = np.nan
+    assert set(clumps(values, counts)[::10].tolist()) == {3}
+    assert clumps(g.normal(size=300), counts) is None
+    assert clumps(g.uniform(size=300), counts) is None
+    far = g.normal(size=300)
+    far[:2] = 1e6, -1e6  # two outliers are no clumps
+    assert clumps(far, counts) is None
+    assert clumps(np.full(300, np.nan), counts) is None
+    assert clumps(2.0 * code, counts).tolist() == code.tolist()

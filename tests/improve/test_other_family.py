@@ -12,7 +12,7 @@ from melior.data.table import Table
 from melior.findings import Finding
 from melior.improvement.combine import combine
 from melior.improvement.other_family import DEAREST, of_other_family
-from melior.improvement.plan import candidates, changed
+from melior.improvement.plan import FIRST, candidates, changed, shared_out
 from melior.improvement.race import Race
 from melior.metrics.registry import metric
 from melior.progress import silent
@@ -52,8 +52,23 @@ def test_what_takes_too_long_or_cannot_be_is_not_tried(wide):
     assert of_other_family(RECIPE, {}, [WIDE], wide) == []
     rounds = RECIPE.with_methods("early_stopping")  # a linear model has none
     assert of_other_family(rounds, {"linear": 0.5}, [WIDE], wide) == []
+    slow_clock = of_other_family(RECIPE, {"linear": 1e9}, [WIDE], wide, settled=True)
+    assert [one.names for one in slow_clock] == [
+        one.names for one in of_other_family(RECIPE, {"linear": 1}, [WIDE], wide)
+    ]
+    assert {one.recipe.model.name for one in of_other_family(RECIPE, {"linear": 9.0, "trees": 1.0}, [], wide)} == {
+        "trees"
+    }
     found = of_other_family(RECIPE, {"linear": 0.5}, [WIDE], wide, never=["l1_selection"])
     assert [one.names for one in found] == [("model: linear",)]
+
+
+def test_it_takes_no_share_of_what_helps_most_often(wide):
+    own, _ = candidates(RECIPE, [WIDE], wide)
+    shared = shared_out([*own, *of_other_family(RECIPE, {"linear": 0.5}, [WIDE], wide)])
+    assert {one.weight for one in shared if one.family} == {1.0}
+    (selection,) = (one for one in shared if one.names == ("l1_selection",) and not one.further)
+    assert selection.weight == max(FIRST, len(shared) - 1)
 
 
 def test_a_named_family_stays(wide):

@@ -96,3 +96,11 @@ def test_a_kept_trial_still_knows_what_it_takes_alone(tmp_path):
     again = Result.read(tmp_path / "trial")
     assert again is not None
     assert (again.seconds, again.alone) == (1.5, 4.0)
+
+
+def test_a_trial_that_does_not_say_it_is_run_again(tmp_path):
+    from safetensors.numpy import save
+
+    arrays = {"rows": np.arange(3), "scores": np.ones((3, 2)) / 2, "answers": np.zeros(3, dtype=np.int32)}
+    (tmp_path / "trial").write_bytes(save(arrays, metadata={"seconds": "1.5", "recipe": "{}"}))
+    assert Result.read(tmp_path / "trial") is None

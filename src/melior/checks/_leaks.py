@@ -16,13 +16,15 @@ from functools import lru_cache
 import numpy as np
 from scipy import optimize, stats
 
-from melior.data.table import Floats, Labels
+from melior.data.table import Floats, Labels, Rows
 
 LOOSE_COPY = 0.13  # share of wrong values up to which a column with few values counts as a copy
 CLOSE_COPY = 0.05  # the same for a column that grades
 NEARLY_THE_ANSWER = 0.9  # share of the entropy: a copy with about 1 value in 100 wrong
 FEW_VALUES = 10
 FEWEST_ERRORS = 4
+SIDED = 0.75  # how well the side in a clump tells errors from hits (AUC), where the level within it matters
+EMPTY = 1.5  # standard deviations of a clump, that the room between two clumps is wide
 MOST_UNSURE = 0.15  # standard error of an AUC from which nothing can be told
 
 
@@ -71,6 +73,44 @@ def graded_auc(wrong: float, classes: int) -> float:
     wrong = min(max(wrong, 1e-4), 0.95 * (1 - 1 / classes))
     distance = optimize.brentq(lambda d: line(d)[0] - wrong, 1e-3, 12.0, xtol=1e-4)
     return line(float(distance))[1]
+
+
+def clumps(values: Floats, counts: np.ndarray) -> Rows | None:
+    """(rows,) which clump a number stands in, where numbers stand in as many clumps as there are classes, with empty
+    room between them; what is missing is a clump of its own. None where they do not, and where a clump has less than
+    half of the rows of the rarest class.
+
+    A measurement that errs has values near its boundary; where that room is empty, a copy with errors is likelier.
+    """
+    classes = int(np.count_nonzero(counts))
+    known = np.isfinite(values)
+    ordered = np.sort(values[known])
+    if len(ordered) < 2 * classes:
+        return None
+    room = np.diff(ordered)
+    cuts = np.sort(np.argsort(-room, kind="stable")[: classes - 1])
+    pieces = np.split(ordered, cuts + 1)
+    if min(map(len, pieces)) < counts[counts > 0].min() / 2:
+        return None
+    if room[cuts].min() <= EMPTY * max(float(piece.std()) for piece in pieces):
+        return None
+    found = np.full(len(values), classes, dtype=np.int64)
+    found[known] = np.searchsorted(ordered[cuts], values[known], side="left")
+    return found
+
+
+def flat_within(values: Floats, groups: Rows, errs: np.ndarray) -> bool:
+    """Whether the errors stand anywhere in their clumps, and not rather on the side of the next one, as those of a
+    measurement of two populations would."""
+    inside = np.zeros(len(values))
+    middles = np.array([values[groups == group].mean() for group in range(groups.max() + 1)])
+    last = len(middles) - 1 - int(np.isnan(middles[-1]))  # what is missing has no side
+    for group, middle in enumerate(middles[: last + 1]):
+        own = groups == group
+        off = values[own] - middle
+        inside[own] = off if group == 0 else -off if group == last else np.abs(off)
+    doubt, error = within(inside, errs, groups)
+    return doubt + 1.64 * error < (0.5 + SIDED) / 2 + 0.02
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ MOST_FITS = 3
 SCREEN_Z = 3.1  # one in a thousand
 MATTERS = 0.01  # of the answer's entropy: folds by group have uneven classes, which costs a little without any leak
 NEIGHBOURS = 5
-MOST_ROWS = 20_000  # of whole groups, among which closeness is looked at
+MOST_ROWS = 20_000  # of whole groups, among which it is looked whether they are close, or share their answers
 LIKE_ID = re.compile(
     r"(^|[^a-z])(id|ids|key|code|no|nr|num|number|uuid|user|customer|client|patient|subject|person|member|account|"
     r"session|device|store|shop|site|school|hospital|household|family|group|product|item|sku|batch|author|speaker)"
@@ -126,23 +126,23 @@ def beside_the_next(context: Context, groups: Rows, rows: Rows) -> float:
     Rows of one amount share their answers with those of nearly the same amount, rows of one person do not with those of
     the next number.
     """
-    own = groups[rows]
     generator = np.random.default_rng(context.seed)
-    pairs = (np.unique(own, return_inverse=True)[1] + int(generator.integers(2))) // 2
+    pairs = (np.unique(groups[rows], return_inverse=True)[1] + int(generator.integers(2))) // 2
+    some = closeness_sample(pairs, MOST_ROWS, context.seed)
+    own, pairs, labels = groups[rows][some], pairs[some], context.table.given_labels()[rows][some]
     places = np.argsort(pairs, kind="stable")
 
     def statistic(order: Rows) -> float:
         return between(own, labels[order])
 
     def exchanged() -> Rows:
-        order = np.empty(len(rows), dtype=np.int64)
-        order[places] = np.lexsort((generator.random(len(rows)), pairs))
+        order = np.empty(len(own), dtype=np.int64)
+        order[places] = np.lexsort((generator.random(len(own)), pairs))
         return order
 
-    labels = context.table.given_labels()[rows]
     null = np.array([statistic(exchanged()) for _ in range(99)])
     spread = null.std(ddof=1)
-    return float((statistic(np.arange(len(rows))) - null.mean()) / spread) if spread > 0 else 0.0
+    return float((statistic(np.arange(len(own))) - null.mean()) / spread) if spread > 0 else 0.0
 
 
 def candidates(table: Table) -> list[str]:

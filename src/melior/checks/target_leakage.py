@@ -10,10 +10,13 @@ from melior.checks._each_label import each_label, one_of_columns
 from melior.checks._leaks import (
     CLOSE_COPY,
     FEW_VALUES,
+    FEWEST_ERRORS,
     LOOSE_COPY,
     NEARLY_THE_ANSWER,
     Marks,
+    clumps,
     copy_explains,
+    flat_within,
     marks,
 )
 from melior.checks._statistics import (
@@ -41,7 +44,8 @@ SLACK = 0.75  # of what a copy explains: what a small model learns of it from fe
 @dataclass(frozen=True)
 class Suspect:
     """What a column says alone. kind: copy (few values or flat clumps), grade, or missing (its gaps). code: the class
-    that gaps tell from the rest, which is all that two values can say."""
+    that gaps tell from the rest, which is all that two values can say. clumped: numbers with empty room between, of
+    which nothing shows that their errors are flat."""
 
     column: str
     kind: str
@@ -49,6 +53,7 @@ class Suspect:
     explains: float
     losses: Floats
     code: int | None = None
+    clumped: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,6 +154,10 @@ class TargetLeakage(Check):
                 screened.append((mutual_information(told, labels) / whole, name))
         worth = sorted((item for item in screened if item[0] > SCREEN * loose), key=lambda item: (-item[0], item[1]))
         for _, name in worth[:MOST_COLUMNS]:
+            copied = self.in_clumps(table, name, rows, labels, counts)
+            if copied is not None and copied.explains > SLACK * loose:
+                found.append(copied)
+                continue
             scores = context.score_of_column(name)[rows]
             explains, losses = explained(scores, labels)
             few = table.schema.kinds[name] != "number" or len(np.unique(table.numbers(name)[rows])) <= FEW_VALUES
@@ -159,6 +168,23 @@ class TargetLeakage(Check):
             elif explains > close:
                 found.append(Suspect(name, "grade", scores, explains, losses))
         return sorted(found, key=lambda suspect: (-suspect.explains, suspect.column))
+
+    @staticmethod
+    def in_clumps(table: Table, name: str, rows: Rows, labels: Labels, counts: np.ndarray[Any, Any]) -> Suspect | None:
+        """A number column that is the answer written as a number, a little blurred, and sometimes wrong: what it says
+        by its clumps; None for any other, and where it errs too seldom to be told from a clear measurement."""
+        if table.schema.kinds[name] != "number":
+            return None
+        values = table.numbers(name)[rows]
+        groups = clumps(values, counts) if len(np.unique(values[np.isfinite(values)])) > FEW_VALUES else None
+        if groups is None:
+            return None
+        scores = shares_by(groups, labels, len(table.classes))
+        errs = scores.argmax(axis=1) != labels
+        if not FEWEST_ERRORS <= errs.sum() <= LOOSE_COPY * len(labels):
+            return None
+        flat = flat_within(values, groups, errs)
+        return Suspect(name, "copy", scores, *explained(scores, labels), clumped=not flat)
 
     def judged(
         self,
@@ -199,6 +225,7 @@ class TargetLeakage(Check):
             alone=len(table.features()) == 1,
         )
         form = "codes" if suspect.kind == "missing" else self.form(table, column, rows, classes)
+        form = "few" if suspect.clumped else form
         verdict = proof.verdict(suspect.kind, form, classes)
         if verdict == "honest":
             return None

@@ -49,6 +49,7 @@ from melior.trials.judge import Judged
 from melior.trials.run import Trials
 from melior.trials.threads import cores, one_thread_each
 
+BETTER = "in the race {} proved better, and is used"
 NOISE_WORTH_CORRECTING = 0.02  # estimated share of wrong labels; below it the correction costs more than it mends
 
 
@@ -83,7 +84,7 @@ def improve_table(
     measure = metric(recipe.metric, table.classes, multilabel=table.multilabel)
     seen = look(
         table, recipe, test=test, budget=budget, attempt=attempt, never=never, workers=workers, store=store,
-        executor=executor, ask=ask, progress=progress,
+        executor=executor, ask=ask, progress=progress, settled=settled,
     )  # fmt: skip
     deadline += seen.waited
     recipe, parts, audit = seen.recipe, seen.parts, seen.audit
@@ -174,7 +175,9 @@ def improve_table(
         confirmed=None if kept is final else final,
         run=None,
         seconds=time.monotonic() - started,
-        family=seen.family,
+        family=seen.family
+        if better.model.name == recipe.model.name
+        else f"{seen.family}; {BETTER.format(better.model.name)}",
         noise=ruler,
         rows={"all": table.rows, "development": development.rows, "sealed": sealed.rows},
         baseline_seconds=race.baseline_seconds,

@@ -104,9 +104,10 @@ def look(
     executor: Executor | None = None,
     ask: Ask = nobody,
     progress: Progress = silent,
+    settled: bool = False,
 ) -> Looked:
     """Looks at a table before anything is tried on it. ask: asked what only people know; store, workers, executor: of
-    the trials of families (`Trials`)."""
+    the trials of families (`Trials`); settled: see `Race`."""
     known_names(attempt, never)
     if table.multilabel and recipe.data.trusted is not None:
         raise UserError(
@@ -131,9 +132,12 @@ def look(
     found: Sequence[Finding] = audit.active
     notes: list[str] = []
     repairs: list[Repair] = []
+    assumed: dict[tuple[str, tuple[str, ...]], str] = {}
     for number in range(1, REPAIRS + 1):
         repaired = repair_recipe(recipe, found, separate_test=parts.given, ask=waiting)
-        notes += repaired.notes
+        for finding in found:  # what was suspected, and is surer now, is no longer taken for granted
+            assumed.pop((finding.symptom, finding.columns), None)
+        assumed |= {(one.finding.symptom, one.finding.columns): one.assumed() for one in repaired.assumed}
         if repaired.repairs:
             whole = ignoring(table, (*repairs, *repaired.repairs))
             repaired, impossible = _splittable(repaired, recipe, whole, test)
@@ -162,7 +166,9 @@ def look(
     dealt = folds(development, chosen.recipe.split, chosen.recipe.seed, groups=clusters(development))
     fewest = fewest_rows(development, dealt)
     planned, refused = candidates(chosen.recipe, audit.active, development, attempt=attempt, never=never, fewest=fewest)
-    others = of_other_family(chosen.recipe, chosen.others, audit.active, development, never=never, fewest=fewest)
+    others = of_other_family(
+        chosen.recipe, chosen.others, audit.active, development, never=never, fewest=fewest, settled=settled
+    )
     # what helps most often against what was found is heard first, of whichever family
     first = [one for one in planned if one.weight >= FIRST]
     planned = shared_out([*first, *others, *(one for one in planned if one not in first)])
@@ -174,7 +180,7 @@ def look(
         repairs=tuple(repairs),
         planned=planned,
         refused=refused,
-        notes=tuple(notes),
+        notes=(*assumed.values(), *notes),
         faulty=faulty,
         family=chosen.reason,
         unseen=unseen,
@@ -241,20 +247,37 @@ def _audit_again(
     )
     kept = set(parts.development.features()) | {parts.development.target or ""}
     faults = [finding for finding in before.findings if finding.symptom in MEASUREMENT_FAULTS]
-    known = {(finding.symptom, finding.columns) for finding in faults}
+    known = {_about(finding): _strength(finding) for finding in faults}
     hidden = [
         finding
         for finding in again.findings
-        if finding.symptom in MEASUREMENT_FAULTS and (finding.symptom, finding.columns) not in known
+        if finding.symptom in MEASUREMENT_FAULTS
+        and (_about(finding) not in known or _strength(finding) > known[_about(finding)])
     ]
+    surer = {_about(finding) for finding in hidden}
+    faults = [*hidden, *(finding for finding in faults if _about(finding) not in surer)]
     others = [finding for finding in again.findings if finding.symptom not in MEASUREMENT_FAULTS]
+    unsaid = {*cheap, *again.left_out}  # what there was no time to look for again stays as it was found
     others += [
         finding
         for finding in before.findings
-        if finding.check in cheap
+        if finding.check in unsaid
         and finding.symptom not in MEASUREMENT_FAULTS
         and (not finding.columns or set(finding.columns) & kept)
     ]
-    merged = sorted((*faults, *hidden, *others), key=lambda finding: (bool(finding.muted), -finding.severity))
-    seconds = before.seconds + again.seconds
-    return replace(before, findings=tuple(merged), seconds=seconds), [one for one in hidden if not one.muted]
+    merged = sorted((*faults, *others), key=lambda finding: (bool(finding.muted), -finding.severity))
+    seen = {finding.check for finding in merged}
+    left_out = dict.fromkeys((*before.left_out, *(name for name in again.left_out if name not in seen)))
+    audit = replace(before, findings=tuple(merged), seconds=before.seconds + again.seconds, left_out=tuple(left_out))
+    return audit, [one for one in hidden if not one.muted]
+
+
+def _about(finding: Finding) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """What two findings of the same fault have in common: columns, and of texts the words."""
+    return finding.symptom, finding.columns, tuple(finding.measured.get("take_out", ()))
+
+
+def _strength(finding: Finding) -> tuple[bool, bool]:
+    """What makes a suspicion surer: a column that only looked like the answer may be it beyond doubt once another is
+    gone."""
+    return finding.certain, bool(finding.measured.get("beats_all_others"))

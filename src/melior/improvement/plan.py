@@ -122,12 +122,12 @@ def candidates(
 
 
 def shared_out(planned: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates with their shares of the judge's level: half of it for those of the chosen family that help most
-    often against what was found, and no less than FIRST times what each of the others has."""
+    """The candidates with their shares of the judge's level: at least half of it for those of the chosen family that
+    help most often against what was found, each no less than FIRST times what a candidate without a finding has. What
+    the other family is tried with is one candidate among the others."""
     first = [one for one in planned if one.weight >= FIRST and not one.family]
-    others = sum(one.weight for one in planned if one not in first)
-    weight = max(FIRST, others / max(len(first), 1))
-    return [replace(one, weight=weight) if one in first else one for one in planned]
+    weight = max(FIRST, (len(planned) - len(first)) / max(len(first), 1))
+    return [replace(one, weight=weight if one in first else 1.0) for one in planned]
 
 
 def known_names(attempt: Sequence[str], never: Sequence[str]) -> None:

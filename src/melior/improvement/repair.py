@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from melior.checks._image_copies import of_tables
 from melior.data.table import Table
 from melior.findings import Finding, plain
-from melior.improvement.ask import Ask, costs_nothing, known_before, new_ones_come, nobody
+from melior.improvement.ask import Ask, Question, costs_nothing, known_before, new_ones_come, nobody
 from melior.recipe import Recipe
 
 
@@ -46,13 +46,20 @@ class Repair:
 
 @dataclass(frozen=True)
 class Repaired:
-    """The recipe after repair. reseal: the sealed part must be drawn again, by the recipe's new split; notes: what was
-    taken for granted and left as it is."""
+    """The recipe after repair.
+
+    reseal   the sealed part must be drawn again, by the recipe's new split
+    assumed  what was not answered, taken for granted and left as it is
+    """
 
     recipe: Recipe
     repairs: tuple[Repair, ...]
     reseal: bool
-    notes: tuple[str, ...] = ()
+    assumed: tuple[Question, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(question.assumed() for question in self.assumed)
 
 
 def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test: bool, ask: Ask = nobody) -> Repaired:
@@ -66,7 +73,7 @@ def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test:
     stands in the recipe, so that it is asked once. A split that the recipe names stays what it is.
     """
     repairs: list[Repair] = []
-    notes: list[str] = []
+    assumed: list[Question] = []
     reseal = False
     for finding in findings:
         if finding.symptom == "target_leakage" and finding.columns:
@@ -80,7 +87,7 @@ def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test:
                 if answer:
                     recipe = recipe.with_data(known_at_prediction=(*recipe.data.known_at_prediction, *told))
                 elif answer is None and question.default:
-                    notes.append(question.assumed())
+                    assumed.append(question)
                 if question.default if answer is None else answer:
                     continue
             phrases = tuple(finding.measured.get("take_out", ()))
@@ -99,7 +106,7 @@ def repair_recipe(recipe: Recipe, findings: Sequence[Finding], *, separate_test:
             recipe = recipe.with_split(kind=kind, column=finding.columns[0])
             reseal = reseal or not separate_test
             repairs.append(_split_by(finding, kind))
-    return Repaired(recipe, tuple(repairs), reseal, tuple(notes))
+    return Repaired(recipe, tuple(repairs), reseal, tuple(assumed))
 
 
 def _left_out(finding: Finding, columns: Sequence[str], phrases: tuple[str, ...], *, said: bool) -> Repair:
@@ -147,7 +154,10 @@ def ignoring(table: Table, repairs: Sequence[Repair]) -> Table:
     """The table without the columns, and the words of texts, that repairs left out."""
     leaks = [repair for repair in repairs if repair.symptom == "target_leakage"]
     gone = [column for repair in leaks if not repair.phrases for column in repair.columns]
-    words = {repair.columns[0]: repair.phrases for repair in leaks if repair.phrases}
+    words: dict[str, tuple[str, ...]] = {}
+    for repair in leaks:
+        if repair.phrases:
+            words[repair.columns[0]] = (*words.get(repair.columns[0], ()), *repair.phrases)
     table = table.without_phrases(words)
     return table.without_columns(gone) if gone else table
 

@@ -34,8 +34,8 @@ OF_ANSWERS = ("macro_f1", "macro_recall", "balanced_accuracy")  # metrics in whi
 class FamilyChoice:
     """The recipe with a family named, the reason, and each family's score in the trial.
 
-    others  the families that were tried and could be taken as well, best first, and how many times the seconds of the
-            chosen one a fit of them takes
+    others  the families that were tried in the same way and could be taken as well, as `families` lists them, and how
+            many times the seconds of the chosen one a fit of them takes
     """
 
     recipe: Recipe
@@ -100,10 +100,9 @@ def choose_family(
         scores[name] = measure.measure(truth[joined.rows], joined.scores, joined.answers)
     sign = 1 if measure.greater_is_better else -1
     not_taken: dict[str, str] = {}
-    took = {
-        name: float(np.mean([r.seconds for r in results[n * FOLDS : (n + 1) * FOLDS] if r]))
-        for n, name in enumerate(suited)
-    }
+    own_results = {name: [r for r in results[n * FOLDS : (n + 1) * FOLDS] if r] for n, name in enumerate(suited)}
+    took = {name: float(np.mean([r.seconds for r in own])) for name, own in own_results.items()}
+    quickest = {name: min(r.seconds for r in own) for name, own in own_results.items()}  # least disturbed by others
     if allowed is not None:
         needs = {name: agreed(f"takes: {name}", partial(_needs, took[name], table, sample, recipe)) for name in suited}
         swift = [name for name in suited if needs[name] <= LONGEST * allowed] or [min(suited, key=needs.__getitem__)]
@@ -127,9 +126,12 @@ def choose_family(
     said = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
     reason = f"{best}: {recipe.metric} on {sample.rows:,} rows in {FOLDS} folds was {said}"
     reason = "; ".join([reason, *(f"{name} was not taken: {why}" for name, why in not_taken.items())])
-    others = [name for name in families() if name in suited and name != tried[best].model.name]
-    others.sort(key=lambda name: -sign * scores[name])
-    times = {name: agreed(f"beside {best}: {name}", partial(_ratio, took[name], took[best])) for name in others}
+    same = tried[best].methods != recipe.methods  # weighted classes
+    times = {
+        name: agreed(f"beside {best}: {name}", partial(_ratio, quickest[variant], quickest[best]))
+        for name in families()
+        if name != tried[best].model.name and (variant := f"{name} with {WEIGHTED.name}" if same else name) in suited
+    }
     return FamilyChoice(tried[best], with_left_out(reason, left_out), scores, times)
 
 

@@ -60,7 +60,7 @@ class Shared:
             made = make()
             with self._lock:
                 kept[key] = made
-                if shelf == "scores":  # an encoding is made by the baseline, for all
+                if shelf == "scores":  # an encoding is made by the first of its family, for all of them
                     self._took[shelf, key] = time.perf_counter() - began + self.saved - saved
                 while len(kept) > self._most[shelf]:
                     gone, _ = kept.popitem(last=False)
