@@ -1,5 +1,6 @@
 """Boosted trees (LightGBM) on numbers, categories, time parts, and texts and images in a few fitted dimensions."""
 
+import threading
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
@@ -210,7 +211,10 @@ class TreesScorer(MatrixScorer):
         booster = getattr(self, "_booster", None)
         if booster is None:
             booster = self._booster = lightgbm.Booster(model_str=self.text)
-        known = np.asarray(booster.predict(matrix.values))
+        # LightGBM's number of threads is one for the whole process: changed by a prediction, it breaks what another
+        # trial builds at the same moment
+        alone = threading.current_thread() is threading.main_thread()
+        known = np.asarray(booster.predict(matrix.values, num_threads=0 if alone else 1))
         if len(self.present) == 2:
             known = np.column_stack([1 - known, known])
         return spread(known, self.present, self.classes)
