@@ -11,9 +11,9 @@ from melior.improvement.plan import Candidate
 from melior.improvement.race import Race
 from melior.improvement.runner import Runner
 from melior.recipe import Choice, Recipe
-from melior.trials import fit as fitting
+from melior.trials import shared as sharing
 from melior.trials.bench import Result
-from melior.trials.fit import Shared
+from melior.trials.shared import Shared
 
 
 def race():
@@ -57,7 +57,7 @@ class Clock:
 def test_what_others_made_is_counted_for_whoever_takes_it(monkeypatch):
     """Of those that share scores the one that comes first makes them, and the others are not the cheaper for it."""
     clock = Clock()
-    monkeypatch.setattr(fitting, "time", clock)
+    monkeypatch.setattr(sharing, "time", clock)
     shared = Shared()
 
     def made(seconds, *needed):

@@ -10,7 +10,8 @@ from melior.methods._done import Done, frame_of, said
 from melior.methods.data_cleaning import DataCleaning
 from melior.methods.label_cleaning import LabelCleaning
 from melior.recipe import Choice, Recipe
-from melior.trials.fit import Shared, changes, fit
+from melior.trials.fit import changes, fit
+from melior.trials.shared import Shared
 
 CONTEXT = ToyContext(classes=("a", "b", "c"))
 

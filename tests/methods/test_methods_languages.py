@@ -15,7 +15,8 @@ from melior.methods.multilingual_augmentation import MultilingualAugmentation, c
 from melior.models.linear import Linear
 from melior.predictor import Predictor
 from melior.recipe import Recipe
-from melior.trials.fit import Fitting, Shared, fit
+from melior.trials.fit import Fitting, fit
+from melior.trials.shared import Shared
 from melior.verbs.evaluate import Evaluation, measured
 
 SAID = {"sun": ("sun", "day", "bright", "warm"), "moon": ("moon", "night", "dark", "cold")}

@@ -137,7 +137,8 @@ AUGMENTING = [
 @pytest.mark.parametrize(("name", "settings"), AUGMENTING)
 def test_new_rows_are_made_of_training_rows_alone(name, settings, both):
     """Held-out rows are poisoned with words and values of their own: none of them gets into a new row."""
-    from melior.trials.fit import Fitting, Shared
+    from melior.trials.fit import Fitting
+    from melior.trials.shared import Shared
 
     table, other = both
     made = []
@@ -157,7 +158,8 @@ def test_new_rows_are_made_of_training_rows_alone(name, settings, both):
 
 def test_folds_inside_keep_a_row_and_its_offspring_together():
     """What is scored by fits that did not see it has not seen its copies in other words either."""
-    from melior.trials.fit import Fitting, Shared, inner_folds
+    from melior.trials.fit import Fitting, inner_folds
+    from melior.trials.shared import Shared
 
     train = tables.mixed_table(ROWS).take(INSIDE)
     model = families()["linear"]()

@@ -11,7 +11,8 @@ from melior.networks.scratch import small_encoder
 from melior.networks.tokenizers import train_tokenizer
 from melior.predictor import Predictor
 from melior.testing import tables
-from melior.trials.fit import Fitting, Shared
+from melior.trials.fit import Fitting
+from melior.trials.shared import Shared
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from melior.methods.text_augmentation import TextAugmentation
 from melior.models.linear import Linear
 from melior.networks.translation import load_translator, there_and_back, translated
 from melior.testing import tables
-from melior.trials.fit import Fitting, Shared
+from melior.trials.fit import Fitting
+from melior.trials.shared import Shared
 
 
 @pytest.fixture(scope="module")

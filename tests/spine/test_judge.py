@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.special import ndtri
 
 from melior.metrics import label_weights, metric, one_hot
-from melior.trials.judge import Outlook, Scored, compare, outlook
+from melior.trials.judge import Scored, compare
+from melior.trials.outlook import outlook
 
 ACCURACY = metric("accuracy", ["no", "yes"])
 LOG_LOSS = metric("log_loss", ["no", "yes"])
@@ -317,24 +317,6 @@ def test_what_changes_nothing_is_hopeless():
     nothing = outlook(ACCURACY, truth, base, base, share=0.2)
     assert nothing.hopeless
     assert nothing.chance(0.05) == 0.0
-
-
-@pytest.mark.parametrize("share", [0.2, 0.6])
-def test_the_chance_of_a_proof_is_what_comes_true(share):
-    """Effects drawn with a standard deviation of one error of the part that was seen: of those with a chance of about
-    so much, so many are proved in the end."""
-    random = np.random.default_rng(8)
-    runs, spread, needed = 20_000, 0.03, ndtri(0.99)
-    effects = random.normal(0, spread, runs)
-    seen = random.normal(effects, spread)
-    rest = random.normal(effects, spread * np.sqrt(share / (1 - share)))
-    proved = share * seen + (1 - share) * rest > needed * spread * np.sqrt(share)
-    chances = np.array([Outlook(float(one), spread, share).chance(0.01) for one in seen])
-    for low, high in ((0.0, 0.02), (0.02, 0.1), (0.1, 0.3), (0.3, 0.7), (0.7, 1.0)):
-        inside = (chances >= low) & (chances < high)
-        assert inside.sum() > 100
-        error = np.sqrt(chances[inside].mean() * (1 - chances[inside].mean()) / inside.sum())
-        assert proved[inside].mean() == pytest.approx(chances[inside].mean(), abs=4 * error)
 
 
 # ---- what is drawn

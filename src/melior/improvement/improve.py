@@ -44,9 +44,10 @@ from melior.recipe import Recipe
 from melior.runs.study import come_to_the_end
 from melior.trials.audit import Audit
 from melior.trials.executors._base import Executor
-from melior.trials.fit import Shared, changes, fit
+from melior.trials.fit import changes, fit
 from melior.trials.judge import Judged
 from melior.trials.run import Trials
+from melior.trials.shared import Shared
 from melior.trials.threads import cores, one_thread_each
 
 BETTER = "in the race {} proved better, and is used"

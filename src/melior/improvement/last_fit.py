@@ -6,7 +6,8 @@ from melior.predictor import Predictor
 from melior.progress import Progress
 from melior.recipe import Recipe
 from melior.runs.study import agreed
-from melior.trials.fit import Shared, fit
+from melior.trials.fit import fit
+from melior.trials.shared import Shared
 from melior.trials.threads import one_thread_each
 
 SLOWER = 1.3  # times what so many more rows should take, to be on the safe side of the budget

@@ -20,7 +20,8 @@ from melior.progress import Progress
 from melior.recipe import Recipe
 from melior.runs.study import agreed
 from melior.trials.bench import Result
-from melior.trials.judge import LEVEL, NO_SPREAD, Judged, Outlook, Scored, compare, outlook
+from melior.trials.judge import LEVEL, NO_SPREAD, Judged, Scored, compare
+from melior.trials.outlook import Outlook, outlook
 from melior.trials.run import Trials
 
 LOOK = 1.5  # cross-validations of the baseline that the first look at all candidates may cost

@@ -29,7 +29,8 @@ from melior.testing.promises import (
     settings_described,
 )
 from melior.trials import fit as trials
-from melior.trials.fit import Fitting, Held, Shared
+from melior.trials.fit import Fitting, Held
+from melior.trials.shared import Shared
 
 QUICK: dict[str, dict[str, Any]] = {
     "linear": {"longest": 1, "characters": False, "rounds": 200},

@@ -27,7 +27,8 @@ from melior.testing.promises import (
     settings_checked,
     settings_described,
 )
-from melior.trials.fit import Fitting, Shared, fit
+from melior.trials.fit import Fitting, fit
+from melior.trials.shared import Shared
 
 ABILITIES = {
     "row_weights", "l1_penalty", "l2_penalty", "early_stopping", "transfer_learning", "going_on", "feature_weights",

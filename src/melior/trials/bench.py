@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from melior.data.splits import Fold
 from melior.data.table import Floats, Rows, Table
 from melior.recipe import Recipe
-from melior.trials.fit import Shared, fit
+from melior.trials.fit import fit
+from melior.trials.shared import Shared
 from melior.trials.threads import one_thread_each
 
 

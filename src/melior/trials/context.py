@@ -25,7 +25,8 @@ from melior.recipe import Choice, Recipe, Split
 from melior.runs.study import agreed
 from melior.texts.near import NearCopies, near_copies
 from melior.trials.family import ROWS, some_rows
-from melior.trials.fit import Shared, fit
+from melior.trials.fit import fit
+from melior.trials.shared import Shared
 from melior.trials.threads import cores, one_thread_each
 
 T = TypeVar("T")

@@ -15,8 +15,9 @@ from melior.progress import Progress, silent
 from melior.recipe import Choice, Recipe
 from melior.runs.store import TRAINING, WAS_FINISHED, Run
 from melior.trials.family import choose_family
-from melior.trials.fit import Shared, changes, fit
+from melior.trials.fit import changes, fit
 from melior.trials.run import content_hash
+from melior.trials.shared import Shared
 from melior.trials.threads import cores, one_thread_each
 from melior.verbs.evaluate import Evaluation, measured
 from melior.verbs.examples import examples_of

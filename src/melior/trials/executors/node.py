@@ -12,7 +12,7 @@ from melior.errors import UserError
 from melior.recipe import Recipe
 from melior.trials.bench import Bench
 from melior.trials.executors.parcel import unpacked
-from melior.trials.fit import Shared
+from melior.trials.shared import Shared
 from melior.trials.threads import one_thread_each
 
 
