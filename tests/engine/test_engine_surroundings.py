@@ -18,7 +18,8 @@ from melior.engine.memory import saved_bytes
 from melior.engine.norms import Layers, measured
 from melior.engine.order import Order, parts
 from melior.engine.outputs import outputs, scores
-from melior.engine.precision import Precision
+from melior.engine.parallel.mesh import Mesh
+from melior.engine.precision import Precision, agreed
 from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch
 from melior.engine.rate_range import rate_range, suggestion
@@ -152,6 +153,44 @@ def test_precision_is_chosen_by_what_the_processor_has(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="no GPU"):
         device.choose(Training(device="cuda"))
+
+
+def test_narrow_networks_and_convolutions_stay_in_float32_on_a_processor(monkeypatch):
+    """The casts cost more than the units give; what the width is follows from the shapes alone."""
+    monkeypatch.setattr(device, "processor_flags", lambda: frozenset({"amx_bf16"}))
+    monkeypatch.setattr(device, "float32_over_bfloat16", lambda: 3.0)
+    chosen = Training(device="cpu")
+    wide = nn.Sequential(nn.Embedding(5000, 8), nn.Linear(512, 600), nn.Linear(600, 4))
+    assert device.typical_width(wide) == 512
+    assert device.choose(chosen, wide).dtype == torch.bfloat16
+    for narrow, said in (
+        (nn.Sequential(nn.Embedding(5000, 512), nn.Linear(512, 64)), "64 wide"),
+        (nn.Sequential(nn.Conv2d(512, 512, 3), nn.Linear(512, 512)), "convolutions"),
+        (nn.Embedding(9, 512), "convolutions or sums"),
+    ):
+        found = device.choose(chosen, narrow)
+        assert found.dtype == torch.float32
+        assert said in found.said
+        assert device.choose(Training(device="cpu", precision="bfloat16"), narrow).dtype == torch.bfloat16
+
+
+def test_ranks_on_unlike_hardware_take_float32():
+    class Other(Mesh):
+        def most(self, value, axis=""):
+            return max(value, torch.finfo(other).eps)
+
+        def least(self, value):
+            return min(value, torch.finfo(other).eps)
+
+    for mine, other, same in (
+        (torch.bfloat16, torch.bfloat16, torch.bfloat16),
+        (torch.bfloat16, torch.float32, torch.float32),
+        (torch.float16, torch.bfloat16, torch.float32),
+        (torch.float32, torch.bfloat16, torch.float32),
+    ):
+        found = agreed(device.Device(torch.device("cpu"), mine, "mine"), Other())
+        assert found.dtype == same
+        assert (found.said == "mine") == (mine == other)
 
 
 def test_bfloat16_learns_too():

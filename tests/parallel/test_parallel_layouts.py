@@ -11,7 +11,7 @@ import pytest
 from started import trained
 
 BASE = {"epochs": 3, "batch_rows": 8, "optimizer": "sgd", "learning_rate": 0.05, "log_every": 1, "threads": 1,
-        "checkpoint_every": 0}  # fmt: skip
+        "checkpoint_every": 0, "precision": "float32"}  # fmt: skip
 COPIES, SHARDS, TENSOR = {}, {"sharded": True}, {"tensor": 2}
 LAYOUTS = {"copies": COPIES, "shards": SHARDS, "tensor": TENSOR}
 BESIDE = {**LAYOUTS, "shards": {"sharded": True, "background": True}}  # one of them writes while it goes on

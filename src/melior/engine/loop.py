@@ -35,7 +35,7 @@ from melior.engine.parallel.mesh import Heart, Mesh
 from melior.engine.parallel.pipeline import Pipeline
 from melior.engine.parallel.ranks import here
 from melior.engine.parallel.spread import Spread, spread
-from melior.engine.precision import Precision
+from melior.engine.precision import Precision, agreed
 from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch, Loss, Rows, Source
 from melior.engine.schedules import factor
@@ -95,7 +95,7 @@ def train(
         raise UserError("patience, keep: best and the plateau schedule need rows to validate on; set some aside.")
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    device = choose(settings)
+    device = choose(settings, module)
     layout, why = settings.parallel, tuple[str, ...]()
     if layout == "auto":
         from melior.engine.plan.auto import chosen_here
@@ -132,11 +132,12 @@ class Loop:
         interrupt: Interrupt,
         lessons: Sequence[Lesson] = (),
     ) -> None:
-        self.source, self.loss, self.settings, self.device = source, loss, settings, device
+        self.source, self.loss, self.settings = source, loss, settings
         self.valid_loss = loss
         self.valid, self.measure, self.interrupt = valid, measure, interrupt
         assert settings.parallel != "auto"  # `train` has chosen
         self.mesh = Mesh.of(settings.parallel, device.device)
+        self.device = device = agreed(device, self.mesh)
         self.heart = Heart(self.mesh)
         sparse.check(module, settings, self.mesh)
         self.lessons = Lessons(lessons, settings.seed, self.mesh.world, self.mesh.rank)

@@ -30,7 +30,7 @@ def outputs(
     by_length: rows of like length together, longest first, so not in the order of rows. The module is moved to the
     device of the settings and stays there.
     """
-    device = choose(settings) if device is None else device
+    device = choose(settings, module) if device is None else device
     module.to(device.device)
     for batch, rows, found in passes(module, source, settings.micro_batch or settings.batch_rows, device, by_length):
         del batch

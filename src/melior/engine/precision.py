@@ -1,14 +1,23 @@
 """Mixed precision: products in a short type, weights and sums in float32; float16 with a scaled loss."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from melior.engine.device import Device
+from melior.engine.parallel.mesh import Mesh
 
 GROWS_AFTER = 2000  # good steps until the scale is doubled
+
+
+def agreed(device: Device, mesh: Mesh) -> Device:
+    """The same precision on all ranks: those on unlike hardware would choose differently, and take float32."""
+    step = torch.finfo(device.dtype).eps
+    if mesh.least(step) == mesh.most(step):
+        return device
+    return replace(device, dtype=torch.float32, said="float32: the hardware of the ranks differs in what is fast")
 
 
 @dataclass

@@ -49,7 +49,7 @@ def rate_range(
     """
     plain = {"steps": steps, "schedule": "constant", "warmup": 0.0, "average": 0.0, "patience": 0, "keep": "last"}
     changed = settings.model_copy(update={**plain, "learning_rate": 1.0, "non_finite": "skip", "log_to": ()})
-    device, came_from = choose(changed), next(module.parameters()).device
+    device, came_from = choose(changed, module), next(module.parameters()).device
     rates, losses, running, best = [], [], 0.0, float("inf")
     with surroundings(changed, device) as interrupt:
         module.to(device.device)

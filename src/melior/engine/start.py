@@ -64,7 +64,7 @@ def start(
         found["padded"] = padded(order, source.lengths, micro_batch, order.lengths)
         found["padded_by_length"] = padded(sorted_order, source.lengths, micro_batch, source.lengths)
     if settings.precision != "auto":
-        dtype = choose(settings.model_copy(update={"precision": "auto"})).dtype
+        dtype = choose(settings.model_copy(update={"precision": "auto"}), module).dtype
         fast = str(dtype).removeprefix("torch.")
         found["fast"] = {"dtype": fast, "times": times_as_fast(device.device, dtype, device.dtype)}
     if module is not None and total >= PROBED_FROM and len(source) >= 2 * micro_batch:

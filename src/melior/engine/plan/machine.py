@@ -38,7 +38,7 @@ def cluster_here(
     module: nn.Module, source: Source, loss: Loss, settings: Training, sizes: Sizes, ranks: int | None = None
 ) -> Cluster:
     """This machine, or as many like it as so many ranks need; ranks: all of its GPUs, or one process for each core."""
-    device = choose(settings)
+    device = choose(settings, module)
     if device.is_gpu:
         return _gpus(device, ranks or torch.cuda.device_count())
     ranks = ranks or cores()
@@ -173,7 +173,7 @@ def _timed(module: nn.Module, source: Source, loss: Loss, settings: Training, si
 
     try:
         torch.set_num_threads(1)
-        with still(module), Precision.of(choose(settings)).forward():
+        with still(module), Precision.of(choose(settings, module)).forward():
             once(1)  # warms up
             first = once(1)
             many = int(np.clip(LONG_ENOUGH / max(first, 1e-6), 2, MOST_TIMED))

@@ -66,7 +66,7 @@ def heads_of(module: nn.Module) -> int:
 def sizes_of(module: nn.Module, source: Source, settings: Training, device: Device | None = None) -> Sizes:
     """What a plan needs of this training. Activations are measured on the longest rows, work on one of mean length;
     the module stays where and as it is."""
-    device = device or choose(settings)
+    device = device or choose(settings, module)
     before, blocks, after = parts_of(module, settings)
     dtype = device.dtype
     here = next(module.parameters()).device
