@@ -21,6 +21,7 @@ class Context(Protocol):
 
     table   the rows: all that may be looked at (sealed rows are not among them)
     other   the rows of a second part (the test file, or the sealed part), for overlap only; None where there is none
+    folds   that `out_of_fold` and `score_under` are made of
     targets  how many targets are looked at, this one among them: above 1 where it is one of several labels, and what is
             found has to be that much surer
     """
@@ -29,6 +30,7 @@ class Context(Protocol):
     other: Table | None
     recipe: Recipe
     seed: int
+    folds: int
     targets: int
 
     @property

@@ -15,7 +15,6 @@ FEWEST_ROWS = 100
 ROWS_A_CLASS = 5  # in the smallest part that is trained on
 FEWEST_POINTS = 4
 HELPS = 0.01  # of the metric's range; a gain above it is worth a look for more rows
-FOLDS = 5  # of the context
 
 
 class LearningCurve(Check):
@@ -42,7 +41,7 @@ class LearningCurve(Check):
         if known is None:
             return []
         rows, labels = known
-        trained = len(rows) * (FOLDS - 1) / FOLDS
+        trained = len(rows) * (context.folds - 1) / context.folds
         present = len(np.unique(labels))
         parts = np.array([part for part in PARTS if part * trained >= ROWS_A_CLASS * present])
         if len(parts) < FEWEST_POINTS:

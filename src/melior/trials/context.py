@@ -54,8 +54,9 @@ def _made_once(kept: dict[Any, Any], key: Any, make: Callable[[], T]) -> T:
 class TableContext:
     """A table with everything that checks may ask about it."""
 
-    def __init__(self, table: Table, recipe: Recipe, *, other: Table | None = None) -> None:
+    def __init__(self, table: Table, recipe: Recipe, *, other: Table | None = None, folds: int = FOLDS) -> None:
         self.table = table
+        self.folds = folds
         self.other = other
         self.recipe = recipe
         self.seed = recipe.seed
@@ -79,7 +80,9 @@ class TableContext:
             schema = replace(self.table.schema, classes=(f"not {label}", label), label_sets=None)
             own = self.table.given_label_matrix()[:, code].astype(np.int32)
             recipe = self.recipe.model_copy(update={"metric": "macro_f1"})
-            found = TableContext(replace(self.table, schema=schema, labels=own, label_matrix=None), recipe)
+            found = TableContext(
+                replace(self.table, schema=schema, labels=own, label_matrix=None), recipe, folds=self.folds
+            )
             found._of_rows, found.notes, found.targets = self._of_rows, self.notes, targets
             return found
 
@@ -254,7 +257,7 @@ class TableContext:
         return scores, scored
 
     def out_of_fold(self) -> Floats:
-        return self._crossed(self.table, self.model(), FOLDS)
+        return self._crossed(self.table, self.model(), self.folds)
 
     def fitting_best(self) -> Floats:
         plain = self.out_of_fold()
@@ -267,7 +270,7 @@ class TableContext:
             return float(-np.log(np.maximum(scores[rows, self.table.given_labels()[rows]], 1e-12)).mean())
 
         def make() -> Floats:
-            split = Split(kind="stratified", folds=FOLDS, repeats=1)
+            split = Split(kind="stratified", folds=self.folds, repeats=1)
             parts = folds(self.table.take(self.labelled), split, self.seed)
             recipe = self._recipe(self.model()).with_methods(power)
             # the first fold tells whether the others are worth their time
@@ -330,12 +333,12 @@ class TableContext:
         table = self.table.without_columns(columns)
         if self.model().unsuitable(table) is not None:
             return self._shares()
-        return self._crossed(table, self.model(), FOLDS)
+        return self._crossed(table, self.model(), self.folds)
 
     def score_without_phrases(self, column: str, phrases: tuple[str, ...]) -> Floats:
         table = self.table.without_phrases({column: phrases})
         key = ("without phrases", column, phrases)
-        return self._once(key, lambda: TableContext(table, self.recipe)._crossed(table, self.model(), FOLDS))
+        return self._once(key, lambda: TableContext(table, self.recipe)._crossed(table, self.model(), self.folds))
 
     def score_of_column(self, column: str) -> Floats:
         return self.score_of_columns((column,))
@@ -352,7 +355,7 @@ class TableContext:
 
     def score_under(self, kind: Literal["group", "time"], column: str) -> tuple[Floats, Rows]:
         def make() -> tuple[Floats, Rows]:
-            split = Split(kind=kind, column=column, folds=FOLDS, repeats=1)
+            split = Split(kind=kind, column=column, folds=self.folds, repeats=1)
             try:
                 parts = folds(self.table.take(self.labelled), split, self.seed)
             except UserError:  # too few groups or times for such folds: nothing can be said
@@ -380,7 +383,7 @@ class TableContext:
                     kept.append(own[np.argsort(rank[own])][: max(2, round(part * len(own)))])
                 return np.sort(np.concatenate(kept))
 
-            parts = folds(self.table.take(self.labelled), Split(kind="stratified", folds=FOLDS, repeats=1), self.seed)
+            parts = folds(self.table.take(self.labelled), Split(kind="stratified", folds=self.folds, repeats=1), self.seed)
             return self._by_folds(self.table, self._recipe(self.model()), parts, few)[0]
 
         return self._once(("from", part), make)

@@ -142,9 +142,9 @@ def judged(
         effect, half = float(differences[number]), float(ndtri(0.975) * error[number])
         complete = whole is None or whole[number]
         if not moving[number] or not np.isfinite(effect):
-            unchanged = np.isfinite(effect)
-            why = "it changes no answer" if unchanged else "the metric is undefined on these rows"
-            said = effect if unchanged else 0.0
+            unchanged = abs(effect) <= NO_SPREAD  # False where it is not a number
+            why = _unmoved(effect, unchanged, complete)
+            said = effect if np.isfinite(effect) else 0.0
             found.append(Judged(said, said, said, None, None, "rejected" if unchanged else "undecided", None, why))
             continue
         z = effect / error[number]
@@ -156,6 +156,13 @@ def judged(
         verdict, why = _verdict(effect, half, p_adjusted, detectable, complete, margin)
         found.append(Judged(effect, effect - half, effect + half, p, p_adjusted, verdict, detectable, why))
     return found
+
+
+def _unmoved(effect: float, unchanged: bool, complete: bool) -> str:
+    """Why nothing is proved where the difference is the same on whatever rows are drawn."""
+    if unchanged:
+        return "it changes no answer" if complete else "given up early: it changed no answer in its first folds"
+    return "every row changes alike" if np.isfinite(effect) else "the metric is undefined on these rows"
 
 
 def _verdict(
