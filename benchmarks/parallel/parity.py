@@ -36,7 +36,7 @@ LAYOUTS: dict[str, tuple[int, Case]] = {
     "averaged after every step, 2 ranks": (2, {"local_steps": 1}),
 }
 SETTINGS = {"batch_rows": 20, "optimizer": "sgd", "learning_rate": 0.05, "log_every": 1, "threads": 1, "epochs": 2,
-            "checkpoint_every": 0, "clip_norm": None}  # fmt: skip
+            "checkpoint_every": 0, "clip_norm": None, "precision": "float32"}  # fmt: skip
 
 
 def run(network: str, ranks: int, parallel: Case | None, changes: Case) -> tuple[np.ndarray, np.ndarray]:

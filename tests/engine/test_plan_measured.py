@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ sys.path.append(str(Path(__file__).parents[1] / "parallel"))
 torch = pytest.importorskip("torch")
 
 from engine_toys import Numbers, Texts, net  # noqa: E402
-from torch import nn  # noqa: E402
+from torch import distributed as dist  # noqa: E402
+from torch import nn
 
 from melior.engine.losses import class_loss  # noqa: E402
 from melior.engine.optimizers import Optimizers  # noqa: E402
+from melior.engine.plan import machine  # noqa: E402
 from melior.engine.plan.layouts import plan  # noqa: E402
 from melior.engine.plan.machine import cluster_here  # noqa: E402
 from melior.engine.plan.measured import heads_of, parts_of, sizes_of  # noqa: E402
@@ -228,6 +231,25 @@ def test_a_link_is_measured_where_ranks_were_started(both_ranks):
     speed, latency = links[0]
     assert 1e6 < speed < 1e12
     assert 0 < latency < 1
+
+
+def test_a_small_message_that_was_kept_waiting_makes_no_link_of_any_speed(monkeypatch):
+    class Kept:
+        """Two ranks, of which this is one; the small message comes later than the large one."""
+
+        ReduceOp = dist.ReduceOp
+        is_available = is_initialized = staticmethod(lambda: True)
+        get_world_size = staticmethod(lambda: 2)
+
+        @staticmethod
+        def all_reduce(data, op=None):
+            if data.numel() > 2:
+                time.sleep(0.004 if data.nbytes == machine.PROBES[0] else 0.002)
+
+    monkeypatch.setattr(machine, "dist", Kept)
+    speed, latency = machine.measured_link(torch.device("cpu"))
+    assert 0 < speed < 10 * machine.PROBES[1] / 0.002
+    assert latency > 0
 
 
 def test_all_ranks_take_the_layout_that_the_first_chooses(both_ranks):

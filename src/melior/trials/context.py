@@ -383,7 +383,9 @@ class TableContext:
                     kept.append(own[np.argsort(rank[own])][: max(2, round(part * len(own)))])
                 return np.sort(np.concatenate(kept))
 
-            parts = folds(self.table.take(self.labelled), Split(kind="stratified", folds=self.folds, repeats=1), self.seed)
+            parts = folds(
+                self.table.take(self.labelled), Split(kind="stratified", folds=self.folds, repeats=1), self.seed
+            )
             return self._by_folds(self.table, self._recipe(self.model()), parts, few)[0]
 
         return self._once(("from", part), make)

@@ -32,6 +32,7 @@ from melior.engine.surroundings import still
 LONG_ENOUGH = 0.2  # seconds of the timed passes
 MOST_TIMED = 64  # rows of them
 PROBES = (2**14, 2**22)  # bytes of the all-reduces that tell latency and speed
+LATENCY = 0.9  # of the time of the large one, at most
 
 
 def cluster_here(
@@ -127,8 +128,9 @@ def measured_link(device: torch.device) -> tuple[float, float] | None:
     slowest = torch.tensor([small, large], dtype=torch.float64, device=device)
     dist.all_reduce(slowest, op=dist.ReduceOp.MAX)
     small, large = slowest.tolist()
+    small = min(small, LATENCY * large)  # what else the machine does may have kept the small one waiting
     sent = 2 * (ranks - 1) / ranks * (PROBES[1] - PROBES[0])
-    return sent / max(large - small, 1e-9), small / (2 * np.ceil(np.log2(ranks)))
+    return sent / (large - small), small / (2 * np.ceil(np.log2(ranks)))
 
 
 def machine_bytes() -> float:
