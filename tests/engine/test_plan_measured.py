@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from engine_toys import Numbers, Texts, net  # noqa: E402
 from torch import distributed as dist  # noqa: E402
-from torch import nn
+from torch import nn  # noqa: E402
 
 from melior.engine.losses import class_loss  # noqa: E402
 from melior.engine.optimizers import Optimizers  # noqa: E402
