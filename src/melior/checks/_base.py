@@ -22,6 +22,7 @@ class Context(Protocol):
     table   the rows: all that may be looked at (sealed rows are not among them)
     other   the rows of a second part (the test file, or the sealed part), for overlap only; None where there is none
     folds   that `out_of_fold` and `score_under` are made of
+    threads  that a check may compute with
     targets  how many targets are looked at, this one among them: above 1 where it is one of several labels, and what is
             found has to be that much surer
     """
@@ -31,6 +32,7 @@ class Context(Protocol):
     recipe: Recipe
     seed: int
     folds: int
+    threads: int
     targets: int
 
     @property

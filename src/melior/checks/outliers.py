@@ -100,7 +100,7 @@ class Outliers(Check):
         scores = np.zeros(len(table))
         p = 1.0
         usual = np.maximum(reach[near_ten].mean(axis=1), np.quantile(reach[reach > 0], 0.05))  # copies are at 0
-        unlike = unusual(context.embedding(), viewed, near, seed=context.seed)
+        unlike = unusual(context.embedding(), viewed, near, seed=context.seed, threads=context.threads)
         # of the logarithm, because distances are measured in ratios; the tail of a heavy one becomes exponential
         views = [*np.log(np.maximum([reach, reach / usual], 1e-300)), unlike]
         allowed = FALSE_RATE / 2 / len(views)

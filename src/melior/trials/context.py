@@ -57,6 +57,7 @@ class TableContext:
     def __init__(self, table: Table, recipe: Recipe, *, other: Table | None = None, folds: int = FOLDS) -> None:
         self.table = table
         self.folds = folds
+        self.threads = cores()
         self.other = other
         self.recipe = recipe
         self.seed = recipe.seed
@@ -158,11 +159,11 @@ class TableContext:
 
     def neighbours(self, k: int, among: Rows | None = None) -> tuple[Floats, Rows]:
         if among is not None:
-            return nearest(self.embedding()[among], k, seed=self.seed, threads=cores())
+            return nearest(self.embedding()[among], k, seed=self.seed, threads=self.threads)
         # most checks ask for a few: one search serves them all
         wanted = max(k, NEIGHBOURS)
         distances, found = self._once_of_rows(
-            ("neighbours", wanted), lambda: nearest(self.embedding(), wanted, seed=self.seed, threads=cores())
+            ("neighbours", wanted), lambda: nearest(self.embedding(), wanted, seed=self.seed, threads=self.threads)
         )
         if self.table.rows > EXACT:
             self._note(f"rows are compared with {REFERENCE:,} drawn ones, because there are so many.")
