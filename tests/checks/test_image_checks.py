@@ -13,10 +13,11 @@ from melior.checks.image_copies import ImageCopies  # noqa: E402
 from melior.checks.invalid_images import InvalidImages  # noqa: E402
 from melior.checks.outliers import Outliers  # noqa: E402
 from melior.data.read import read, read_pair  # noqa: E402
-from melior.improvement.repair import clusters, separate  # noqa: E402
+from melior.improvement.repair import separate  # noqa: E402
 from melior.methods.deduplication import Deduplication  # noqa: E402
 from melior.recipe import Recipe  # noqa: E402
 from melior.trials.context import TableContext  # noqa: E402
+from melior.trials.together import clusters  # noqa: E402
 
 
 def scene(random, size=64, discs=40):

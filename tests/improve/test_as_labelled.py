@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from melior.findings import Finding
-from melior.improvement.improve import as_labelled
+from melior.improvement.ruler import as_labelled
 from melior.metrics import Interval, label_weights
 from melior.metrics.registry import metric
 from melior.testing import tables

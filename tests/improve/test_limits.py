@@ -1,5 +1,6 @@
 """What a model may cost: measured, kept to, and a reason to accept what is as good and cheaper."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -84,7 +85,13 @@ def verdict(effect: float, half: float, said: str) -> Judged:
 
 def judged_within(costs: dict[str, float], given):
     """The verdicts under a limit of 5 ms, with these latencies by method; "" for the plain recipe."""
-    race = SimpleNamespace(margin=0.0, baseline=Recipe())
+
+    def beside(allowed):
+        """A candidate is no worse where its interval says so: alone, nothing is to be adjusted for."""
+        return [(one, replace(v, verdict="accepted" if one.complete and v.low > -allowed else "rejected"))
+                for one, v in given]  # fmt: skip
+
+    race = SimpleNamespace(margin=0.0, baseline=Recipe(), judged=beside)
     known = Costs(race, Limits(latency=5.0))  # type: ignore[arg-type]
     recipes = {name: Recipe().with_methods(name) if name else Recipe() for name in costs}
     known._known = {recipes[name].fingerprint(): Cost(value, 1.0) for name, value in costs.items()}

@@ -8,8 +8,9 @@ from melior.data.schema import Schema
 from melior.data.table import Table
 from melior.findings import Finding
 from melior.improvement.ask import taken_to_be_known
-from melior.improvement.repair import clusters, repair_recipe, same_rows, separate
+from melior.improvement.repair import repair_recipe, separate
 from melior.recipe import Recipe
+from melior.trials.together import clusters, same_rows
 
 
 def table(values: list[float], labels: list[int]) -> Table:

@@ -10,10 +10,10 @@ import pytest
 import melior
 from melior.cli import main
 from melior.errors import UserError
-from melior.improvement.improve import drawn_together
 from melior.metrics import label_weights, metric
 from melior.predictor import Predictor
 from melior.recipe import Recipe, Split
+from melior.trials.together import drawn_together
 
 COLOURS = ("blue", "green", "red")
 

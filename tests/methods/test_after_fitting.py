@@ -13,7 +13,7 @@ from melior.methods.calibration import (
     log_odds,
 )
 from melior.methods.stacking import fit_stack
-from melior.methods.threshold import best_offsets, cells_of, log_scores, steady_offsets, value_of
+from melior.methods.threshold import BEYOND, SHRINKS, best_offsets, cells_of, log_scores, steady_offsets, value_of
 from melior.metrics import metric, one_hot
 
 
@@ -170,3 +170,25 @@ def test_stack_is_the_likeliest():
         moved = weights + direction[:2]
         if (moved >= 0).all():
             assert loss(moved, shifts + direction[2:]) >= best - 1e-6
+
+
+def test_a_condition_holds_on_other_rows():
+    """A border that just meets a recall on the rows at hand misses it on other ones every other time."""
+    value = value_of("precision[b], recall[b]>=0.85", ("a", "b"))
+
+    def drawn(rows, seed):
+        random = np.random.default_rng(seed)
+        margins = 1.6 * random.normal(size=rows) - 1
+        chance = 1 / (1 + np.exp(-margins))
+        return log_scores(np.column_stack([1 - chance, chance])), (random.random(rows) < chance).astype(np.int64)
+
+    new_logs, new_labels = drawn(50_000, 99)
+    missed = {SHRINKS: 0, (*SHRINKS, *BEYOND): 0}
+    for seed in range(20):
+        logs, labels = drawn(500, seed)
+        for shrinks in missed:
+            offsets = steady_offsets(logs, labels, np.ones(500), value, 20, 0, shrinks)
+            cells = cells_of(new_logs, new_labels, np.ones(len(new_labels)), offsets)
+            missed[shrinks] += cells[1, 1] / cells[1].sum() < 0.84
+    assert missed[SHRINKS] >= 4
+    assert missed[*SHRINKS, *BEYOND] <= 1

@@ -91,7 +91,9 @@ def test_held_out_scores_never_see_their_row(case):
 
     def watched(chosen, train, context):
         scores = original(chosen, train, context)
-        inside = [inside for inside, outside in trials_fit.inner_folds(train, context.seed) if 60 in outside]
+        inside = [
+            inside for inside, outside in trials_fit.inner_folds(train, context.seed, context.split) if 60 in outside
+        ]
         seen.append((scores[60], inside[0]))
         return scores
 

@@ -158,8 +158,9 @@ def test_new_rows_are_made_of_training_rows_alone(name, settings, both):
 
 def test_folds_inside_keep_a_row_and_its_offspring_together():
     """What is scored by fits that did not see it has not seen its copies in other words either."""
-    from melior.trials.fit import Fitting, inner_folds
+    from melior.trials.fit import Fitting
     from melior.trials.shared import Shared
+    from melior.trials.together import inner_folds
 
     train = tables.mixed_table(ROWS).take(INSIDE)
     model = families()["linear"]()

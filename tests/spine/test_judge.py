@@ -207,6 +207,20 @@ def test_the_level_holds_with_shares_of_it():
     at_most(first, 400, 0.025)
 
 
+def test_the_level_holds_where_folds_scatter_more_than_their_rows():
+    """Eight candidates that each fold lets answer a little better or worse, as fits of an unsteady family do: their
+    folds scatter 1.22 times as much as the rows explain."""
+    random = np.random.default_rng(41)
+    fold, runs, accepted = np.arange(300) % 5, 1500, 0
+    for run in range(runs):
+        truth = random.integers(0, 2, 300)
+        right = random.random((9, 300)) < (0.75 + 0.026 * random.normal(size=(9, 5)))[:, fold]
+        entries = [scored(np.where(one, truth, 1 - truth), fold=fold) for one in right]
+        judged = compare(ACCURACY, one_hot(truth, 2), entries[0], entries[1:], resamples=200, seed=run)
+        accepted += any(one.verdict == "accepted" for one in judged)
+    assert accepted / runs < 0.05 + 2.33 * np.sqrt(0.05 * 0.95 / runs)
+
+
 def test_the_level_holds_for_candidates_that_are_nearly_the_baseline():
     """Few answers change, so that nothing about the difference is normal."""
     anything, _ = rate_of(400, lambda random: simulated(random, copies=0.98, rows=300))

@@ -22,7 +22,8 @@ from melior.metrics import metric
 from melior.models._base import LabelScorers, families
 from melior.predictor import LabelThresholds
 from melior.recipe import Recipe
-from melior.trials.fit import fit, inner_folds
+from melior.trials.fit import fit
+from melior.trials.together import inner_folds
 
 NAMES = ["fit", "price", "colour", "fabric"]
 

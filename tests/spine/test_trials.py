@@ -14,9 +14,10 @@ from melior.recipe import Recipe, Split
 from melior.runs.claims import Claims
 from melior.testing import tables
 from melior.testing.promises import same_state
-from melior.trials.fit import fit, inner_folds, picked
+from melior.trials.fit import fit, picked
 from melior.trials.run import Trials, content_hash
 from melior.trials.shared import Shared
+from melior.trials.together import inner_folds
 
 LINEAR = Recipe(model={"linear": {"longest": 1, "characters": False}}, metric="macro_f1")
 TREES = Recipe(model={"trees": {"rounds": 8, "text_dimensions": 3}}, metric="macro_f1")

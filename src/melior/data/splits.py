@@ -37,12 +37,22 @@ class Fold:
     number: int
 
 
-def seal(table: Table, split: Split, seed: int, *, groups: NDArray[np.int64] | None = None) -> tuple[Rows, Rows]:
+def seal(
+    table: Table,
+    split: Split,
+    seed: int,
+    *,
+    groups: NDArray[np.int64] | None = None,
+    marks: NDArray[np.bool_] | None = None,
+) -> tuple[Rows, Rows]:
     """(development, sealed): the rows to work on and the rows that are scored once, at the end. Both sorted.
 
     groups  (rows,) numbers; rows of the same number stay together whatever the kind of split
+    marks   (rows,) rows that are scored alone, such as those with trusted labels: each part gets its share of them
     """
     labels = _labels(table)
+    if marks is not None:
+        labels = marks.astype(np.int64) + (0 if labels is None else 2 * labels)
     if split.kind == "column":
         sealed = _marked(table, _column(table, split))
         if groups is not None:

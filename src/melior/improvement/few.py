@@ -10,12 +10,12 @@ from melior.data.table import Table
 from melior.data.target import FEW
 from melior.errors import UserError
 from melior.improvement.looking import put_aside
-from melior.improvement.repair import clusters, same_rows
 from melior.models._base import families
 from melior.predictor import Predictor
 from melior.recipe import Recipe
 from melior.trials.fit import fit
 from melior.trials.threads import one_thread_each
+from melior.trials.together import clusters, same_rows
 
 FEWEST_SEALED = 30  # rows; the 95 % interval of a share of fewer is up to 36 points wide: 2 * 1.96 * sqrt(0.25 / 30)
 FEWEST_OF_CLASS = 10  # rows of the second class: two of them are sealed, and each of five folds tests one or two

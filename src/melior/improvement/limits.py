@@ -89,14 +89,17 @@ def may_lose(race: Race, costs: Costs) -> float:
 
 def within(judged: Sequence[tuple[Runner, Judged]], race: Race, costs: Costs) -> list[tuple[Runner, Judged]]:
     """The verdicts with the limits: what costs too much is rejected, however good. Where the plain recipe itself costs
-    too much, what is within the limits and provably no worse by NO_WORSE is accepted: the lower end of its 95 %
-    interval lies above minus that, a test of non-inferiority at 2.5 %."""
+    too much, what is within the limits and provably worse by less than NO_WORSE is accepted: a test of non-inferiority
+    with the level of the judge over all candidates. What changes no answer is no worse."""
     if not costs.any:
         return list(judged)
     allowed = may_lose(race, costs)
+    beside = race.judged(allowed) if allowed else []
+    no_worse = {id(runner) for runner, verdict in beside if verdict.verdict == "accepted"}
     found = []
     for runner, verdict in judged:
-        good_enough = verdict.verdict == "accepted" or (allowed and runner.complete and verdict.low > -allowed)
+        unchanged = runner.complete and verdict.p is None and verdict.low == verdict.high == 0
+        good_enough = verdict.verdict == "accepted" or (allowed and (unchanged or id(runner) in no_worse))
         if not good_enough:
             found.append((runner, verdict))
             continue

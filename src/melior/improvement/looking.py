@@ -15,7 +15,8 @@ from melior.findings import MEASUREMENT_FAULTS, Finding
 from melior.improvement.ask import Ask, Question, nobody
 from melior.improvement.other_family import of_other_family
 from melior.improvement.plan import FIRST, Candidate, Refused, candidates, known_names, shared_out
-from melior.improvement.repair import Repair, Repaired, clusters, ignoring, repair_recipe, separate
+from melior.improvement.repair import Repair, Repaired, ignoring, repair_recipe, separate
+from melior.improvement.ruler import marked, trusted_rows
 from melior.metrics import Metric
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
@@ -26,6 +27,7 @@ from melior.trials.executors._base import Executor
 from melior.trials.family import choose_family
 from melior.trials.fit import fit
 from melior.trials.threads import one_thread_each
+from melior.trials.together import clusters
 
 MANY_ROWS = 10_000  # from here on, improve looks only for what it can act on; an audit looks for everything
 FEWER_FOLDS = 3  # of the checks' models from here on: two thirds of so many rows teach nearly as much as four fifths
@@ -48,7 +50,9 @@ def put_aside(table: Table, recipe: Recipe, test: Table | None) -> Parts:
     """The sealed part: the test file where one is given, else drawn before anything is looked at."""
     if test is not None:
         return Parts(table, test, True)
-    development, sealed = seal(table, recipe.split, recipe.seed)
+    trusted = recipe.data.trusted
+    marks = marked(table, trusted) if trusted is not None and trusted in table.frame.columns else None
+    development, sealed = seal(table, recipe.split, recipe.seed, marks=marks)
     return Parts(table.take(development), replace(table.take(sealed), name="the sealed part"), False)
 
 
@@ -160,6 +164,8 @@ def look(
     development, sealed, overlap = separate(parts.development, parts.sealed, separate_test=parts.given)
     if overlap is not None:
         repairs.append(overlap)
+    for part in (development, sealed):
+        trusted_rows(part, recipe)  # too few are refused before the work, not after it
     chosen = choose_family(
         recipe, development, allowed=CHOOSING * budget, progress=progress, workers=workers, store=store,
         executor=executor,

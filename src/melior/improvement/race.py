@@ -377,7 +377,9 @@ class Race:
         """
         if self.repeats == 1:
             return
-        going, times = self._affordable(self._open())
+        open_ones = self._open()
+        going, times = self._affordable(open_ones)
+        done = 0
         for repeat in range(1, times + 1):
             folds = range(repeat * self.folds, (repeat + 1) * self.folds)
             recipes = [self.baseline, *(runner.candidate.recipe for runner in going)]
@@ -396,7 +398,18 @@ class Race:
                 own.update({fold: result for fold, result in zip(folds, results, strict=True) if result is not None})
             for runner in going:
                 runner.seconds += sum(runner.results[fold].seconds for fold in folds)
+            done += 1
         self.base = joined(self.base_results)
+        self._tell_drawn(open_ones, going, done)
+
+    def _tell_drawn(self, open_ones: Sequence[Runner], going: Sequence[Runner], done: int) -> None:
+        """How often the folds were drawn depends on the time there was, and so do verdicts: that is said."""
+        if not open_ones or (done == self.repeats - 1 and len(going) == len(open_ones)):
+            return
+        told = f"folds were drawn {'once' if not done else f'{done + 1} times'}, of {self.repeats} times at most"
+        told += "" if self.settled else ", by the time there was"
+        left = [runner.candidate.name for runner in open_ones if done and runner not in going]
+        self.notes.append(told + (f", and once for {'; '.join(left)}" if left else ""))
 
     def _open(self) -> list[Runner]:
         """What was run on all folds and is not rejected, what gains most for its time first."""
@@ -425,8 +438,8 @@ class Race:
             going = going[:-1]
         return [], 0
 
-    def judged(self) -> list[tuple[Runner, Judged]]:
-        """Every candidate that was begun, judged together."""
+    def judged(self, allowed: float = 0.0) -> list[tuple[Runner, Judged]]:
+        """Every candidate that was begun, judged together. allowed: see `compare`."""
         begun = [runner for runner in self.runners if runner.results or runner.look is not None]
         entries, baselines, whole = [], [], []
         for runner in begun:
@@ -444,6 +457,7 @@ class Race:
             whole=whole,
             weights=[runner.candidate.weight for runner in begun],
             margin=self.margin,
+            allowed=allowed,
             groups=self.groups,
             seed=self.seed,
         )

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import sparse
 
-from melior.data.table import Floats, Table
+from melior.data.table import Floats, Rows, Table
 from melior.metrics import Predictions, paired_difference
 from melior.metrics.registry import metric
 from melior.predictor import Predictor
 from melior.trials.cost import UNITS, cost_of
+from melior.trials.where import differences
 
 MARGIN = 0.02  # of a share of right answers, and of the calibration error
 DEARER = 2.0  # times the time of a row or the size, and
@@ -51,23 +52,27 @@ class Regression:
         return f"worse: {self.what} {self.before:.3f} -> {self.after:.3f}{many}"
 
 
-def regressions(sealed: Table, truth: Floats, plain: Predictor, final: Predictor, seed: int) -> tuple[Regression, ...]:
+def regressions(
+    sealed: Table, truth: Floats, plain: Predictor, final: Predictor, seed: int, groups: Rows | None = None
+) -> tuple[Regression, ...]:
     """What is worse with `final` than with `plain` on the sealed rows, beyond a margin.
 
     - The share of right answers of a class, or where a column of categories has a value, is lower by MARGIN or more,
-      and by McNemar's exact test more rows turned wrong than right (5 % over all of them together, Bonferroni).
+      and more rows turned wrong than right: by flipping signs of rows, or of whole groups of them, 5 % over all of them
+      together (`melior.trials.where`).
     - The expected calibration error is higher by MARGIN or more, and surely higher (paired bootstrap, 95 %).
     - A row by itself takes twice as long and a millisecond more, or the saved predictor is twice as large and by a
       megabyte.
 
     Classes and slices are of rows with one answer each. truth: the label weights that scores are taken against.
+    groups: (rows,) rows of one group are not independent.
     """
     found = []
     if not sealed.multilabel:
         scores = [predictor.scores(sealed) for predictor in (plain, final)]
         answers = [predictor.decided(each) for predictor, each in zip((plain, final), scores, strict=True)]
-        found += _slices(sealed, answers[0], answers[1])
-        found += _calibration(truth, scores, answers, seed)
+        found += _slices(sealed, answers[0], answers[1], groups, seed)
+        found += _calibration(truth, scores, answers, seed, groups)
     costs = [cost_of(predictor, sealed) for predictor in (plain, final)]
     for name, unit in UNITS.items():
         before, after = (float(getattr(cost, name)) for cost in costs)
@@ -77,20 +82,32 @@ def regressions(sealed: Table, truth: Floats, plain: Predictor, final: Predictor
     return tuple(found)
 
 
-def _slices(sealed: Table, before: NDArray[Any], after: NDArray[Any]) -> list[Regression]:
+def _slices(
+    sealed: Table, before: NDArray[Any], after: NDArray[Any], groups: Rows | None, seed: int
+) -> list[Regression]:
     labels = sealed.given_labels()
-    was, now = before == labels, after == labels
     looked = [(what, rows) for what, rows in _parts(sealed) if rows.sum() >= FEWEST]
-    found = []
-    for what, rows in looked:
-        lost, won = int((was & ~now & rows).sum()), int((now & ~was & rows).sum())
-        many = int(rows.sum())
-        if lost - won < MARGIN * many:
-            continue
-        p = float(stats.binom.sf(lost - 1, lost + won, 0.5))
-        if p * len(looked) < FALSE_RATE:
-            found.append((p, Regression(what, float(was[rows].mean()), float(now[rows].mean()), rows=many)))
-    return [regression for _, regression in sorted(found, key=lambda pair: pair[0])]
+    if not looked:
+        return []
+    inside = np.column_stack([rows for _, rows in looked]).astype(np.float64)
+    was, now = (inside * (said == labels)[:, None] for said in (before, after))
+    compared = differences(
+        [what for what, _ in looked],
+        [int(rows.sum()) for _, rows in looked],
+        sparse.csr_matrix(inside),
+        sparse.csr_matrix(was),
+        sparse.csr_matrix(now),
+        np.arange(sealed.rows) if groups is None else groups,
+        seed=seed,
+        worse=True,
+    )
+    worse = [
+        one
+        for one in compared
+        if one.p_adjusted is not None and one.p_adjusted < FALSE_RATE and one.difference.value <= -MARGIN
+    ]
+    worse.sort(key=lambda one: one.difference.high)
+    return [Regression(one.name, one.a, one.b, rows=one.rows) for one in worse]
 
 
 def _parts(sealed: Table) -> Iterator[tuple[str, NDArray[np.bool_]]]:
@@ -108,10 +125,12 @@ def _parts(sealed: Table) -> Iterator[tuple[str, NDArray[np.bool_]]]:
             )
 
 
-def _calibration(truth: Floats, scores: list[Floats], answers: list[NDArray[Any]], seed: int) -> list[Regression]:
+def _calibration(
+    truth: Floats, scores: list[Floats], answers: list[NDArray[Any]], seed: int, groups: Rows | None
+) -> list[Regression]:
     measure = metric("expected_calibration_error", [str(code) for code in range(scores[0].shape[1])])
     before, after = (Predictions(truth, each, said) for each, said in zip(scores, answers, strict=True))
-    difference = paired_difference(measure, before, after, resamples=RESAMPLES, seed=seed)
+    difference = paired_difference(measure, before, after, resamples=RESAMPLES, seed=seed, groups=groups)
     if difference.value > -MARGIN or difference.high >= 0:
         return []
     was, now = (measure.measure(truth, each, said) for each, said in zip(scores, answers, strict=True))

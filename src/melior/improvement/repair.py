@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from melior.checks._image_copies import of_tables
 from melior.data.table import Table
 from melior.findings import Finding, plain
 from melior.improvement.ask import Ask, Question, costs_nothing, known_before, new_ones_come, nobody
 from melior.recipe import Recipe
+from melior.trials.together import same_rows
 
 
 @dataclass(frozen=True)
@@ -162,27 +161,6 @@ def ignoring(table: Table, repairs: Sequence[Repair]) -> Table:
     return table.without_columns(gone) if gone else table
 
 
-def same_rows(table: Table, other: Table | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
-    """A number for every distinct row (all columns that a model may read): equal rows have equal numbers, and images
-    are equal where they are nearly the same."""
-    columns = table.features()
-    if not columns:
-        return np.arange(table.rows), None if other is None else np.arange(other.rows) + table.rows
-    import polars as pl
-
-    tables = [table] if other is None else [table, other]
-    frames = [one.frame.select(columns) for one in tables]
-    for column in table.of_kind("image"):
-        groups = [pl.Series(column, near.group) for near in of_tables(tables, column)]
-        frames = [frame.with_columns(group) for frame, group in zip(frames, groups, strict=True)]
-    joined = pl.concat(frames)
-    numbered = joined.with_row_index("melior row").with_columns(
-        pl.col("melior row").min().over(columns).alias("melior first")
-    )
-    firsts = numbered.sort("melior row").get_column("melior first").to_numpy().astype(np.int64)
-    return firsts[: table.rows], None if other is None else firsts[table.rows :]
-
-
 def separate(development: Table, sealed: Table, *, separate_test: bool) -> tuple[Table, Table, Repair | None]:
     """Takes rows out that stand in both parts: out of the sealed part, where enough of it is left; otherwise out of
     the rows to train on."""
@@ -202,12 +180,6 @@ def separate(development: Table, sealed: Table, *, separate_test: bool) -> tuple
     kept = ~np.isin(own, others)
     said = f"left {int((~kept).sum()):,} rows out of training: the same rows stand in {where}"
     return development.take(kept), sealed, Repair("split_overlap", (), said, rows=int((~kept).sum()))
-
-
-def clusters(table: Table) -> NDArray[np.int64] | None:
-    """Groups that keep equal rows on one side of every fold; None where all rows differ."""
-    firsts, _ = same_rows(table)
-    return firsts if len(np.unique(firsts)) < table.rows else None
 
 
 def as_read(table: Table, recipe: Recipe) -> Table:

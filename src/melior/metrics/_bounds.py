@@ -32,7 +32,7 @@ def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, floa
 
 
 def bca(
-    value: float, resampled: Floats, left_out: Floats, weights: Floats, units: int, level: float
+    value: float, resampled: Floats, left_out: Floats, weights: Floats, units: float, level: float
 ) -> tuple[float, float]:
     """Ends of the bias-corrected and accelerated interval, (low, high); nan where most resamples are undefined.
 

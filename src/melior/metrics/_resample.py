@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from melior.metrics._base import Floats, Predictions, block_length
+from melior.metrics.ordered import independent_units
 
 BLOCKS = 200  # the jackknife leaves out at most so many blocks of rows, one after the other
 
@@ -19,7 +20,7 @@ class Draws:
     blocks     a fresh pass over the counts, each block (some resamples, rows of the entries)
     left_out   a fresh pass over the counts of the jackknife, each block (some left out, rows of the entries)
     weights    for how many units each that is left out stands, (left out,)
-    units      how many independent rows or groups there are
+    units      how many independent rows there are, or groups of equal size that are worth as much; 1 for one group
     whole      the counts of the rows as they were given, (1, rows of the entries)
     """
 
@@ -27,7 +28,7 @@ class Draws:
     blocks: Callable[[], Iterator[Floats]]
     left_out: Callable[[], Iterator[Floats]]
     weights: Floats
-    units: int
+    units: float
     whole: Floats
 
 
@@ -65,7 +66,7 @@ def _of_rows(entries: Sequence[Predictions], resamples: int, seed: int) -> Draws
 def _of_groups(entries: Sequence[Predictions], groups: NDArray[np.generic], resamples: int, seed: int) -> Draws:
     codes = np.unique(groups, return_inverse=True)[1]
     rows, classes = entries[0].truth.shape
-    units = int(codes.max()) + 1
+    units, worth = int(codes.max()) + 1, independent_units(codes)
 
     def blocks() -> Iterator[Floats]:
         rng = np.random.default_rng(seed)
@@ -75,7 +76,7 @@ def _of_groups(entries: Sequence[Predictions], groups: NDArray[np.generic], resa
     def left_out() -> Iterator[Floats]:
         return _leave_out(codes, units, seed)
 
-    return Draws(tuple(entries), blocks, left_out, np.ones(min(units, BLOCKS)), units, np.ones((1, rows)))
+    return Draws(tuple(entries), blocks, left_out, np.ones(min(units, BLOCKS)), worth, np.ones((1, rows)))
 
 
 def _of_cells(entries: Sequence[Predictions], resamples: int, seed: int) -> Draws | None:

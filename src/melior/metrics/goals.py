@@ -1,9 +1,9 @@
 """A metric with conditions: "precision[fraud], recall[fraud]>=0.9" is the precision where the recall is high enough.
 
 Where a condition is missed, what is missing is taken off tenfold: goal = objective - 10 * sum of shortfalls, a penalty
-(Nocedal and Wright, Numerical Optimization, 2006, chapter 17). A condition can so be missed only by a hair: by a
-hundredth where that brings the objective a tenth. And a threshold, a comparison and an interval need know nothing of
-conditions.
+(Nocedal and Wright, Numerical Optimization, 2006, chapter 17). A condition is so missed by a hundredth only where that
+brings the objective a tenth, and a comparison and an interval need know nothing of conditions. A threshold that just
+meets one misses it on other rows every other time: it leaves room (`methods/threshold.py`).
 """
 
 import re

@@ -73,7 +73,7 @@ class AreaMetric(RankMetric, LabelMetric):
 
     areas: tuple[LabelArea, ...]
 
-    def unseen(self, values: Sequence[Floats], data: Predictions, units: int, level: float) -> tuple[float, float]:
+    def unseen(self, values: Sequence[Floats], data: Predictions, units: float, level: float) -> tuple[float, float]:
         areas = np.array([value[0] for value in values])
         support = data.truth.sum(axis=0)[[part.code for part in self.areas]]
         fewer = np.minimum(np.minimum(support, data.rows - support), units)
@@ -96,7 +96,7 @@ class PooledMetric(LabelMetric):
     def combine(self, values: Sequence[Floats]) -> Floats:
         return values[0]
 
-    def unseen(self, values: Sequence[Floats], data: Predictions, units: int, level: float) -> tuple[float, float]:
+    def unseen(self, values: Sequence[Floats], data: Predictions, units: float, level: float) -> tuple[float, float]:
         value, so = float(values[0][0]), float(data.truth.sum())
         share = unseen_share(min(so, data.truth.size - so, units), level)
         return share * (value == 1.0), share * (value == 0.0)

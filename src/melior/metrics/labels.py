@@ -68,7 +68,7 @@ class LabelMetric(Metric):
     """A metric of rows that may have several labels."""
 
     @abstractmethod
-    def unseen(self, values: Sequence[Floats], data: Predictions, units: int, level: float) -> tuple[float, float]:
+    def unseen(self, values: Sequence[Floats], data: Predictions, units: float, level: float) -> tuple[float, float]:
         """How far below and above its value it may lie though no resample shows that: of n rows that are all right
         or all wrong, Wilson's interval allows the share z^2 / (n + z^2) to be otherwise. values: of its parts."""
 
@@ -90,7 +90,7 @@ class RowMetric(LabelMetric):
     def combine(self, values: Sequence[Floats]) -> Floats:
         return np.clip(values[0], self.low, self.high)
 
-    def unseen(self, values: Sequence[Floats], data: Predictions, units: int, level: float) -> tuple[float, float]:
+    def unseen(self, values: Sequence[Floats], data: Predictions, units: float, level: float) -> tuple[float, float]:
         rows = self.values(data.truth, data.scores, data.answers)
         value = float(rows.mean())
         if float(np.ptp(rows)) > SAME:
@@ -141,7 +141,7 @@ class CountMetric(LabelMetric):
     def label_weights(self, support: Floats) -> Floats:
         """(labels,) how much each label counts in the metric; sums to 1."""
 
-    def unseen(self, values: Sequence[Floats], data: Predictions, units: int, level: float) -> tuple[float, float]:
+    def unseen(self, values: Sequence[Floats], data: Predictions, units: float, level: float) -> tuple[float, float]:
         right, answered, support = values[0][0]
         scores, weights = self.score(right, answered, support), self.label_weights(support)
         rows = np.maximum(answered, support)
@@ -212,7 +212,7 @@ class MicroLabels(CountMetric):
     def label_weights(self, support: Floats) -> Floats:
         return np.zeros(len(support))
 
-    def unseen(self, values: Sequence[Floats], data: Predictions, units: int, level: float) -> tuple[float, float]:
+    def unseen(self, values: Sequence[Floats], data: Predictions, units: float, level: float) -> tuple[float, float]:
         right, answered, support = values[0][0].sum(axis=1)
         value = float(self.score(right, answered, support))
         share = unseen_share(min(max(answered, support), units), level)

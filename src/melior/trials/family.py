@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from melior.data.splits import folds
+from melior.data.splits import Fold, folds
 from melior.data.table import Table
 from melior.methods._base import methods
 from melior.metrics.registry import metric
 from melior.models._base import Hardware, Model, families, have_gpu
 from melior.progress import Progress, numbered, silent
-from melior.recipe import Choice, Limits, Recipe
+from melior.recipe import Choice, Limits, Recipe, Split
 from melior.runs.study import agreed
 from melior.trials.cost import cost_of, exceeded
 from melior.trials.executors._base import Executor
@@ -20,6 +20,7 @@ from melior.trials.fit import fit
 from melior.trials.judge import Scored, compare
 from melior.trials.run import Trials
 from melior.trials.threads import cores, one_thread_each
+from melior.trials.together import clusters, drawn_together
 
 ROWS = 4000  # enough to tell families apart, quick enough not to be noticed
 FOLDS = 3
@@ -73,7 +74,7 @@ def choose_family(
         return FamilyChoice(recipe.with_model(suited[0]), with_left_out(only, left_out), {})
     plain = recipe.model_copy(update={"methods": ()})
     split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
-    trials = Trials(sample, folds(sample, split, recipe.seed), workers=workers, store=store, executor=executor)
+    trials = Trials(sample, _dealt(sample, split, recipe.seed), workers=workers, store=store, executor=executor)
     too = weighted(recipe, sample, suited, allowed)
     tried, begun = {}, {}  # cheapest first
     for name in suited:
@@ -85,7 +86,7 @@ def choose_family(
     wanted = [(each, fold) for each in begun.values() for fold in range(len(trials.folds))]
     one_more = numbered(progress, "choosing a family of models", len(wanted))
     results = trials.many(wanted, done=lambda r, fold, result: one_more(r.model.name))
-    truth = sample.truth()
+    truth, beside = sample.truth(), drawn_together(sample, recipe)
     measure = metric(recipe.metric, sample.classes, multilabel=sample.multilabel)
     scored, scores = {}, {}
     for number, name in enumerate(suited):
@@ -119,7 +120,7 @@ def choose_family(
             suited = [name for name in suited if name not in over]
     best = max(suited, key=lambda name: sign * scores[name])
     for cheaper in suited[: suited.index(best)]:
-        judged = compare(measure, truth, scored[cheaper], [scored[best]], seed=recipe.seed)
+        judged = compare(measure, truth, scored[cheaper], [scored[best]], groups=beside, seed=recipe.seed)
         if judged[0].verdict != "accepted" and abs(scores[best] - scores[cheaper]) < 0.01:
             best = cheaper
             break
@@ -133,6 +134,15 @@ def choose_family(
         if name != tried[best].model.name and (variant := f"{name} with {WEIGHTED.name}" if same else name) in suited
     }
     return FamilyChoice(tried[best], with_left_out(reason, left_out), scores, times)
+
+
+def _dealt(sample: Table, split: Split, seed: int) -> list[Fold]:
+    """Folds that keep the copies of a row together, as those of the race do: what knows a row by heart would else look
+    better than what learns. Where hardly any row differs from all others, they are dealt out all the same."""
+    copies = clusters(sample)
+    if copies is not None and len(np.unique(copies)) < 2 * FOLDS:
+        copies = None
+    return folds(sample, split, seed, groups=copies)
 
 
 def _ratio(seconds: float, other: float) -> float:

@@ -15,14 +15,12 @@ from melior.methods._base import Method, check
 from melior.methods._done import Done
 from melior.models._base import Encoding, FamilyLearner, FitContext, Learner, Model, resolve
 from melior.predictor import Predictor
-from melior.recipe import Choice, Recipe
+from melior.recipe import Choice, Recipe, Split
 from melior.storage import Fitted, pack
 from melior.trials.shared import Shared
+from melior.trials.together import STRATIFIED, inner_folds
 
 T = TypeVar("T")
-
-INNER_FOLDS = 3  # folds inside the training rows; 5 on small tables, where every row counts
-SMALL = 3000
 
 
 def key_of(value: Any) -> str:
@@ -65,6 +63,7 @@ class Fitting:
     threads: int
     shared: Shared
     encoding_seed: int | None = None  # where it is not `seed`: members of an ensemble share one encoding
+    split: Split = STRATIFIED  # how rows are held out inside the fit
 
     @property
     def encoded_with(self) -> int:
@@ -133,7 +132,7 @@ class Fitting:
         if rows is None or not isinstance(learner, FamilyLearner):
             return self._out_of_fold(learner, train)
         steps = tuple(key_of(step) for step in (*learner.table_steps, *learner.matrix_steps))
-        key = (rows, key_of(learner.model), steps, self.seed)
+        key = (rows, key_of(learner.model), steps, repr(self.split), self.seed)
         scores: Floats = self.shared.once("scores", key, lambda: self._out_of_fold(learner, train))
         return scores.copy()
 
@@ -142,12 +141,14 @@ class Fitting:
         if rows is None:
             return make()
         steps = tuple(key_of(step) for step in (*self.table_steps, *self.matrix_steps))
-        found: T = self.shared.once("scores", (what, rows, key_of(self.model), steps, self.seed), make)
+        found: T = self.shared.once(
+            "scores", (what, rows, key_of(self.model), steps, repr(self.split), self.seed), make
+        )
         return found
 
     def _out_of_fold(self, learner: Learner, train: Table) -> Floats:
         scores = np.empty((train.rows, len(train.classes)))
-        for inside, outside in inner_folds(train, self.seed):
+        for inside, outside in inner_folds(train, self.seed, self.split):
             inner = train.take(inside)
             scores[outside] = learner.fit(inner, replace(self, base=inner)).scores(train.take(outside))
         return scores
@@ -165,25 +166,6 @@ def picked(train: Table, base: Table) -> Rows | None:
     if not np.array_equal(base.positions[order][found], train.positions):
         return None
     return order[found]
-
-
-def inner_folds(train: Table, seed: int) -> list[tuple[Rows, Rows]]:
-    """Stratified folds of training rows (inside, outside); copies of a row stay together."""
-    folds = 5 if train.rows < SMALL else INNER_FOLDS
-    labels = train.strata()
-    ids, first, which = np.unique(train.row_ids, return_index=True, return_inverse=True)
-    random = np.random.default_rng([seed, 7])
-    order = random.permutation(len(ids))
-    # deal the shuffled rows of each class to the folds in turn
-    by_class = order[np.argsort(labels[first[order]], kind="stable")]
-    fold_of_id = np.empty(len(ids), dtype=np.int64)
-    fold_of_id[by_class] = np.arange(len(ids)) % folds
-    fold_of_row = fold_of_id[which]
-    return [
-        (np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold))
-        for fold in range(folds)
-        if (fold_of_row == fold).any() and (fold_of_row != fold).any()
-    ]
 
 
 @dataclass(frozen=True)
@@ -251,6 +233,7 @@ def begun(
         seed=recipe.seed if seed is None else seed,
         threads=threads,
         shared=shared,
+        split=recipe.split,
     )
     return chosen, context
 
@@ -298,7 +281,7 @@ def held_out_scores(chosen: Sequence[Method], train: Table, context: Fitting) ->
 
     def make() -> Floats:
         scores = np.empty((train.rows, len(train.classes)))
-        for inside, outside in inner_folds(train, context.seed):
+        for inside, outside in inner_folds(train, context.seed, context.split):
             inner = train.take(inside)
             scores[outside] = procedure(acting, inner, replace(context, base=inner)).scores(train.take(outside))
         return scores
@@ -308,7 +291,7 @@ def held_out_scores(chosen: Sequence[Method], train: Table, context: Fitting) ->
         return make()
     own = tuple(f"{m.name}{m.model_dump_json()}" for m in acting)
     steps = tuple(key_of(step) for step in (*context.table_steps, *context.matrix_steps))
-    key = ("held", rows, own, key_of(context.model), steps, context.seed)
+    key = ("held", rows, own, key_of(context.model), steps, repr(context.split), context.seed)
     scores: Floats = context.shared.once("scores", key, make)
     return scores
 

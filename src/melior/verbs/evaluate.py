@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from melior.data.read import read_like
-from melior.data.table import Floats, Table
+from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
 from melior.findings import plain
 from melior.metrics import (
@@ -27,8 +27,10 @@ from melior.metrics import (
 )
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
+from melior.recipe import Recipe
 from melior.runs.store import Run
 from melior.trials.run import content_hash
+from melior.trials.together import drawn_together
 from melior.verbs.by_language import LanguageScore, by_language
 from melior.verbs.examples import examples_of
 
@@ -135,30 +137,34 @@ def measured(
     seed: int = 0,
     truth: Floats | None = None,
     trained: Table | None = None,
+    groups: Rows | None = None,
 ) -> tuple[Evaluation, Floats, Any]:
     """The evaluation of a predictor on labelled rows, its probabilities and its answers.
 
     truth: label weights (rows, classes) when labels are known to be partly wrong; the labels as they are otherwise.
     trained: the training rows, to say how many of them are in each language.
+    groups: (rows,) rows of one group are not independent, and are drawn together for the intervals
     """
     started = time.perf_counter()
     known = table.answered()
     if not known.all():
-        table, truth = table.take(known), None
+        table, truth, groups = table.take(known), None, None if groups is None else groups[known]
     if not table.rows:
         raise UserError(f"{table.name}: no row has a {table.target!r} to compare with.")
     scores = predictor.scores(table)
     answers = predictor.decided(scores)
     data = Predictions(table.truth() if truth is None else truth, scores, answers)
+    # a correction counts rows less than nothing, which no curve can show: curves are of the labels as they stand
+    shown = data if (data.truth >= 0).all() else Predictions(table.truth(), scores, answers)
     order = np.argsort(-np.array(list(table.target_counts().values())), kind="stable")
     one_curve = len(table.classes) == 2 and not table.multilabel
     codes = [1] if one_curve else [int(code) for code in order[:CURVES]]
-    drawn = [of_label(data, code) if table.multilabel else (data, code) for code in codes]
+    drawn = [of_label(shown, code) if table.multilabel else (shown, code) for code in codes]
     named = [(*one, table.classes[code]) for one, code in zip(drawn, codes, strict=True)]
     evaluation = Evaluation(
         metric=predictor.metric,
-        scores=all_scores(data, table.classes, seed=seed),
-        confusion=None if table.multilabel else confusion(data, table.classes),
+        scores=all_scores(data, table.classes, seed=seed, groups=groups),
+        confusion=None if table.multilabel else confusion(shown, table.classes),
         roc=tuple(roc_curve(*one) for one in named),
         precision_recall=tuple(precision_recall_curve(*one) for one in named),
         reliability=tuple(reliability_curve(*one) for one in named),
@@ -197,15 +203,15 @@ def evaluate(
     progress("reading", 0, 3)
     table = source if isinstance(source, Table) else read_like(source, predictor.schema, need_target=True)
     progress("scoring", 1, 3, f"{table.rows:,} rows")
-    evaluation, scores, answers = measured(predictor, table, on=table.name, seed=seed)
+    recipe = Run(folder).recipe() if folder is not None else Recipe(metric=predictor.metric)
+    groups = drawn_together(table, recipe)
+    evaluation, scores, answers = measured(predictor, table, on=table.name, seed=seed, groups=groups)
     progress("writing", 2, 3)
     if run is None and folder is not None:
         run = folder / "evaluations" / Path(table.name).name.replace("/", "_")
     if run is not None:
-        from melior.recipe import Recipe
         from melior.report import write
 
-        recipe = Run(folder).recipe() if folder is not None else Recipe(metric=predictor.metric)
         made = Run.begin(run, "evaluate", recipe, content_hash(table))
         made.write("scores.json", {**evaluation.to_dict(), "before": None})
         made.write("examples.json", examples_of(table, (), scored=table, scores=scores, answers=answers))

@@ -13,13 +13,16 @@ from melior.improvement.improve import improve_table
 from melior.improvement.improvement import Improvement, LanguageImprovement
 from melior.improvement.looking import Parts
 from melior.improvement.read_back import read_back
+from melior.improvement.ruler import truth_of
 from melior.methods._done import FILE, frame_of
+from melior.metrics.registry import metric
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Choice
 from melior.runs.store import TRAINING, Run
 from melior.runs.study import Ended, agreed, joined
 from melior.trials.run import content_hash
+from melior.trials.together import drawn_together
 from melior.verbs.evaluate import measured
 from melior.verbs.examples import examples_of
 from melior.verbs.prepare import language_recipe, prepare
@@ -149,8 +152,16 @@ def write_improvement(made: Run, found: Improvement, parts: Parts, plain: Predic
 
     on = parts.sealed.name if parts.given else "the sealed rows"
     scored = found.confirmed or found.predictor  # sealed rows tell nothing about one that was taught them
-    after, scores, answers = measured(scored, parts.sealed, on=on, seed=found.recipe.seed)
-    before = after if scored is plain else measured(plain, parts.sealed, on=on, seed=found.recipe.seed)[0]
+    measure = metric(found.recipe.metric, parts.sealed.classes, multilabel=parts.sealed.multilabel)
+    noise = next((one for one in found.findings if one.symptom == "label_noise" and not one.muted), None)
+    same: dict[str, Any] = {  # rows, weights and groups, as the evidence has them
+        "on": on,
+        "seed": found.recipe.seed,
+        "truth": truth_of(parts.sealed, noise, found.recipe, measure),
+        "groups": drawn_together(parts.sealed, found.recipe),
+    }
+    after, scores, answers = measured(scored, parts.sealed, **same)
+    before = after if scored is plain else measured(plain, parts.sealed, **same)[0]
     examples = examples_of(parts.development, found.findings, scored=parts.sealed, scores=scores, answers=answers)
     made.write("findings.json", [finding.to_dict() for finding in found.findings])
     made.write("evidence.json", {k: v for k, v in found.to_dict().items() if k != "findings"})

@@ -14,7 +14,7 @@ from melior.data.naming import instead
 from melior.data.splits import group_numbers, time_ranks
 from melior.data.table import Floats, Table
 from melior.errors import UserError
-from melior.improvement.improve import trusted_rows
+from melior.improvement.ruler import trusted_rows
 from melior.metrics import Metric, Predictions, blocks_in_order, label_weights
 from melior.metrics.probabilities import brier_losses
 from melior.recipe import Data, Recipe

@@ -19,6 +19,7 @@ from melior.trials.fit import changes, fit
 from melior.trials.run import content_hash
 from melior.trials.shared import Shared
 from melior.trials.threads import cores, one_thread_each
+from melior.trials.together import drawn_together
 from melior.verbs.evaluate import Evaluation, measured
 from melior.verbs.examples import examples_of
 from melior.verbs.prepare import Prepared, language_recipe, prepare
@@ -140,7 +141,9 @@ def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, p
         evaluation, examples = None, examples_of(training, ())
         if sealed is not None and ranks.first:
             on = sealed.name if ready.test is not None else "rows put aside before training"
-            evaluation, scores, answers = measured(predictor, sealed, on=on, seed=recipe.seed, trained=training)
+            evaluation, scores, answers = measured(
+                predictor, sealed, on=on, seed=recipe.seed, trained=training, groups=drawn_together(sealed, recipe)
+            )
             examples = examples_of(training, (), scored=sealed, scores=scores, answers=answers)
     done = [] if made is None else changes(recipe, training, shared=shared, threads=cores())
     notes = (*table.notes, *predictor.notes, *([f"{said(done)}; {FILE} says which rows and why"] if done else []))
