@@ -377,9 +377,9 @@ def test_the_judges_numbers_are_those_of_the_code():
     from scipy.special import chdtri, ndtri
 
     from melior.data.splits import REPEATED_ROWS, repeats_for
-    from melior.improvement.improve import NOISE_WORTH_CORRECTING
     from melior.improvement.plan import FIRST
     from melior.improvement.race import FEWEST_TRAINING
+    from melior.improvement.ruler import NOISE_WORTH_CORRECTING
     from melior.metrics import label_weights
     from melior.metrics.noise import LARGEST_WEIGHT
     from melior.recipe import Split
