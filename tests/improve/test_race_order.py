@@ -104,3 +104,19 @@ def test_a_trial_that_does_not_say_it_is_run_again(tmp_path):
     arrays = {"rows": np.arange(3), "scores": np.ones((3, 2)) / 2, "answers": np.zeros(3, dtype=np.int32)}
     (tmp_path / "trial").write_bytes(save(arrays, metadata={"seconds": "1.5", "recipe": "{}"}))
     assert Result.read(tmp_path / "trial") is None
+
+
+def test_how_often_folds_were_drawn_is_said_where_time_decided_it():
+    one, other = (SimpleNamespace(candidate=SimpleNamespace(name=name)) for name in ("bagging", "threshold"))
+
+    def told(going, done, settled=False):
+        race = SimpleNamespace(repeats=5, settled=settled, notes=[])
+        Race._tell_drawn(race, [one, other], going, done)
+        return race.notes
+
+    assert told([one, other], 4) == []
+    assert told([], 0) == ["folds were drawn once, of 5 times at most, by the time there was"]
+    assert told([one], 2) == [
+        "folds were drawn 3 times, of 5 times at most, by the time there was, and once for threshold"
+    ]
+    assert told([one, other], 2, settled=True) == ["folds were drawn 3 times, of 5 times at most"]
