@@ -139,13 +139,20 @@ def main() -> None:
             return {}
 
         folder = Path(job["folder"]) if job.get("folder") else None
-        trained = train(module, source, loss, Training(**job["settings"]), folder=folder, measure=measure)
+        settings = Training(**job["settings"])
+        # no rank of a pipeline has a whole network to measure: there the clock stands before and after
+        whole = (job["settings"].get("parallel") or {}).get("pipeline", 1) == 1
+        if not whole:
+            measure(None)
+        trained = train(module, source, loss, settings, folder=folder, measure=measure if whole else None)
+        if not whole:
+            measure(None)
         flat = torch.cat([one.detach().flatten().double() for one in module.parameters()])
         losses = [line["loss"] for line in trained.history if line["kind"] == "step"]
         weights = {"sum": float(flat.sum()), "length": float(flat.norm())}
         if job.get("keep"):
             torch.save(flat, f"{job['keep']}.{ranks.number}")
-        calls = job["settings"].get("validate_every", 1)
+        calls = job["settings"].get("validate_every", 1) if whole else len(losses)
         steady = marks[2:] if len(marks) > 3 else marks
         steps = max((len(steady) - 1) * calls, 1)
         found = {
