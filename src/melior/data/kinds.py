@@ -32,6 +32,7 @@ from melior.data import numbers, times
 from melior.data.columns import distinct_counts, is_nested, is_picture, plain_numbers
 from melior.data.hints import says_code, says_id, says_time
 from melior.data.looks import IMAGE, Look, Size, looks, sampled, sizes
+from melior.data.marks import Mark, noted, settled
 
 MANY = 100
 _UUID = r"^(?i)\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$"
@@ -44,12 +45,14 @@ class Inferred:
     """A column's kind, why in a few words, and how its numbers or times are written where that is not plain.
 
     parsed   the cells as numbers or times where looking had to read them all, so that nobody reads them twice
+    doubt    numbers of which no cell of the file says whether their mark is the decimal one
     """
 
     kind: str
     why: str
     notation: Mapping[str, str] = field(default_factory=dict)
     parsed: numbers.Numbers | times.Times | None = field(default=None, repr=False, compare=False)
+    doubt: Mark | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,12 @@ def infer(
     target: str | None = None,
     columns: Mapping[str, str] | None = None,
     plain: pl.DataFrame | None = None,
+    semicolons: bool = False,
 ) -> dict[str, Inferred]:
     """The kind of every column but the target, in their order. `columns` overrules.
 
     plain   what `columns.plain_numbers` gives for the frame, when it is there already
+    semicolons  whether the cells of the file were separated by semicolons
     """
     frame = frame.drop(target) if target is not None else frame
     given = columns or {}
@@ -109,7 +114,25 @@ def infer(
             found[name] = _of_strings(column)
         else:
             found[name] = _of_stored(column, dtype)
-    return found
+    return found | _marked(frame, found, semicolons)
+
+
+def _marked(frame: pl.DataFrame, found: Mapping[str, Inferred], semicolons: bool) -> dict[str, Inferred]:
+    """The columns of numbers whose decimal mark the other columns decide, or nothing does."""
+    written = {name: one for name, one in found.items() if one.kind == "number" and frame.schema[name] == pl.String}
+    loose = {name: frame.get_column(name) for name, one in written.items() if one.parsed is not None}
+    if not loose:
+        return {}
+    plain = {name: frame.get_column(name) for name in written if name not in loose}
+    marks = settled(loose, plain, semicolons)
+    changed = {}
+    for name in [*marks.decimal, *(name for name in marks.doubts if name not in marks.decimal)]:
+        one = replace(found[name], doubt=marks.doubts.get(name))
+        if name in marks.decimal:
+            notation = noted(one.notation, marks.decimal[name])
+            one = replace(one, notation=notation, parsed=numbers.parse(frame.get_column(name), notation))
+        changed[name] = one
+    return changed
 
 
 def _overruled(cells: pl.Series, kind: str) -> Inferred:

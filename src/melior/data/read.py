@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from melior.data import marks, target_sets
 from melior.data import target as targets
-from melior.data import target_sets
 from melior.data.columns import Unparsed, plain_numbers, plainly_typed, store
 from melior.data.files import Raw, is_parquet, read_file, read_parquet_part
 from melior.data.folders import IMAGE, LABEL, read_folder
@@ -97,9 +97,13 @@ def read(
         frame = frame.drop(target)
     tell(f"looking at {frame.width:,} columns")
     plain = plain_numbers(frame)
-    inferred = infer(frame, columns=columns, plain=plain)
+    inferred = infer(frame, columns=columns, plain=plain, semicolons=raw.separator == ";")
     kinds = {column: found.kind for column, found in inferred.items()}
     notation = {column: dict(found.notation) for column, found in inferred.items() if found.notation}
+    for column, found in inferred.items():
+        if found.doubt is not None:
+            decimal = found.notation.get("decimal", ".")
+            notes.append(marks.said_doubt(column, found.doubt, decimal, said_row(int(rows[found.doubt.place]))))
     tell(f"parsing {frame.height:,} rows")
     parsed = {column: found.parsed for column, found in inferred.items() if found.parsed is not None}
     frame, images = with_images(raw, frame, kinds, rows, tell)
@@ -227,7 +231,8 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str, tell
                 raise UserError(f'{raw.name}: "{target}" is empty in every row. Fill it.')
     frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(column) for column in absent)
     frame, images = with_images(raw, frame, schema.kinds, rows, tell)
-    stored, unparsed = store(frame, schema.kinds, schema.notation)
+    notation = _as_here(frame, schema, rows, notes)
+    stored, unparsed = store(frame, schema.kinds, notation)
     return Table.make(
         stored,
         schema,
@@ -239,6 +244,27 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str, tell
         images=images,
         label_matrix=matrix,
     )
+
+
+def _as_here(frame: pl.DataFrame, schema: Schema, rows: Rows, notes: list[str]) -> Mapping[str, Mapping[str, str]]:
+    """How the columns are written in new rows: as the schema says, but with the decimal mark that the cells show."""
+    numeric = [name for name in schema.of_kind("number") if frame.schema[name] == pl.String]
+    if not numeric:
+        return schema.notation
+    read = dict(zip(numeric, plain_numbers(frame.select(numeric)).null_count().row(0), strict=True))
+    empty = dict(zip(numeric, frame.select(numeric).null_count().row(0), strict=True))
+    commas = {name for name in numeric if schema.notation.get(name, {}).get("decimal") == ","}
+    loose = {name: frame.get_column(name) for name in numeric if name in commas or read[name] > empty[name]}
+    plain = {name: frame.get_column(name) for name in numeric if name not in loose}
+    found = marks.compared(loose, plain, schema.notation)
+    for decimal in (",", "."):
+        names = [name for name in found.switched if found.decimal[name] == decimal]
+        notes += [marks.said_switched(targets.listed(names), decimal)] if names else []
+    for name, mark in found.doubts.items():
+        own = schema.notation.get(name, {}).get("decimal", ".")
+        notes.append(marks.said_doubt(name, mark, own, said_row(int(rows[mark.place]))))
+    changed = {name: marks.noted(schema.notation.get(name, {}), mark) for name, mark in found.decimal.items()}
+    return {**schema.notation, **changed}
 
 
 def _open_like(
