@@ -378,4 +378,7 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _rows(self, X: Any) -> Table:
         """Rows to answer, read as those of `fit` were."""
         check_is_fitted(self, "predictor_")
-        return read_like(self._frame(X, reset=False), self.predictor_.schema, name="X")
+        table = read_like(self._frame(X, reset=False), self.predictor_.schema, name="X")
+        for note in table.notes:
+            warnings.warn(note, UserWarning, stacklevel=3)
+        return table

@@ -71,8 +71,15 @@ class Raw:
         return replace(self, frame=self.frame[rows], notes=(*self.notes, note), rows=rows, drawn_from=self.frame.height)
 
 
-def read_file(path: Path, *, encoding: str | None = None, separator: str | None = None, name: str | None = None) -> Raw:
-    """The rows of a CSV, TSV, JSONL, JSON or Parquet file, plain or compressed by gzip or zstd."""
+def read_file(
+    path: Path,
+    *,
+    encoding: str | None = None,
+    separator: str | None = None,
+    name: str | None = None,
+    usual: str | None = None,
+) -> Raw:
+    """The rows of a CSV, TSV, JSONL, JSON or Parquet file, plain or compressed by gzip or zstd. usual: see `decode`."""
     name = name or path.name
     data = unpacked(_bytes_of(path), name)
     suffix = _suffix(path)
@@ -85,7 +92,7 @@ def read_file(path: Path, *, encoding: str | None = None, separator: str | None 
             raise UserError(f"{name}: this {what}; {instead}.")
     if data[257:262] == b"ustar":
         raise UserError(f"{name}: this is a tar archive; unpack it and name the file in it.")
-    decoded = decode(data, encoding, name)
+    decoded = decode(data, encoding, name, usual)
     notes = [f"read as {decoded.encoding}; if letters look wrong, say data.encoding."] if decoded.judged else []
     start = decoded.data[:4096].lstrip()[:1]
     if suffix in (".jsonl", ".ndjson", ".json") or (suffix not in (".csv", ".tsv", ".tab") and start == b"{"):

@@ -21,7 +21,9 @@ from melior.data.kinds import Inferred, infer
 from melior.data.label_sets import LabelSets
 from melior.data.naming import instead
 from melior.data.schema import FEATURE_KINDS, KINDS, Schema
+from melior.data.seen import seen_in
 from melior.data.table import LabelMatrix, Labels, Rows, Table, said_row
+from melior.data.unread import unread
 from melior.errors import UserError
 
 Progress = Callable[[str], None]
@@ -108,10 +110,11 @@ def read(
     parsed = {column: found.parsed for column, found in inferred.items() if found.parsed is not None}
     frame, images = with_images(raw, frame, kinds, rows, tell)
     stored, unparsed = store(frame, kinds, notation, plain, parsed)
+    seen = seen_in(stored, [column for column, kind in kinds.items() if kind in ("category", "language")])
     _not_hopeless(raw.name, frame, stored, inferred, columns or {}, rows)
     return Table.make(
         stored,
-        Schema(kinds, target, classes, notation, sets),
+        Schema(kinds, target, classes, notation, sets, seen, encoding, separator),
         labels,
         unparsed=_by_row(unparsed, rows),
         name=raw.name,
@@ -143,6 +146,7 @@ def read_like(
     schema: Schema,
     *,
     need_target: bool = False,
+    missing_target: str = "stop",
     encoding: str | None = None,
     separator: str | None = None,
     name: str | None = None,
@@ -150,13 +154,15 @@ def read_like(
 ) -> Table:
     """New rows for a predictor that was trained on a table of this schema.
 
-    Cells are read by the schema's kinds and notation. Columns may stand in any order and others beside them; a column
-    that models read must be there. Labels are -1 where the target is empty, and None where there is no target;
-    need_target refuses both.
+    Cells are read by the schema's kinds and notation; what cannot be read so, and values that were never seen, stand in
+    the table's notes. Columns may stand in any order and others beside them; a column that models read must be there.
+    Labels are -1 where the target is empty, and None where there is no target; need_target refuses both, or leaves
+    rows without one out where missing_target is drop. The encoding and the separator are those of the training rows
+    where they were said and nothing else is.
     """
     tell = progress or (lambda said: None)
     raw = _open_like(source, encoding, separator, name, tell, schema)
-    return _like(raw, schema, "stop" if need_target else "keep", "the model", tell)
+    return _like(raw, schema, missing_target if need_target else "keep", "the model", tell)
 
 
 def read_pair(
@@ -232,12 +238,14 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str, tell
     frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(column) for column in absent)
     frame, images = with_images(raw, frame, schema.kinds, rows, tell)
     notation = _as_here(frame, schema, rows, notes)
-    stored, unparsed = store(frame, schema.kinds, notation)
+    stored, wrong = store(frame, schema.kinds, notation)
+    unparsed = _by_row(wrong, rows)
+    notes += unread(stored, schema, unparsed, rows)
     return Table.make(
         stored,
         schema,
         labels,
-        unparsed=_by_row(unparsed, rows),
+        unparsed=unparsed,
         name=raw.name,
         row_ids=rows,
         notes=tuple(notes),
@@ -270,10 +278,21 @@ def _as_here(frame: pl.DataFrame, schema: Schema, rows: Rows, notes: list[str]) 
 def _open_like(
     source: Any, encoding: str | None, separator: str | None, name: str | None, tell: Progress, schema: Schema
 ) -> Raw:
-    """A source whose columns should be those of the schema; those of a folder are called as in the schema."""
+    """A source whose columns should be those of the schema; those of a folder are called as in the schema.
+
+    The encoding and the separator that the recipe said of the training rows are taken where the file shows no others.
+    """
     pictures = schema.of_kind("image")
-    image = pictures[0] if len(pictures) == 1 else IMAGE
-    return _open(source, encoding, separator, name, tell, label=schema.target, image=image)
+    names: dict[str, Any] = {
+        "label": schema.target,
+        "image": pictures[0] if len(pictures) == 1 else IMAGE,
+        "usual": schema.encoding,
+    }
+    if separator is None and schema.separator is not None and isinstance(source, str | Path):
+        raw = _open(source, encoding, schema.separator, name, tell, **names)
+        if set(schema.features()) <= set(raw.frame.columns):
+            return raw
+    return _open(source, encoding, separator, name, tell, **names)
 
 
 def _open(
@@ -287,6 +306,7 @@ def _open(
     *,
     label: str | None = None,
     image: str = IMAGE,
+    usual: str | None = None,
 ) -> Raw:
     """A source as raw columns, refused when there are no rows or no columns."""
     if isinstance(source, Raw):
@@ -299,7 +319,7 @@ def _open(
             size = None if sample == "fitting" else sample
             part = read_parquet_part(path, name or path.name, size, seed, MEMORY * memory_at_hand())
         folder = read_folder(path, name=name, image=image, label=label or LABEL) if source and path.is_dir() else None
-        raw = folder or part or read_file(path, encoding=encoding, separator=separator, name=name)
+        raw = folder or part or read_file(path, encoding=encoding, separator=separator, name=name, usual=usual)
         raw = replace(raw, folder=path if folder else path.parent)
     else:
         frame, notes = of_memory(source)

@@ -176,7 +176,7 @@ def _classes(sides: Sequence[Side], cells: pl.Series, name: str, sets: LabelSets
 def answers_of(side: Side, rows: Rows, ids: pl.Series | None, notes: list[str]) -> Answers:
     """What a side says of every row of the data, in their order and in the classes of both."""
     if side.predictor is not None:
-        return _predicted(side.predictor, rows)
+        return _predicted(side, side.predictor, rows, notes)
     assert side.predicted is not None
     found = side.predicted
     several = rows.sets is not None
@@ -190,8 +190,9 @@ def answers_of(side: Side, rows: Rows, ids: pl.Series | None, notes: list[str]) 
     return Answers(answers[place], None if scores is None else scores[place])
 
 
-def _predicted(predictor: Predictor, rows: Rows) -> Answers:
+def _predicted(side: Side, predictor: Predictor, rows: Rows, notes: list[str]) -> Answers:
     table = read_like(rows.raw, replace(predictor.schema, target=None))
+    notes += [f"{side.name}: {note}" for note in table.notes if note not in rows.raw.notes]
     own = predictor.scores(table)
     said = predictor.decided(own).astype(np.int64)
     places = [rows.classes.index(label) for label in predictor.classes]
