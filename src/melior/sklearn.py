@@ -300,7 +300,7 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         recipe = Recipe.checked(
             {
                 "data": {
-                    "columns": dict(self.columns or {}),
+                    "columns": {str(name): kind for name, kind in (self.columns or {}).items()},
                     "known_at_prediction": tuple(map(str, self.known_at_prediction)),
                 },
                 "split": {"sealed": self.test_size, "folds": self.folds, "repeats": self.repeats},

@@ -19,7 +19,7 @@ from melior.data.frames import of_memory
 from melior.data.image_cells import with_images
 from melior.data.kinds import Inferred, infer
 from melior.data.label_sets import LabelSets
-from melior.data.naming import instead
+from melior.data.naming import instead, named
 from melior.data.schema import FEATURE_KINDS, KINDS, Schema
 from melior.data.seen import seen_in
 from melior.data.table import LabelMatrix, Labels, Rows, Table, said_row
@@ -65,8 +65,10 @@ def read(
     part            these are some of the rows of a whole, so one class among them is enough
     """
     tell = progress or (lambda said: None)
-    raw = _open(source, encoding, separator, name, tell, sample, seed, label=target)
-    _known_names(raw, target, columns or {})
+    raw = _open(source, encoding, separator, name, tell, sample, seed, label=None if target is None else str(target))
+    target = None if target is None else named(target, raw.frame.columns)
+    columns = {named(column, raw.frame.columns): kind for column, kind in (columns or {}).items()}
+    _known_names(raw, target, columns)
     if target is None and raw.label is not None:
         if raw.frame.get_column(raw.label).drop_nulls().n_unique() > 1:
             target = raw.label
@@ -94,6 +96,7 @@ def read(
                 )
             learned = targets.learn(cells, raw.name, missing_target, part=part)
             labels, classes, kept = learned.labels, learned.classes, learned.kept
+            notes += learned.notes
         without = rows[~kept]
         frame, rows = _kept(frame, rows, kept, notes, target)
         frame = frame.drop(target)
@@ -283,11 +286,8 @@ def _open_like(
     The encoding and the separator that the recipe said of the training rows are taken where the file shows no others.
     """
     pictures = schema.of_kind("image")
-    names: dict[str, Any] = {
-        "label": schema.target,
-        "image": pictures[0] if len(pictures) == 1 else IMAGE,
-        "usual": schema.encoding,
-    }
+    image = pictures[0] if len(pictures) == 1 else IMAGE
+    names: dict[str, Any] = {"label": schema.target, "image": image, "usual": schema.encoding}
     if separator is None and schema.separator is not None and isinstance(source, str | Path):
         raw = _open(source, encoding, schema.separator, name, tell, **names)
         if set(schema.features()) <= set(raw.frame.columns):

@@ -26,11 +26,12 @@ def unread(
         filled = frame.height - frame.get_column(name).null_count() + len(wrong)
         row, cell = next(iter(wrong.items()))
         one, several = AS[schema.kinds[name]]
+        many = f"{len(wrong):,} of {filled:,} cells"
         example = f'{said_row(row)}: "{" ".join(cell.split())[:40]}"'
         if len(wrong) == filled:
             said = f'no cell of "{name}" can be read as {one} ({example}): the whole column counts as missing.'
         else:
-            said = f'{len(wrong):,} of {filled:,} cells of "{name}" cannot be read as {several} ({example}) and count as missing.'
+            said = f'{many} of "{name}" cannot be read as {several} ({example}) and count as missing.'
         found.append((len(wrong) / filled, name, said))
     for name, seen in schema.seen.items():
         kind = schema.kinds.get(name)

@@ -13,7 +13,7 @@ from melior.data import target as targets
 from melior.data import target_sets
 from melior.data.files import Raw
 from melior.data.label_sets import LabelSets
-from melior.data.naming import instead
+from melior.data.naming import instead, named
 from melior.data.predicted import Predicted, read_predictions
 from melior.data.read import opened, read, read_like
 from melior.data.table import Floats, Table
@@ -130,7 +130,8 @@ def rows_of(
         if own is not None and own.name == target and side.name == str(data):
             raise UserError(f'{side.name}: its "{target}" are the right answers; put predictions beside them, named '
                             '"prediction", or name a file of predictions.')  # fmt: skip
-    raw = opened(data, target=target)
+    raw = opened(data, target=str(target))
+    target = named(target, raw.frame.columns)
     if target not in raw.frame.columns:
         raise UserError(f'{raw.name}: the target "{target}" is no column. {instead(target, raw.frame.columns)}')
     cells = raw.frame.get_column(target)

@@ -58,9 +58,9 @@ def prepare(
         )
     data: dict[str, Any] = {}
     if target is not None:
-        data["target"] = target
+        data["target"] = str(target)  # the columns of a pandas frame may have numbers for names
     if columns:
-        data["columns"] = {**recipe.data.columns, **columns}
+        data["columns"] = {**recipe.data.columns, **{str(name): kind for name, kind in columns.items()}}
     if label_separator is not None:
         data["label_separator"] = label_separator
     if isinstance(test, str | Path):
