@@ -6,7 +6,7 @@ ignore    no cell is filled; or lists, structs and bytes, which are not read
 category  true and false; stored as categories
 image     95 % of the filled cells are names of image files
 time      dates and times stored as such; 95 % of the cells read as one date format; digits alone (20240305, epochs)
-          only where the column's name says time
+          where the column's name says time, and days also where there are ten different ones or more
 number    95 % of the cells read as numbers in one notation (`numbers`), with these exceptions:
           leading zeros in more than 1 % of them, or more than 15 digits: a code
           a name such as zip or code: a code. Codes are category, or id where nearly all differ
@@ -35,6 +35,7 @@ from melior.data.looks import IMAGE, Look, Size, looks, sampled, sizes
 from melior.data.marks import Mark, noted, settled
 
 MANY = 100
+DAYS = 10
 _UUID = r"^(?i)\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$"
 _HEX = r"^(?:0x)?[0-9a-fA-F]{8,}$"
 _SERIAL = r"^[A-Za-z]{0,8}[-_#/ ]?\d{3,}(?:[-_/]?\d+)*[A-Za-z]?$"
@@ -186,8 +187,8 @@ def _of_strings(column: _Column) -> Inferred:
 
 def _of_plain(column: _Column, size: Size) -> Inferred:
     """Every filled cell is a number as programs write it."""
-    if size.whole and size.low >= 1e7 and says_time(column.name):
-        found = _epoch(column.cells)
+    if size.whole and size.low >= 1e7:
+        found = _epoch(column.cells) if says_time(column.name) else _days(column, size)
         if found is not None:
             return found
     written = column.cells.dtype == pl.String
@@ -273,6 +274,16 @@ def _epoch(cells: pl.Series) -> Inferred | None:
     if found.unparsed.any() or not years.is_between(1970, 2100).all():
         return None
     return Inferred("time", f"its name says time, {found.notation['order']}", found.notation, found)
+
+
+def _days(column: _Column, size: Size) -> Inferred | None:
+    """Numbers that are all days written as digits; of other numbers of that size one in thirty looks like a day."""
+    if column.distinct < DAYS or size.low < 19000101 or size.high > 21001231:
+        return None
+    found = _whole_days(column.cells.cast(pl.Float64, strict=False))
+    if found.notation.get("order") != "digits" or found.unparsed.any():
+        return None
+    return Inferred("time", "days written as digits", found.notation, found)
 
 
 def _whole_days(cells: pl.Series) -> times.Times:

@@ -11,7 +11,7 @@ from melior.data.target import listed
 BEYOND = 0.1  # share of a column's cells with unseen values, beyond what is usual, from which it is told
 SHOWN = 8  # columns that get a sentence of their own
 AS = {"number": ("a number", "numbers"), "time": ("a time", "times")}
-NAMES = {"category": "categories", "language": "languages"}
+OF_NAMES = ("category", "language")
 
 
 def unread(
@@ -34,22 +34,21 @@ def unread(
             said = f'{many} of "{name}" cannot be read as {several} ({example}) and count as missing.'
         found.append((len(wrong) / filled, name, said))
     for name, seen in schema.seen.items():
-        kind = schema.kinds.get(name)
-        if kind not in NAMES:
+        if schema.kinds.get(name) not in OF_NAMES:
             continue
         cells = frame.get_column(name)
         new = (cells.is_not_null() & ~cells.is_in(list(seen.values))).fill_null(False)
-        filled, many = frame.height - cells.null_count(), int(new.sum())
-        if not many or many / filled <= BEYOND + seen.once:
+        filled, strange = frame.height - cells.null_count(), int(new.sum())
+        if not strange or strange / filled <= BEYOND + seen.once:
             continue
         place = int(new.arg_true()[0])
         example = f'{said_row(int(rows[place]))}: "{" ".join(str(cells[place]).split())[:40]}"'
         was = f"the training rows have {listed(seen.values, 3)}"
-        if many == filled:
+        if strange == filled:
             said = f'no cell of "{name}" has a value that was seen in training ({example}; {was}): it says nothing.'
         else:
-            said = f'{many:,} of {filled:,} cells of "{name}" have values never seen in training ({example}; {was}).'
-        found.append((many / filled, name, said))
+            said = f'{strange:,} of {filled:,} cells of "{name}" have values never seen in training ({example}; {was}).'
+        found.append((strange / filled, name, said))
     found.sort(key=lambda one: -one[0])
     more = [name for _, name, _ in found[SHOWN:]]
     rest = (f"cells of {listed(more, 5)} cannot be read as they were in training either.",) if more else ()
