@@ -1,6 +1,8 @@
 """The Predictor: everything between a raw row and an answer, on disk and in memory."""
 
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -62,6 +64,11 @@ class LabelThresholds(Fitted):
 
     def answers(self, scores: Floats) -> NDArray[np.int32]:
         return np.asarray(scores >= self.thresholds, dtype=np.int32)
+
+
+def warned(note: str) -> None:
+    """A note on rows, as a warning: for results that have no room for notes."""
+    warnings.warn(note, UserWarning, stacklevel=4)
 
 
 class Predictor(Fitted):
@@ -131,12 +138,24 @@ class Predictor(Fitted):
         """Class numbers (rows,), or (rows, labels) of 0 and 1."""
         return self.decided(self.scores(table))
 
-    def predict(self, source: Any) -> pl.DataFrame:
-        """The answers for a table, a file, a folder of images or a frame: `row`, the paths of images where there are
-        image columns, `prediction` (a list where a row may have several labels), and `score_CLASS` for every class."""
+    def rows(self, source: Any, tell: Callable[[str], None]) -> Table:
+        """New rows, read as the training rows were; a Table as it is. tell: is given what reading has to say, such as
+        that a column cannot be read, a sentence each."""
         from melior.data.read import read_like
 
-        table = source if isinstance(source, Table) else read_like(source, self.schema)
+        if isinstance(source, Table):
+            return source
+        table = read_like(source, self.schema)
+        for note in table.notes:
+            tell(note)
+        return table
+
+    def predict(self, source: Any) -> pl.DataFrame:
+        """The answers for a table, a file, a folder of images or a frame: `row`, the paths of images where there are
+        image columns, `prediction` (a list where a row may have several labels), and `score_CLASS` for every class.
+
+        Cells that cannot be read as those of the training rows were count as missing; a warning says so."""
+        table = self.rows(source, warned)
         scores = self.scores(table)
         answers = self.decided(scores)
         classes = self.classes
@@ -160,9 +179,7 @@ class Predictor(Fitted):
 
         >>> predictor.token_weights(table).sort("weight").tail(3)         # doctest: +SKIP
         """
-        from melior.data.read import read_like
-
-        table = source if isinstance(source, Table) else read_like(source, self.schema)
+        table = self.rows(source, warned)
         found = self.scorer.token_weights(table)
         if found is None:
             raise UserError(

@@ -300,7 +300,7 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         recipe = Recipe.checked(
             {
                 "data": {
-                    "columns": dict(self.columns or {}),
+                    "columns": {str(name): kind for name, kind in (self.columns or {}).items()},
                     "known_at_prediction": tuple(map(str, self.known_at_prediction)),
                 },
                 "split": {"sealed": self.test_size, "folds": self.folds, "repeats": self.repeats},
@@ -378,4 +378,7 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _rows(self, X: Any) -> Table:
         """Rows to answer, read as those of `fit` were."""
         check_is_fitted(self, "predictor_")
-        return read_like(self._frame(X, reset=False), self.predictor_.schema, name="X")
+        table = read_like(self._frame(X, reset=False), self.predictor_.schema, name="X")
+        for note in table.notes:
+            warnings.warn(note, UserWarning, stacklevel=3)
+        return table

@@ -73,6 +73,7 @@ class SmallContext:
         self.table, self.other, self.family, self.seed = table, other, family, seed
         self.recipe = recipe or Recipe()
         self.fits, self.targets = 0, 1
+        self.folds, self.threads = 5, 1
         self._kept: dict[Any, Any] = {}
 
     @property

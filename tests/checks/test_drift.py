@@ -12,7 +12,7 @@ from melior.checks._moved import counts_moved, holm, numbers_moved, shares_moved
 from melior.checks.drift import Drift, first_and_last
 from melior.recipe import Recipe, Split
 
-KINDS = {"country": "category", "when": "time", "note": "text"}
+KINDS = {"country": "category", "when": "time", "again": "time", "born": "time", "note": "text"}
 
 
 def part(make_table, seed, rows=600, *, tilt=0.0, shift=0.0, own=True, shape=None):
@@ -121,6 +121,27 @@ def test_over_time(make_table, make_context):
     assert len(first) == len(last) == 300
     assert moments[first].max() < np.sort(moments)[301]
     assert moments[last].min() > np.sort(moments)[598]
+
+
+def test_columns_of_time_that_order_the_rows_alike_are_told_once(make_table, make_context):
+    def timed(columns, g):
+        days = g.permutation(len(columns["x0"]))
+        when = (np.datetime64("2024-01-01", "us") + days.astype("timedelta64[D]")).tolist()
+        columns |= {"when": when, "again": list(when), "born": g.permutation(np.array(when, dtype="M8[us]")).tolist()}
+        columns["x1"] = columns["x1"] + 2 * days / len(days)
+
+    (finding,) = found(make_context, part(make_table, 3, 900, own=False, shape=timed), None)
+    assert finding.columns == ("when", "again", "x1")
+    assert "by 'when' (as by 'again')" in finding.message
+
+
+def test_one_more_column_is_one(make_table, make_context):
+    def moved(columns, g):
+        columns["x0"] = columns["x0"] + 2
+
+    one, two = part(make_table, 0, own=False), part(make_table, 1, 300, shift=2.0, shape=moved)
+    (finding,) = found(make_context, one, two)
+    assert "and 1 more column moved" in finding.message
 
 
 def test_quiet_on_random_parts(make_table, make_context):

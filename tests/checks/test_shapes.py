@@ -50,7 +50,11 @@ def test_small(make_context):
     (finding,) = SmallData().measure(make_context(*counted(500, 40)))
     assert finding.measured["half_width"] == pytest.approx(0.98 / np.sqrt(40), abs=1e-3)
     assert finding.measured["small_classes"] == 1
+    assert "has 40 rows" in finding.message
     assert SmallData().measure(make_context(*counted(200, 120))) == []
+    (alone,) = SmallData().measure(make_context(*counted(200, 1)))
+    assert "has 1 row:" in alone.message
+    assert "1 of 2 classes has fewer" in alone.message
 
 
 def test_dimension(make_context):

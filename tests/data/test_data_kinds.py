@@ -67,6 +67,8 @@ def phrases(words, rows=N):
         ("joined", [f"{1 + i % 28}.3.2024" for i in range(N)], "time"),
         ("生日", [f"2024年3月{1 + i % 28}日" for i in range(N)], "time"),
         ("amount", ["20240305", "20240306"] * 100, "number"),
+        ("num", [f"2024{1 + i % 12:02d}{1 + i % 28:02d}" for i in range(N)], "time"),
+        ("num", [f"2024{1 + i % 13:02d}{1 + i % 28:02d}" for i in range(N)], "number"),  # there is no month 13
         ("order_date", ["20240305", "20240306"] * 100, "time"),
         ("created_at", [str(1_709_600_000 + i) for i in range(N)], "time"),
         ("time", [str(i * 3) for i in range(N)], "number"),
@@ -287,3 +289,18 @@ def test_describe_tells_what_columns_are():
     assert (e.kind, e.missing, e.distinct, e.examples) == ("ignore", 1.0, 0, ())
     assert (n.unparsed, n.why) == (1, "numbers")
     assert table.why["a"] == a.why
+
+
+def test_examples_show_whole_numbers_whole():
+    (summary,) = describe(read({"n": [20200101, 1_577_836_800, 0.25]}))
+    assert summary.examples == ("20200101", "1577836800", "0.25")
+
+
+def test_days_written_as_digits_are_no_amounts():
+    days = [f"{year}{1 + n % 12:02d}{1 + n % 28:02d}" for n in range(100) for year in (2014, 2020)]
+    for cells in (days, list(map(int, days))):
+        table = read({"num": cells})
+        assert table.schema.kinds == {"num": "time"}
+        assert str(table.column("num")[0]) == "2014-01-01 00:00:00"
+        assert read_like({"num": ["20240305", None]}, table.schema).column("num").null_count() == 1
+        assert read_like({"num": [20240305]}, table.schema).column("num").null_count() == 0

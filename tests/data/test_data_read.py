@@ -1,11 +1,13 @@
 """Reading with a target, reading new rows alike, and pairs of files."""
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import melior
 from melior.data.read import read, read_like, read_pair
 from melior.data.schema import Schema
 from melior.data.table import said_row
@@ -51,7 +53,8 @@ def test_a_missing_target_stops_with_its_row():
     with pytest.raises(UserError) as caught:
         read({"x": [1] * 1205, "recommended": labels}, target="recommended", name="reviews.csv")
     assert str(caught.value) == (
-        'reviews.csv, row 1,204: "recommended" is empty. Fill it, or drop such rows with data.missing_target: drop.'
+        'reviews.csv, row 1,204: "recommended" is empty. Fill it, or leave such rows out with data.missing_target: '
+        "drop in a recipe; `melior init` writes one that does."
     )
     with pytest.raises(UserError, match=r'row 2: "y" is empty \(2 rows are\)\.'):
         labelled(["a", "", "b", "  "])
@@ -89,6 +92,48 @@ def test_na_among_numbers_is_a_missing_label():
 def test_targets_that_cannot_be_learned(labels, says):
     with pytest.raises(UserError, match=says):
         labelled(labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["yes", "Yes", "no"] * 3, '"Yes", "yes" of "y" differ only in case or spaces, and each is a class of its own'),
+        (["a  b", "a b", "C", "c"] * 3, '"C", "c" (and 1 more such groups) of "y" differ only in case or spaces'),
+        (["EU", "NA", "US"] * 3, '3 rows have the "y" "NA", which is taken as a class of its own: empty those cells'),
+        ([n % 30 for n in range(300)], '"y" has 30 different numbers, from 0 to 29, and each is taken as a class: if'),
+    ],
+)
+def test_classes_that_look_odd_are_told(labels, said):
+    (note,) = labelled(labels).notes
+    assert note.startswith(said)
+
+
+@pytest.mark.parametrize("labels", [["yes", "no"], ["True", "TRUE", "false"], [1, 2, 3, 4, 5], ["NA", "1", "2"]])
+def test_ordinary_classes_are_no_news(labels):
+    table = labelled(labels * 30, missing_target="drop")
+    assert not any("class" in note for note in table.notes)
+
+
+@pytest.mark.parametrize("endless", [float("inf"), "-inf", "1e400"])
+def test_endless_numbers_are_no_class(endless):
+    labels = [1.0, 2.0, endless] if isinstance(endless, float) else ["1.0", "2.0", endless]
+    with pytest.raises(UserError, match=r'row 3: "y" is "-?(inf|1e400)", which is no class among numbers'):
+        labelled(labels)
+    assert labelled(labels, missing_target="drop").classes == ("1", "2")
+
+
+def test_columns_are_named_by_numbers_and_with_spaces():
+    frame = pd.DataFrame({0: [1.5, 2.5, 3.5], 1: ["a", "b", "a"]})
+    for target in (1, "1"):
+        table = read(frame, target=target, columns={0: "number"})
+        assert table.target == "1"
+        assert table.classes == ("a", "b")
+    with pytest.raises(UserError, match='the target "7" is no column'):
+        read(frame, target=7)
+    assert melior.audit(frame, target=1, fast=True).rows == 3
+    spaced = pd.DataFrame({"x": [1.5, 2.5, 3.5], "y ": ["a", "b", "a"]})
+    assert read(spaced, target="y ").target == "y"
+    assert read(pl.DataFrame(spaced), target="y ").target == "y "
 
 
 def test_a_target_that_is_no_column():

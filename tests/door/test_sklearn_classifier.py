@@ -204,6 +204,19 @@ def test_any_number_of_rows_is_answered(model, rows):
     assert set(fitted.predict(X)) <= {0, 1}
 
 
+def test_rows_that_cannot_be_read_as_those_of_fit_are_told():
+    frame = pl.DataFrame({"x": [0.5, 1.5, 2.5, 3.5] * 5, "c": ["u", "v"] * 10})
+    few = ImprovedClassifier(random_state=0).fit(frame, ["no", "no", "yes", "yes"] * 5)
+    with pytest.warns(UserWarning, match='no cell of "x" can be read as a number') as told:
+        few.predict(frame.with_columns(x=pl.lit("abc")))
+    assert [one.filename for one in told] == [__file__]
+    with pytest.warns(UserWarning, match='no cell of "c" has a value that was seen in training'):
+        few.predict_proba(frame.with_columns(c=pl.lit("w")))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        few.predict(frame)
+
+
 def test_one_class_is_the_answer_to_every_row():
     fitted = ImprovedClassifier().fit(few()[0], ["only"] * 40)
     assert set(fitted.predict(few(seed=4)[0])) == {"only"}

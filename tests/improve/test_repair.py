@@ -74,6 +74,7 @@ def test_rows_in_both_parts_leave_the_sealed_part_where_enough_is_left():
     kept, left, repair = separate(development, sealed, separate_test=False)
     assert repair is not None
     assert repair.rows == 5
+    assert "rows that look the same to the model" in repair.message
     assert (kept.rows, left.rows) == (100, 95)
     assert not np.isin(left.numbers("a"), development.numbers("a")).any()
 

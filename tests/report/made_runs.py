@@ -141,7 +141,7 @@ def improve_leak(folder: Path) -> Run:
         {
             "symptom": "split_overlap",
             "columns": [],
-            "message": "left 98 rows (2.1%) out of the sealed part: the same rows are trained on",
+            "message": "left 98 rows (2.1%) out of the sealed part: rows that look the same are trained on",
             "undo": "",
             "before": None,
             "after": None,

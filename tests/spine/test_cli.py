@@ -85,6 +85,28 @@ def test_init(melior, place):
     assert "is there already" in err
 
 
+def test_init_leaves_rows_without_a_target_out(melior, place):
+    rows = rows_of(3).with_columns(kept=pl.when(pl.int_range(ROWS) % 10 > 0).then(pl.col("kept")))
+    rows.write_csv(place / "gaps.csv")
+    code, _, err = melior("train", "gaps.csv", "-t", "kept", "--run", "runs/gaps")
+    assert code == 2
+    assert "`melior init` writes one that does" in err
+    code, out, _ = melior("init", "gaps.csv", "-t", "kept ", "--out", "gaps.yaml")
+    assert code == 0
+    assert '30 rows have no "kept" and were left out' in " ".join(out.split())
+    assert "missing_target: drop      # 30 rows have no target and are left out" in (place / "gaps.yaml").read_text()
+    assert melior("audit", "gaps.yaml", "--fast")[0] == 0
+
+
+def test_notes_on_the_rows_are_shown_by_improve(melior, place):
+    rows = rows_of(4).with_columns(kept=pl.when(pl.int_range(ROWS) % 2 > 0).then(pl.col("kept").str.to_titlecase())
+                                   .otherwise(pl.col("kept")))  # fmt: skip
+    rows.write_csv(place / "case.csv")
+    code, out, _ = melior("improve", "case.csv", "-t", "kept", "--model", "linear", "--budget", "2s")
+    assert code == 0
+    assert "differ only in case or spaces" in out
+
+
 def test_audit(melior, place):
     code, out, _ = melior("audit", "rows.csv", "--target", "kept", "--json", "audit.json", "--run", "runs/audit")
     found = json.loads((place / "audit.json").read_text(encoding="utf-8"))

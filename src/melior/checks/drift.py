@@ -7,7 +7,7 @@ import polars as pl
 
 from melior.checks._base import Check, Context
 from melior.checks._moved import Moved, Told, columns_moved, counts_moved, holm, told_apart
-from melior.checks._statistics import count, share
+from melior.checks._statistics import count, listed, share
 from melior.data.table import Rows, Table
 from melior.findings import Finding
 
@@ -52,12 +52,11 @@ class Drift(Check):
             if not of_its_own(other):
                 named = f"The latest rows of {table.name}, which were put aside, are not like the others"
             found += self.compared(context, table, other, named, other.name, ())
-        for name in table.of_kind("time"):
-            thirds = first_and_last(table, name)
-            if thirds is not None:
-                first, last = (table.take(part) for part in thirds)
-                named = f"The last third of the rows by {name!r} is not like the first"
-                found += self.compared(context, first, last, named, f"last third by {name}", (name,))
+        for names, (early, late) in orders(table):
+            alike = f" (as by {listed(names[1:])})" if len(names) > 1 else ""
+            named = f"The last third of the rows by {names[0]!r}{alike} is not like the first"
+            first, last = table.take(early), table.take(late)
+            found += self.compared(context, first, last, named, f"last third by {names[0]}", tuple(names))
         return found
 
     def compared(
@@ -137,7 +136,8 @@ class Drift(Check):
         facts: dict[str, Any],
         columns: tuple[str, ...],
     ) -> Finding:
-        more = f", and {count(len(beyond) - 1)} more columns moved" if len(beyond) > 1 else ""
+        others = max(len(beyond) - 1, 0)
+        more = f", and {count(others)} more {'column' if others == 1 else 'columns'} moved" if others else ""
         what = f": {beyond[0].said}{more}" if beyond else ": no single column moved much, but their combinations did"
         told = ""
         if apart:
@@ -199,6 +199,18 @@ def first_and_last(table: Table, name: str) -> tuple[Rows, Rows] | None:
     if first >= last or min(len(part) for part in parts) < FEWEST_ROWS:
         return None
     return parts
+
+
+def orders(table: Table) -> list[tuple[list[str], tuple[Rows, Rows]]]:
+    """Columns of time with the first and the last third of the rows by them; those that part the rows alike together,
+    as one date written in several ways does."""
+    found: dict[tuple[bytes, bytes], tuple[list[str], tuple[Rows, Rows]]] = {}
+    for name in table.of_kind("time"):
+        thirds = first_and_last(table, name)
+        if thirds is not None:
+            key = (np.sort(thirds[0]).tobytes(), np.sort(thirds[1]).tobytes())
+            found.setdefault(key, ([], thirds))[0].append(name)
+    return list(found.values())
 
 
 def some(table: Table, generator: np.random.Generator) -> Table:

@@ -42,9 +42,11 @@ class SmallData(Check):
             symptom="small_data",
             severity=float(np.clip(1 - WIDEST / half, 0.1, 1.0)),
             message=(
-                f"{rarest!r} has {count(least)} rows: its recall cannot be known better than ±{share(min(half, 0.5))}, "
+                f"{rarest!r} has {count(least)} {'row' if least == 1 else 'rows'}: its recall cannot be known better "
+                f"than ±{share(min(half, 0.5))}, "
                 f"and a gain below {share(min(provable, 1.0))} accuracy cannot be proved. "
-                f"{count(len(few))} of {count(len(counts))} {kinds} have fewer than {count(enough)} rows."
+                f"{count(len(few))} of {count(len(counts))} {kinds} {'has' if len(few) == 1 else 'have'} fewer than "
+                f"{count(enough)} rows."
             ),
             measured={
                 "rows": rows,

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
         """Answer new rows: row number, prediction, and a score for every class."""
         from melior.verbs.predict import predict as verb
 
-        answers = verb(run, file, out=out)
+        answers = verb(run, file, out=out, tell=lambda said: print(f"note: {said}", file=sys.stderr))
         if out is None:
             sys.stdout.write(answers.write_csv())
         else:

@@ -270,6 +270,8 @@ def evaluation(found: "Evaluation | LanguageScores", before: "Mapping[str, Inter
     for name, one in found.overall().items():
         table.add_row(name, f"{one.value:.4f}", f"{one.low:.4f} … {one.high:.4f}")
     out.print(table)
+    for said in found.notes:
+        note(said)
     spoken: Any = found.by_language
     if not spoken or not all(hasattr(one, "scores") for one in spoken.values()):
         return

@@ -18,6 +18,7 @@ from melior.data.table import said_row
 from melior.errors import UserError
 
 SEPARATORS = (",", "\t", ";", "|")
+SAID = re.compile(rb"sep=([^\r\n])\r?\n")
 PIECE = 1 << 24  # bytes looked at at a time
 QUOTE, LINE, RETURN = 0x22, 0x0A, 0x0D
 
@@ -37,17 +38,22 @@ def read_delimited(data: bytes, name: str, separator: str | None, hint: str = ",
     """
     if b"\n" not in data and b"\r" in data:
         data = data.replace(b"\r", b"\n")  # the line ends of old Macs
-    said = re.match(rb"sep=([^\r\n])\r?\n", data)
-    if said:
-        data = data[said.end() :]
-        separator = separator or said.group(1).decode()
+    separator = separator or separator_of(data, hint)
+    said = SAID.match(data)
+    data = data[said.end() :] if said else data
     if not data.strip():
         raise UserError(f"{name}: the file is empty.")
-    separator = _checked(separator, name) if separator else sniff(data, hint)
+    separator = _checked(separator, name)
     lines = scan(data, separator)
     if lines is None:
         return _read_by_python(data, name, separator)
     return _read_by_polars(data, name, separator, lines)
+
+
+def separator_of(data: bytes, hint: str = ",") -> str:
+    """The separator that the file's first line names (as Excel writes it), else the one that its lines show."""
+    said = SAID.match(data)
+    return said.group(1).decode("latin-1") if said else sniff(data, hint)
 
 
 def _checked(separator: str, name: str) -> str:

@@ -48,6 +48,15 @@ def describe(table: Table, examples: int = 3) -> list[ColumnSummary]:
     return shown
 
 
+def number_shown(value: float) -> str:
+    """A number for people: whole ones whole, others with six digits.
+
+    >>> number_shown(20200101.0), number_shown(0.1234567)
+    ('20200101', '0.123457')
+    """
+    return str(int(value)) if value == value // 1 and abs(value) < 1e15 else f"{value:g}"
+
+
 def _shown(value: object, letters: int = 60) -> str:
-    text = f"{value:g}" if isinstance(value, float) else " ".join(str(value).split())
+    text = number_shown(value) if isinstance(value, float) else " ".join(str(value).split())
     return text if len(text) <= letters else text[: letters - 1] + "…"

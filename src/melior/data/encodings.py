@@ -34,8 +34,9 @@ class Decoded:
     judged: bool = False
 
 
-def decode(data: bytes, encoding: str | None, name: str) -> Decoded:
-    """The text of a file as UTF-8 without a mark. A given encoding wins; without one it is detected."""
+def decode(data: bytes, encoding: str | None, name: str, usual: str | None = None) -> Decoded:
+    """The text of a file as UTF-8 without a mark. A given encoding wins; without one it is detected, and `usual` is
+    taken where the file does not show another one by its mark or by being UTF-8."""
     if encoding is not None:
         return Decoded(_explicit(data, encoding, name), encoding)
     for mark, found in MARKS:
@@ -44,9 +45,13 @@ def decode(data: bytes, encoding: str | None, name: str) -> Decoded:
     wide = _wide(data)
     if wide is not None:
         return Decoded(_strict(data, wide, name), wide)
+    if usual is not None and data.isascii():  # ISO-2022-JP is
+        return Decoded(_explicit(data, usual, name), usual)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
+        if usual is not None:
+            return Decoded(_explicit(data, usual, name), usual)
         judged = judge(data)
         if judged is None:
             raise UserError(

@@ -19,7 +19,7 @@ import polars as pl
 import zstandard
 from numpy.typing import NDArray
 
-from melior.data.delimited import read_delimited
+from melior.data.delimited import read_delimited, separator_of
 from melior.data.encodings import decode
 from melior.data.frames import of_records
 from melior.data.table import said_row
@@ -59,6 +59,7 @@ class Raw:
     drawn_from: int | None = None  # and how many the file has
     folder: Path = Path()  # where relative paths in cells begin
     listed: bool = False  # whether the rows are the files of the folder, in order of their paths
+    separator: str = ""  # between the cells of a file of text
     label: str | None = None  # the column that holds the names of folders, which is the target unless another is named
 
     def sampled(self, size: int, seed: int) -> "Raw":
@@ -70,8 +71,15 @@ class Raw:
         return replace(self, frame=self.frame[rows], notes=(*self.notes, note), rows=rows, drawn_from=self.frame.height)
 
 
-def read_file(path: Path, *, encoding: str | None = None, separator: str | None = None, name: str | None = None) -> Raw:
-    """The rows of a CSV, TSV, JSONL, JSON or Parquet file, plain or compressed by gzip or zstd."""
+def read_file(
+    path: Path,
+    *,
+    encoding: str | None = None,
+    separator: str | None = None,
+    name: str | None = None,
+    usual: str | None = None,
+) -> Raw:
+    """The rows of a CSV, TSV, JSONL, JSON or Parquet file, plain or compressed by gzip or zstd. usual: see `decode`."""
     name = name or path.name
     data = unpacked(_bytes_of(path), name)
     suffix = _suffix(path)
@@ -84,18 +92,20 @@ def read_file(path: Path, *, encoding: str | None = None, separator: str | None 
             raise UserError(f"{name}: this {what}; {instead}.")
     if data[257:262] == b"ustar":
         raise UserError(f"{name}: this is a tar archive; unpack it and name the file in it.")
-    decoded = decode(data, encoding, name)
+    decoded = decode(data, encoding, name, usual)
     notes = [f"read as {decoded.encoding}; if letters look wrong, say data.encoding."] if decoded.judged else []
     start = decoded.data[:4096].lstrip()[:1]
     if suffix in (".jsonl", ".ndjson", ".json") or (suffix not in (".csv", ".tsv", ".tab") and start == b"{"):
         raw = _json(decoded.data, name)
         return Raw(raw.frame, name, (*notes, *raw.notes))
     hint = "\t" if suffix in (".tsv", ".tab") else ","
+    separator = separator or separator_of(decoded.data, hint)
     header, frame = read_delimited(decoded.data, name, separator, hint)
     names, said = usable_names(header)
     if len(header) > 1 and all(re.fullmatch(r"-?\d+\.\d+", cell.strip()) for cell in header):
         said.append("every column name is a number: if the file has no header line, put one on top.")
-    return Raw(frame.rename(dict(zip(frame.columns, names, strict=True))), name, (*notes, *said))
+    named = frame.rename(dict(zip(frame.columns, names, strict=True)))
+    return Raw(named, name, (*notes, *said), separator=separator)
 
 
 def sample_of(rows: int, size: int, seed: int) -> NDArray[np.int64]:

@@ -104,9 +104,9 @@ def fuse(
         frame = frame.with_columns(pl.concat(answers).alias(target))
     told = {**kinds, source_column: (columns or {}).get(source_column, "ignore")}
     table = read(frame, target=target, columns=told, name=_called(names), progress=progress)
-    return replace(
-        table, notes=(*_notes(parts, kinds), *table.notes), why={**table.why, source_column: "says the source"}
-    )
+    schema = replace(table.schema, encoding=encoding, separator=separator)
+    notes = (*_notes(parts, kinds), *table.notes)
+    return replace(table, schema=schema, notes=notes, why={**table.why, source_column: "says the source"})
 
 
 def _asked(one: Any, number: int) -> tuple[str, Any, Source]:

@@ -6,7 +6,7 @@ ignore    no cell is filled; or lists, structs and bytes, which are not read
 category  true and false; stored as categories
 image     95 % of the filled cells are names of image files
 time      dates and times stored as such; 95 % of the cells read as one date format; digits alone (20240305, epochs)
-          only where the column's name says time
+          where the column's name says time, and days also where there are ten different ones or more
 number    95 % of the cells read as numbers in one notation (`numbers`), with these exceptions:
           leading zeros in more than 1 % of them, or more than 15 digits: a code
           a name such as zip or code: a code. Codes are category, or id where nearly all differ
@@ -32,8 +32,10 @@ from melior.data import numbers, times
 from melior.data.columns import distinct_counts, is_nested, is_picture, plain_numbers
 from melior.data.hints import says_code, says_id, says_time
 from melior.data.looks import IMAGE, Look, Size, looks, sampled, sizes
+from melior.data.marks import Mark, noted, settled
 
 MANY = 100
+DAYS = 10
 _UUID = r"^(?i)\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$"
 _HEX = r"^(?:0x)?[0-9a-fA-F]{8,}$"
 _SERIAL = r"^[A-Za-z]{0,8}[-_#/ ]?\d{3,}(?:[-_/]?\d+)*[A-Za-z]?$"
@@ -44,12 +46,14 @@ class Inferred:
     """A column's kind, why in a few words, and how its numbers or times are written where that is not plain.
 
     parsed   the cells as numbers or times where looking had to read them all, so that nobody reads them twice
+    doubt    numbers of which no cell of the file says whether their mark is the decimal one
     """
 
     kind: str
     why: str
     notation: Mapping[str, str] = field(default_factory=dict)
     parsed: numbers.Numbers | times.Times | None = field(default=None, repr=False, compare=False)
+    doubt: Mark | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,12 @@ def infer(
     target: str | None = None,
     columns: Mapping[str, str] | None = None,
     plain: pl.DataFrame | None = None,
+    semicolons: bool = False,
 ) -> dict[str, Inferred]:
     """The kind of every column but the target, in their order. `columns` overrules.
 
     plain   what `columns.plain_numbers` gives for the frame, when it is there already
+    semicolons  whether the cells of the file were separated by semicolons
     """
     frame = frame.drop(target) if target is not None else frame
     given = columns or {}
@@ -109,7 +115,25 @@ def infer(
             found[name] = _of_strings(column)
         else:
             found[name] = _of_stored(column, dtype)
-    return found
+    return found | _marked(frame, found, semicolons)
+
+
+def _marked(frame: pl.DataFrame, found: Mapping[str, Inferred], semicolons: bool) -> dict[str, Inferred]:
+    """The columns of numbers whose decimal mark the other columns decide, or nothing does."""
+    written = {name: one for name, one in found.items() if one.kind == "number" and frame.schema[name] == pl.String}
+    loose = {name: frame.get_column(name) for name, one in written.items() if one.parsed is not None}
+    if not loose:
+        return {}
+    plain = {name: frame.get_column(name) for name in written if name not in loose}
+    marks = settled(loose, plain, semicolons)
+    changed = {}
+    for name in [*marks.decimal, *(name for name in marks.doubts if name not in marks.decimal)]:
+        one = replace(found[name], doubt=marks.doubts.get(name))
+        if name in marks.decimal:
+            notation = noted(one.notation, marks.decimal[name])
+            one = replace(one, notation=notation, parsed=numbers.parse(frame.get_column(name), notation))
+        changed[name] = one
+    return changed
 
 
 def _overruled(cells: pl.Series, kind: str) -> Inferred:
@@ -163,8 +187,8 @@ def _of_strings(column: _Column) -> Inferred:
 
 def _of_plain(column: _Column, size: Size) -> Inferred:
     """Every filled cell is a number as programs write it."""
-    if size.whole and size.low >= 1e7 and says_time(column.name):
-        found = _epoch(column.cells)
+    if size.whole and size.low >= 1e7:
+        found = _epoch(column.cells) if says_time(column.name) else _days(column, size)
         if found is not None:
             return found
     written = column.cells.dtype == pl.String
@@ -250,6 +274,16 @@ def _epoch(cells: pl.Series) -> Inferred | None:
     if found.unparsed.any() or not years.is_between(1970, 2100).all():
         return None
     return Inferred("time", f"its name says time, {found.notation['order']}", found.notation, found)
+
+
+def _days(column: _Column, size: Size) -> Inferred | None:
+    """Numbers that are all days written as digits; of other numbers of that size one in thirty looks like a day."""
+    if column.distinct < DAYS or size.low < 19000101 or size.high > 21001231:
+        return None
+    found = _whole_days(column.cells.cast(pl.Float64, strict=False))
+    if found.notation.get("order") != "digits" or found.unparsed.any():
+        return None
+    return Inferred("time", "days written as digits", found.notation, found)
 
 
 def _whole_days(cells: pl.Series) -> times.Times:

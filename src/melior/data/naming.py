@@ -2,10 +2,21 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Any
 
 from melior.data.target import listed
 
 MOST = 2000  # names that are compared: a table may have a million columns
+
+
+def named(name: Any, there: Sequence[str]) -> str:
+    """A name as a table has it: as text, and without spaces around it where the table took them away.
+
+    >>> named(1, ["0", "1"]), named("y ", ["x", "y"])
+    ('1', 'y')
+    """
+    text = str(name)
+    return text if text in there else text.strip()
 
 
 def instead(wanted: str, there: Sequence[str]) -> str:

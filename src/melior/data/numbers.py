@@ -2,8 +2,9 @@
 
 How a column writes its numbers is one decision for the whole column (its notation), taken from all its cells: the
 decimal mark with which more cells are numbers, the point when both fit (so 1,234 alone is a thousand and 1.234 is
-one and a bit), and the unit that most cells name. A cell in another unit, or none of the column's notation, is not a
-number; it is null and told, never converted. 12 % is read as 12: units are dropped, values never scaled.
+one and a bit, unless other columns of the file say otherwise, see `marks`), and the unit that most cells name. 0,126
+is never a thousand. A cell in another unit, or none of the column's notation, is not a number; it is null and told,
+never converted. 12 % is read as 12: units are dropped, values never scaled.
 """
 
 from collections.abc import Mapping
@@ -20,9 +21,9 @@ _FULL |= {"（": "(", "）": ")", "−": "-", "￥": "¥", "\u00a0": " ", "\u202
 _CURRENCY = r"[$€£¥₩₹₽₺฿₫₴₪]|(?:US|HK|NT|CA|AU|A|C|S|R)\$|(?i:usd|eur|gbp|cny|rmb|jpy|chf|inr|krw|hkd|twd|rs)\.?"
 _UNIT = r"[%‰°℃℉$€£¥₩₹₽]|[\p{L}°µ][\p{L}²³23/°µ.]{0,11}"
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
-_BODY = {
-    ".": r"(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}|\d{1,3}(?:[ '’]\d{3})+|\d+)(?:\.\d*)?|\.\d+",
-    ",": r"(?:\d{1,3}(?:\.\d{3})+|\d{1,3}(?:[ '’]\d{3})+|\d+)(?:,\d*)?|,\d+",
+_BODY = {  # nobody writes a thousand as 0,126: what comes before the first mark of thousands has no leading zero
+    ".": r"(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3}|[1-9]\d{0,2}(?:[ '’]\d{3})+|\d+)(?:\.\d*)?|\.\d+",
+    ",": r"(?:[1-9]\d{0,2}(?:\.\d{3})+|[1-9]\d{0,2}(?:[ '’]\d{3})+|\d+)(?:,\d*)?|,\d+",
 }
 
 
@@ -79,11 +80,11 @@ def parse(cells: pl.Series, notation: Mapping[str, str] | None = None) -> Number
     rest = frame.get_column("value").is_null() & ~missing & ~excused
     if not rest.any() and (not notation or notation.get("decimal", ".") == "."):
         return Numbers(frame.get_column("value"), dict(notation or {}), missing, excused)
-    text = frame.select(pl.col("trimmed").str.replace_many(_FULL).str.strip_chars()).to_series()
+    text = tidy(frame.get_column("trimmed"))
     decimal = (notation or {}).get("decimal", ".")
-    values, units = _taken(text, decimal)
+    values, units = taken(text, decimal)
     if notation is None and (values.is_null() & rest).any():
-        others, their_units = _taken(text, ",")
+        others, their_units = taken(text, ",")
         if others.null_count() < values.null_count():
             decimal, values, units = ",", others, their_units
     found = (notation or {}).get("unit", "")
@@ -99,7 +100,12 @@ def parse(cells: pl.Series, notation: Mapping[str, str] | None = None) -> Number
     return Numbers(values, how, missing, excused)
 
 
-def _taken(text: pl.Series, decimal: str) -> tuple[pl.Series, pl.Series]:
+def tidy(cells: pl.Series) -> pl.Series:
+    """Full-width digits and rare spaces and signs as the usual ones."""
+    return cells.str.replace_many(_FULL).str.strip_chars()
+
+
+def taken(text: pl.Series, decimal: str) -> tuple[pl.Series, pl.Series]:
     """Values as written, and the units in lower case without plural s; both null where the cell is no number."""
     parts = pl.DataFrame({"part": text.str.extract_groups(_pattern(decimal))}).unnest("part")
     body = pl.col("body").str.replace_all(r"[ '’.]" if decimal == "," else r"[ '’,]", "")

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from melior.data import marks, target_sets
 from melior.data import target as targets
-from melior.data import target_sets
 from melior.data.columns import Unparsed, plain_numbers, plainly_typed, store
 from melior.data.files import Raw, is_parquet, read_file, read_parquet_part
 from melior.data.folders import IMAGE, LABEL, read_folder
@@ -19,9 +19,11 @@ from melior.data.frames import of_memory
 from melior.data.image_cells import with_images
 from melior.data.kinds import Inferred, infer
 from melior.data.label_sets import LabelSets
-from melior.data.naming import instead
+from melior.data.naming import instead, named
 from melior.data.schema import FEATURE_KINDS, KINDS, Schema
+from melior.data.seen import seen_in
 from melior.data.table import LabelMatrix, Labels, Rows, Table, said_row
+from melior.data.unread import unread
 from melior.errors import UserError
 
 Progress = Callable[[str], None]
@@ -63,8 +65,10 @@ def read(
     part            these are some of the rows of a whole, so one class among them is enough
     """
     tell = progress or (lambda said: None)
-    raw = _open(source, encoding, separator, name, tell, sample, seed, label=target)
-    _known_names(raw, target, columns or {})
+    raw = _open(source, encoding, separator, name, tell, sample, seed, label=None if target is None else str(target))
+    target = None if target is None else named(target, raw.frame.columns)
+    columns = {named(column, raw.frame.columns): kind for column, kind in (columns or {}).items()}
+    _known_names(raw, target, columns)
     if target is None and raw.label is not None:
         if raw.frame.get_column(raw.label).drop_nulls().n_unique() > 1:
             target = raw.label
@@ -92,22 +96,28 @@ def read(
                 )
             learned = targets.learn(cells, raw.name, missing_target, part=part)
             labels, classes, kept = learned.labels, learned.classes, learned.kept
+            notes += learned.notes
         without = rows[~kept]
         frame, rows = _kept(frame, rows, kept, notes, target)
         frame = frame.drop(target)
     tell(f"looking at {frame.width:,} columns")
     plain = plain_numbers(frame)
-    inferred = infer(frame, columns=columns, plain=plain)
+    inferred = infer(frame, columns=columns, plain=plain, semicolons=raw.separator == ";")
     kinds = {column: found.kind for column, found in inferred.items()}
     notation = {column: dict(found.notation) for column, found in inferred.items() if found.notation}
+    for column, found in inferred.items():
+        if found.doubt is not None:
+            decimal = found.notation.get("decimal", ".")
+            notes.append(marks.said_doubt(column, found.doubt, decimal, said_row(int(rows[found.doubt.place]))))
     tell(f"parsing {frame.height:,} rows")
     parsed = {column: found.parsed for column, found in inferred.items() if found.parsed is not None}
     frame, images = with_images(raw, frame, kinds, rows, tell)
     stored, unparsed = store(frame, kinds, notation, plain, parsed)
+    seen = seen_in(stored, [column for column, kind in kinds.items() if kind in ("category", "language")])
     _not_hopeless(raw.name, frame, stored, inferred, columns or {}, rows)
     return Table.make(
         stored,
-        Schema(kinds, target, classes, notation, sets),
+        Schema(kinds, target, classes, notation, sets, seen, encoding, separator),
         labels,
         unparsed=_by_row(unparsed, rows),
         name=raw.name,
@@ -139,6 +149,7 @@ def read_like(
     schema: Schema,
     *,
     need_target: bool = False,
+    missing_target: str = "stop",
     encoding: str | None = None,
     separator: str | None = None,
     name: str | None = None,
@@ -146,13 +157,15 @@ def read_like(
 ) -> Table:
     """New rows for a predictor that was trained on a table of this schema.
 
-    Cells are read by the schema's kinds and notation. Columns may stand in any order and others beside them; a column
-    that models read must be there. Labels are -1 where the target is empty, and None where there is no target;
-    need_target refuses both.
+    Cells are read by the schema's kinds and notation; what cannot be read so, and values that were never seen, stand in
+    the table's notes. Columns may stand in any order and others beside them; a column that models read must be there.
+    Labels are -1 where the target is empty, and None where there is no target; need_target refuses both, or leaves
+    rows without one out where missing_target is drop. The encoding and the separator are those of the training rows
+    where they were said and nothing else is.
     """
     tell = progress or (lambda said: None)
     raw = _open_like(source, encoding, separator, name, tell, schema)
-    return _like(raw, schema, "stop" if need_target else "keep", "the model", tell)
+    return _like(raw, schema, missing_target if need_target else "keep", "the model", tell)
 
 
 def read_pair(
@@ -227,12 +240,15 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str, tell
                 raise UserError(f'{raw.name}: "{target}" is empty in every row. Fill it.')
     frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(column) for column in absent)
     frame, images = with_images(raw, frame, schema.kinds, rows, tell)
-    stored, unparsed = store(frame, schema.kinds, schema.notation)
+    notation = _as_here(frame, schema, rows, notes)
+    stored, wrong = store(frame, schema.kinds, notation)
+    unparsed = _by_row(wrong, rows)
+    notes += unread(stored, schema, unparsed, rows)
     return Table.make(
         stored,
         schema,
         labels,
-        unparsed=_by_row(unparsed, rows),
+        unparsed=unparsed,
         name=raw.name,
         row_ids=rows,
         notes=tuple(notes),
@@ -241,13 +257,42 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str, tell
     )
 
 
+def _as_here(frame: pl.DataFrame, schema: Schema, rows: Rows, notes: list[str]) -> Mapping[str, Mapping[str, str]]:
+    """How the columns are written in new rows: as the schema says, but with the decimal mark that the cells show."""
+    numeric = [name for name in schema.of_kind("number") if frame.schema[name] == pl.String]
+    if not numeric:
+        return schema.notation
+    read = dict(zip(numeric, plain_numbers(frame.select(numeric)).null_count().row(0), strict=True))
+    empty = dict(zip(numeric, frame.select(numeric).null_count().row(0), strict=True))
+    commas = {name for name in numeric if schema.notation.get(name, {}).get("decimal") == ","}
+    loose = {name: frame.get_column(name) for name in numeric if name in commas or read[name] > empty[name]}
+    plain = {name: frame.get_column(name) for name in numeric if name not in loose}
+    found = marks.compared(loose, plain, schema.notation)
+    for decimal in (",", "."):
+        names = [name for name in found.switched if found.decimal[name] == decimal]
+        notes += [marks.said_switched(targets.listed(names), decimal)] if names else []
+    for name, mark in found.doubts.items():
+        own = schema.notation.get(name, {}).get("decimal", ".")
+        notes.append(marks.said_doubt(name, mark, own, said_row(int(rows[mark.place]))))
+    changed = {name: marks.noted(schema.notation.get(name, {}), mark) for name, mark in found.decimal.items()}
+    return {**schema.notation, **changed}
+
+
 def _open_like(
     source: Any, encoding: str | None, separator: str | None, name: str | None, tell: Progress, schema: Schema
 ) -> Raw:
-    """A source whose columns should be those of the schema; those of a folder are called as in the schema."""
+    """A source whose columns should be those of the schema; those of a folder are called as in the schema.
+
+    The encoding and the separator that the recipe said of the training rows are taken where the file shows no others.
+    """
     pictures = schema.of_kind("image")
     image = pictures[0] if len(pictures) == 1 else IMAGE
-    return _open(source, encoding, separator, name, tell, label=schema.target, image=image)
+    names: dict[str, Any] = {"label": schema.target, "image": image, "usual": schema.encoding}
+    if separator is None and schema.separator is not None and isinstance(source, str | Path):
+        raw = _open(source, encoding, schema.separator, name, tell, **names)
+        if set(schema.features()) <= set(raw.frame.columns):
+            return raw
+    return _open(source, encoding, separator, name, tell, **names)
 
 
 def _open(
@@ -261,6 +306,7 @@ def _open(
     *,
     label: str | None = None,
     image: str = IMAGE,
+    usual: str | None = None,
 ) -> Raw:
     """A source as raw columns, refused when there are no rows or no columns."""
     if isinstance(source, Raw):
@@ -273,7 +319,7 @@ def _open(
             size = None if sample == "fitting" else sample
             part = read_parquet_part(path, name or path.name, size, seed, MEMORY * memory_at_hand())
         folder = read_folder(path, name=name, image=image, label=label or LABEL) if source and path.is_dir() else None
-        raw = folder or part or read_file(path, encoding=encoding, separator=separator, name=name)
+        raw = folder or part or read_file(path, encoding=encoding, separator=separator, name=name, usual=usual)
         raw = replace(raw, folder=path if folder else path.parent)
     else:
         frame, notes = of_memory(source)

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from melior.data.label_sets import LabelSets
+from melior.data.seen import Seen
 
 KINDS = ("number", "category", "text", "image", "time", "id", "language", "ignore")
 FEATURE_KINDS = frozenset({"number", "category", "text", "image", "time", "language"})
@@ -33,6 +34,8 @@ class Schema:
              {"order": "dmy"} for times, {"without": '["case closed"]'} for texts that words are taken out of; so
              that new rows are read as the first ones were
     label_sets  how several labels of a row are written; None where a row has one class
+    seen     column of categories -> what it held
+    encoding, separator  of the file, where the recipe says them: new files are read so too
     """
 
     kinds: Mapping[str, str]
@@ -40,6 +43,9 @@ class Schema:
     classes: tuple[str, ...] = ()
     notation: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     label_sets: LabelSets | None = None
+    seen: Mapping[str, Seen] = field(default_factory=dict, repr=False)
+    encoding: str | None = None
+    separator: str | None = None
 
     @property
     def multilabel(self) -> bool:
@@ -65,6 +71,9 @@ class Schema:
             "classes": list(self.classes),
             **({"notation": notation} if notation else {}),
             **({"label_sets": self.label_sets.to_dict()} if self.label_sets else {}),
+            **({"seen": {name: one.to_dict() for name, one in self.seen.items()}} if self.seen else {}),
+            **({"encoding": self.encoding} if self.encoding else {}),
+            **({"separator": self.separator} if self.separator else {}),
         }
 
     @classmethod
@@ -76,4 +85,7 @@ class Schema:
             tuple(given["classes"]),
             given.get("notation", {}),
             None if sets is None else LabelSets.from_dict(sets),
+            {name: Seen.from_dict(one) for name, one in given.get("seen", {}).items()},
+            given.get("encoding"),
+            given.get("separator"),
         )

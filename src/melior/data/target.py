@@ -18,32 +18,36 @@ from melior.errors import UserError
 
 BETWEEN = (";", "|", ",")  # what usually stands between labels
 FEW = 20  # classes that are never too many
+LEAVE_OUT = (
+    "Fill it, or leave such rows out with data.missing_target: drop in a recipe; `melior init` writes one that does."
+)
 FRACTIONS = 50  # different numbers with fractions beyond which a target is a quantity
 
 
 @dataclass(frozen=True)
 class Target:
-    """labels (rows,) class numbers of the kept rows, classes in order, and which rows were kept."""
+    """labels (rows,) class numbers of the kept rows, classes in order, which rows were kept, and what to tell."""
 
     labels: Labels
     classes: tuple[str, ...]
     kept: NDArray[np.bool_]
+    notes: tuple[str, ...] = ()
 
 
 def learn(cells: pl.Series, table: str, missing_target: str = "stop", *, part: bool = False) -> Target:
     """Labels and classes of a target column. missing_target: stop, or drop the rows without a label. part: of a larger
     table, so that one class is enough."""
-    text = _tidy(cells)
+    given = text = _tidy(cells)
     found = text.drop_nulls().unique()
     plain = _plain(found)
-    if plain is None and found.is_in(numbers.MARKERS).any():
-        without = found.filter(~found.is_in(numbers.MARKERS))
-        if len(without) and _plain(without) is not None:  # NA among numbers is no class
-            text = pl.select(pl.when(~text.is_in(numbers.MARKERS)).then(text).alias(cells.name)).to_series()
+    if plain is None and _no_number(found).any():
+        without = found.filter(~_no_number(found))
+        if len(without) and _plain(without) is not None:  # NA and inf among numbers are no classes
+            text = pl.select(pl.when(~_no_number(text)).then(text).alias(cells.name)).to_series()
             found, plain = without, _plain(without)
     kept = text.is_not_null().to_numpy()
     if not kept.all() and missing_target == "stop":
-        raise _missing(cells.name, table, np.flatnonzero(~kept))
+        raise _missing(given, table, np.flatnonzero(~kept))
     if not kept.any():
         raise UserError(f'{table}: "{cells.name}" is empty in every row. Name another target, or fill it.')
     if plain is not None:
@@ -58,7 +62,8 @@ def learn(cells: pl.Series, table: str, missing_target: str = "stop", *, part: b
             f'{table}: "{cells.name}" is "{classes[0]}" in every row; with one class there is nothing to learn. '
             "Add rows of another class, or name another target."
         )
-    return Target(_numbered(text, classes)[kept], classes, kept)
+    notes = _looks_odd(cells.name, text, classes, plain is not None)
+    return Target(_numbered(text, classes)[kept], classes, kept, notes)
 
 
 def classes_of(labels: Iterable[str]) -> tuple[str, ...]:
@@ -87,7 +92,7 @@ def known(
     """
     text = _tidy(cells)
     if need and text.null_count():
-        raise _missing(cells.name, table, text.is_null().arg_true().to_numpy())
+        raise _missing(text, table, text.is_null().arg_true().to_numpy())
     found = text.drop_nulls().unique()
     strange = found.filter(~found.is_in(list(classes)))
     plain = _plain(strange)
@@ -97,7 +102,8 @@ def known(
     elif len(strange):
         spoken |= {label: _said(float(label)) for label in strange if _is_plain(label)}
     numeric = len(classes) > 0 and all(map(_is_plain, classes))
-    spoken = {label: None if numeric and label in numbers.MARKERS else said for label, said in spoken.items()}
+    spoken = {label: None if numeric and _no_number(pl.Series([label]))[0] else s for label, s in spoken.items()}
+    given = text
     text = text.replace_strict(spoken, default=None, return_dtype=pl.String) if spoken else text
     wrong = text.is_not_null() & ~text.is_in(list(classes))
     if wrong.any():
@@ -109,7 +115,7 @@ def known(
             f"have; it has {listed(classes)}. Correct it, or {otherwise}."
         )
     if need and text.null_count():
-        raise _missing(cells.name, table, text.is_null().arg_true().to_numpy())
+        raise _missing(given, table, text.is_null().arg_true().to_numpy())
     return _numbered(text, classes)
 
 
@@ -147,12 +153,55 @@ def _numbered(text: pl.Series, classes: Sequence[str]) -> Labels:
     return np.array(found.to_numpy(), dtype=np.int32)
 
 
-def _missing(target: str, table: str, rows: Rows) -> UserError:
-    more = f" ({rows.size:,} rows are)" if rows.size > 1 else ""
-    return UserError(
-        f'{table}, {said_row(int(rows[0]))}: "{target}" is empty{more}. '
-        "Fill it, or drop such rows with data.missing_target: drop."
+def _no_number(text: pl.Series) -> pl.Series:
+    """Where a cell among numbers is a mark of a missing one, or endless."""
+    endless = text.cast(pl.Float64, strict=False).is_infinite().fill_null(False)
+    return (text.is_in(numbers.MARKERS) | endless).fill_null(False)
+
+
+def _missing(cells: pl.Series, table: str, rows: Rows) -> UserError:
+    """cells: as they are written; rows: those without a label."""
+    what = "empty" if cells[int(rows[0])] is None else f'"{cells[int(rows[0])]}", which is no class among numbers'
+    more = (
+        ""
+        if rows.size == 1
+        else f" ({rows.size:,} rows have no class)"
+        if what != "empty"
+        else (f" ({rows.size:,} rows are)")
     )
+    return UserError(f'{table}, {said_row(int(rows[0]))}: "{cells.name}" is {what}{more}. {LEAVE_OUT}')
+
+
+def _looks_odd(target: str, text: pl.Series, classes: Sequence[str], numeric: bool) -> tuple[str, ...]:
+    """What may be wrong with classes that can be learned all the same."""
+    if numeric:
+        if len(classes) <= FEW:
+            return ()
+        return (
+            f'"{target}" has {len(classes):,} different numbers, from {classes[0]} to {classes[-1]}, and each is taken '
+            "as a class: if it is a quantity (regression is not supported yet), put it into a few classes, such as low "
+            "and high.",
+        )
+    notes = []
+    alike: dict[str, list[str]] = {}
+    for label in classes:
+        alike.setdefault(" ".join(label.casefold().split()), []).append(label)
+    twins = [labels for labels in alike.values() if len(labels) > 1]
+    if twins:
+        more = f" (and {len(twins) - 1:,} more such groups)" if len(twins) > 1 else ""
+        notes.append(
+            f'{listed(twins[0])}{more} of "{target}" differ only in case or spaces, and each is a class of its own: '
+            "write them alike if they mean the same."
+        )
+    for label in classes:
+        if label in numbers.MARKERS:
+            rows = int((text == label).sum())
+            many = "1 row has" if rows == 1 else f"{rows:,} rows have"
+            notes.append(
+                f'{many} the "{target}" "{label}", which is taken as a class of its own: empty those cells if it means '
+                "that the answer is missing."
+            )
+    return tuple(notes)
 
 
 def _not_a_quantity(target: str, table: str, values: Sequence[float], rows: int) -> None:

@@ -232,6 +232,7 @@ def _separates(cells: pl.Series, table: str, separator: str) -> None:
 def _missing(target: str, table: str, rows: Rows) -> UserError:
     more = f" ({rows.size:,} rows are)" if rows.size > 1 else ""
     return UserError(
-        f'{table}, {said_row(int(rows[0]))}: "{target}" is empty{more}. Fill it, drop such rows with '
-        "data.missing_target: drop, or say with data.missing_target: no_label that they have no label."
+        f'{table}, {said_row(int(rows[0]))}: "{target}" is empty{more}. Fill it, leave such rows out with '
+        "data.missing_target: drop in a recipe (`melior init` writes one), or say there with data.missing_target: "
+        "no_label that they have no label."
     )

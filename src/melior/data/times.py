@@ -2,7 +2,8 @@
 
 The order of day and month is one decision for the whole column: the order in which more cells are dates. When both
 fit, a slash means month first and anything else day first. Zones are turned to UTC, cells without one are taken as
-they stand. Digits alone (20240305, 1709600000) are times only in columns whose name says so.
+they stand. Digits alone (20240305, 1709600000) are times in columns whose name says so, and
+days where ten or more different ones are all days of the years 1900 to 2100, which no other numbers are.
 """
 
 from collections.abc import Mapping

@@ -175,10 +175,10 @@ def separate(development: Table, sealed: Table, *, separate_test: bool) -> tuple
     count = int(twice.sum())
     share = count / sealed.rows
     if left.rows >= max(30, 0.3 * sealed.rows) and classes_left >= 2:
-        said = f"left {count:,} rows ({share:.1%}) out of {where}: the same rows are trained on"
+        said = f"left {count:,} rows ({share:.1%}) out of {where}: rows that look the same to the model are trained on"
         return development, left, Repair("split_overlap", (), said, rows=count)
     kept = ~np.isin(own, others)
-    said = f"left {int((~kept).sum()):,} rows out of training: the same rows stand in {where}"
+    said = f"left {int((~kept).sum()):,} rows out of training: rows that look the same to the model stand in {where}"
     return development.take(kept), sealed, Repair("split_overlap", (), said, rows=int((~kept).sum()))
 
 

@@ -24,8 +24,8 @@ Value = Callable[[Floats], Floats]  # confusion tables (..., truth, answer), lar
 TINY = 1e-12
 MOST_CUTS = 512  # of one class, when there are more than two
 SHRINKS = (0.0, 0.25, 0.5, 0.75, 1.0)
-# Beyond what is best on the rows at hand: where a condition has to hold, the best border just meets it, and on other rows
-# it is missed every other time. What is missing counts tenfold there, which a wider border saves.
+# Beyond what is best on the rows at hand: where a condition has to hold, the best border just meets it, and on other
+# rows it is missed every other time. What is missing counts tenfold there, which a wider border saves.
 BEYOND = (1.05, 1.1, 1.2, 1.3, 1.5, 2.0)
 
 

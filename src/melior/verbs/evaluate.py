@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -43,7 +43,8 @@ CURVES = 12  # classes whose curves are drawn, the commonest first
 @dataclass(frozen=True)
 class Evaluation:
     """Scores of one predictor on some rows. Where a row may have several labels there is no confusion table, and
-    `label_rows` says how many rows have each. `by_language` has the scores of each language, where there are two."""
+    `label_rows` says how many rows have each. `by_language` has the scores of each language, where there are two.
+    `notes` says what could not be read as the training rows were."""
 
     metric: str
     scores: Mapping[str, Interval]
@@ -57,6 +58,7 @@ class Evaluation:
     seconds: float = 0.0
     label_rows: Mapping[str, int] | None = field(default=None, repr=False)
     by_language: Mapping[str, LanguageScore] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = field(default=(), repr=False)
 
     def __getitem__(self, name: str) -> Interval:
         return self.scores[name]
@@ -79,6 +81,7 @@ class Evaluation:
                     "reliability": [curve.to_dict() for curve in self.reliability],
                     "seconds": round(self.seconds, 3),
                     **({} if self.label_rows is None else {"label_rows": dict(self.label_rows)}),
+                    **({"notes": list(self.notes)} if self.notes else {}),
                     **(
                         {"by_language": {name: one.to_dict() for name, one in self.by_language.items()}}
                         if self.by_language
@@ -110,6 +113,7 @@ class Evaluation:
             seconds=float(given["seconds"]),
             label_rows=given.get("label_rows"),
             by_language={name: LanguageScore.from_dict(one) for name, one in (given.get("by_language") or {}).items()},
+            notes=tuple(given.get("notes", ())),
         )  # fmt: skip
 
     def overall(self) -> dict[str, Interval]:
@@ -192,7 +196,7 @@ def evaluate(
     """Scores a predictor on rows with known answers.
 
     what    a run folder, a Predictor, or anything with a `predictor` (what `train` and `improve` give back)
-    source  a file, a frame or a Table; it must have the target's column
+    source  a file, a frame or a Table; it must have the target's column. Rows in which that is empty are left out
     run     a folder for the scores and a report; for a run folder, `evaluations/NAME` inside it by default
     """
     from melior.verbs.language import evaluate_language, is_language_run
@@ -201,11 +205,17 @@ def evaluate(
         return evaluate_language(what, source, out=run, seed=seed, progress=progress)
     predictor, folder = predictor_of(what)
     progress("reading", 0, 3)
-    table = source if isinstance(source, Table) else read_like(source, predictor.schema, need_target=True)
+    notes: tuple[str, ...] = ()
+    if isinstance(source, Table):
+        table = source
+    else:
+        table = read_like(source, predictor.schema, need_target=True, missing_target="drop")
+        notes = table.notes
     progress("scoring", 1, 3, f"{table.rows:,} rows")
     recipe = Run(folder).recipe() if folder is not None else Recipe(metric=predictor.metric)
     groups = drawn_together(table, recipe)
     evaluation, scores, answers = measured(predictor, table, on=table.name, seed=seed, groups=groups)
+    evaluation = replace(evaluation, notes=notes)
     progress("writing", 2, 3)
     if run is None and folder is not None:
         run = folder / "evaluations" / Path(table.name).name.replace("/", "_")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from melior.data.describe import describe
+from melior.data.describe import describe, number_shown
 from melior.data.table import Floats, Table
 from melior.findings import Finding
 
@@ -115,7 +115,7 @@ def values_shown(table: Table, position: int, columns: Sequence[str]) -> dict[st
             values[column] = answer_shown(table, position)
             continue
         value = table.frame.get_column(column)[position]
-        text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+        text = "" if value is None else number_shown(value) if isinstance(value, float) else str(value)
         values[column] = text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"
     return values
 

@@ -131,7 +131,8 @@ def improve(
         except Ended:
             assert study is not None
             return read_back(study.run, seconds=time.monotonic() - started)
-        found = replace(found, run=None if run is None else Path(run), seconds=time.monotonic() - started)
+        notes = tuple(dict.fromkeys([*ready.table.notes, *found.notes]))
+        found = replace(found, run=None if run is None else Path(run), seconds=time.monotonic() - started, notes=notes)
         if study is not None:
             progress("writing the run and its report", 0, 1)
             write_improvement(study.run, found, parts, plain, name=ready.table.name)

@@ -18,12 +18,13 @@ def init(
     """Writes a recipe for a file, every setting explained; returns the table and what each column is.
 
     label_separator: between the labels of a row, where the target is text and a row may have several; that empty cells
-    are rows without labels then stands in the recipe. A recipe that is there already is not overwritten.
+    are rows without labels then stands in the recipe; where a row has one class, that rows with an empty target are
+    left out. A recipe that is there already is not overwritten.
     """
     path = Path(out)
     if path.exists():
         raise UserError(f"{path} is there already; choose another name with --out or remove it.")
-    empty = "stop" if label_separator is None else "no_label"
+    empty = "drop" if label_separator is None else "no_label"
     table = read(source, target=target, label_separator=label_separator, missing_target=empty)
     columns = describe(table)
     where = os.path.relpath(source, path.parent if str(path.parent) else ".")
@@ -43,6 +44,11 @@ def recipe_text(path: str, table: Table, columns: list[ColumnSummary], label_sep
         counts = ", ".join(f"{label}: {rows:,}" for label, rows in list(table.target_counts().items())[:8])
         seen = f"   # rows of each {'label' if table.multilabel else 'class'}: {counts}"
     missing = "  # missing_target: stop    # or drop: leave out rows whose target is empty"
+    if gone := len(table.without_target):
+        missing = (
+            f"  missing_target: drop      # {gone:,} rows have no target and are left out; take this line away to be "
+            "stopped by them"
+        )
     if label_separator is not None:
         none = int((table.truth().sum(axis=1) == 0).sum())
         missing = (

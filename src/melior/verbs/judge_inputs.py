@@ -13,7 +13,7 @@ from melior.data import target as targets
 from melior.data import target_sets
 from melior.data.files import Raw
 from melior.data.label_sets import LabelSets
-from melior.data.naming import instead
+from melior.data.naming import instead, named
 from melior.data.predicted import Predicted, read_predictions
 from melior.data.read import opened, read, read_like
 from melior.data.table import Floats, Table
@@ -130,7 +130,8 @@ def rows_of(
         if own is not None and own.name == target and side.name == str(data):
             raise UserError(f'{side.name}: its "{target}" are the right answers; put predictions beside them, named '
                             '"prediction", or name a file of predictions.')  # fmt: skip
-    raw = opened(data, target=target)
+    raw = opened(data, target=str(target))
+    target = named(target, raw.frame.columns)
     if target not in raw.frame.columns:
         raise UserError(f'{raw.name}: the target "{target}" is no column. {instead(target, raw.frame.columns)}')
     cells = raw.frame.get_column(target)
@@ -176,7 +177,7 @@ def _classes(sides: Sequence[Side], cells: pl.Series, name: str, sets: LabelSets
 def answers_of(side: Side, rows: Rows, ids: pl.Series | None, notes: list[str]) -> Answers:
     """What a side says of every row of the data, in their order and in the classes of both."""
     if side.predictor is not None:
-        return _predicted(side.predictor, rows)
+        return _predicted(side, side.predictor, rows, notes)
     assert side.predicted is not None
     found = side.predicted
     several = rows.sets is not None
@@ -190,8 +191,9 @@ def answers_of(side: Side, rows: Rows, ids: pl.Series | None, notes: list[str]) 
     return Answers(answers[place], None if scores is None else scores[place])
 
 
-def _predicted(predictor: Predictor, rows: Rows) -> Answers:
+def _predicted(side: Side, predictor: Predictor, rows: Rows, notes: list[str]) -> Answers:
     table = read_like(rows.raw, replace(predictor.schema, target=None))
+    notes += [f"{side.name}: {note}" for note in table.notes if note not in rows.raw.notes]
     own = predictor.scores(table)
     said = predictor.decided(own).astype(np.int64)
     places = [rows.classes.index(label) for label in predictor.classes]

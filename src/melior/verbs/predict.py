@@ -1,20 +1,26 @@
 """`predict`: answers for new rows."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from melior.errors import UserError
+from melior.predictor import warned
 from melior.storage import write_atomic
 from melior.verbs.evaluate import predictor_of
 
 
-def predict(what: Any, source: Any, *, out: str | Path | None = None) -> pl.DataFrame:
+def predict(
+    what: Any, source: Any, *, out: str | Path | None = None, tell: Callable[[str], None] = warned
+) -> pl.DataFrame:
     """The answers for a file, a frame or a Table: `row` (from 0, in file order), `prediction`, `score_CLASS` for all.
 
     what  a run folder, a Predictor, or anything with a `predictor`; of a language model: `row` and `answer`
     out   a CSV file to write; a file that is there already is not overwritten
+    tell  is given a sentence for each column that cannot be read as in training, whose cells count as missing, or that
+          has values never seen there, and whatever else reading has to say; they are warnings otherwise
 
     Where a row may have several labels, `prediction` is a list of them; in the CSV file the separator of the training
     rows stands between them.
@@ -31,7 +37,7 @@ def predict(what: Any, source: Any, *, out: str | Path | None = None) -> pl.Data
         answers = pl.DataFrame({"row": range(len(made)), "answer": made}, schema={"row": pl.Int64, "answer": pl.String})
     else:
         predictor = predictor_of(what)[0]
-        answers = predictor.predict(source)
+        answers = predictor.predict(predictor.rows(source, tell))
         sets = predictor.schema.label_sets
     if out is not None:
         flat = answers if sets is None else answers.with_columns(pl.col("prediction").list.join(sets.separator))

@@ -58,9 +58,9 @@ def prepare(
         )
     data: dict[str, Any] = {}
     if target is not None:
-        data["target"] = target
+        data["target"] = str(target)  # the columns of a pandas frame may have numbers for names
     if columns:
-        data["columns"] = {**recipe.data.columns, **columns}
+        data["columns"] = {**recipe.data.columns, **{str(name): kind for name, kind in columns.items()}}
     if label_separator is not None:
         data["label_separator"] = label_separator
     if isinstance(test, str | Path):
@@ -86,7 +86,9 @@ def prepare(
         recipe = recipe.with_methods(*methods)
     table, test_table = _tables(recipe, rows, test, sample, progress)
     table = without_phrases(table, recipe)
-    test_table = None if test_table is None else without_phrases(test_table, recipe)
+    if test_table is not None:
+        test_table = without_phrases(test_table, recipe)
+        table = replace(table, notes=(*table.notes, *(f"{test_table.name}: {note}" for note in test_table.notes)))
     if need_target and table.target is None:
         raise UserError(f"{table.name}: no target was named; say which column to predict with --target.")
     if recipe.metric == "auto":
@@ -194,5 +196,7 @@ def _fused(
     second = test if test is not None else data.test
     if second is None:
         return table, None
-    aside = read_like(second, table.schema, need_target=table.target is not None, progress=tell)
+    aside = read_like(
+        second, table.schema, need_target=table.target is not None, missing_target=data.missing_target, progress=tell
+    )
     return table, replace(aside, origin=np.ones(len(aside), dtype=np.int8))
