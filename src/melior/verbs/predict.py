@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from melior.errors import UserError
-from melior.storage import write_atomic
+from melior.storage import writable_file, write_atomic
 from melior.verbs.evaluate import predictor_of
 
 
@@ -21,8 +21,10 @@ def predict(what: Any, source: Any, *, out: str | Path | None = None) -> pl.Data
 
     >>> melior.predict("runs/plain", "new.csv", out="answers.csv")             # doctest: +SKIP
     """
-    if out is not None and Path(out).exists():
-        raise UserError(f"{out} is there already; choose another name with --out or remove it.")
+    if out is not None:
+        if Path(out).exists():
+            raise UserError(f"{out} is there already; choose another name with --out or remove it.")
+        writable_file(Path(out))
     from melior.verbs.language import answer_rows, is_language_run
 
     sets = None
