@@ -1,13 +1,15 @@
 """`evaluate`: every metric with its interval, and the curves behind them."""
 
+import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from melior._version import __version__
 from melior.data.read import read_like
 from melior.data.table import Floats, Table
 from melior.errors import UserError
@@ -27,6 +29,7 @@ from melior.metrics import (
 )
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
+from melior.recipe import Recipe
 from melior.runs.store import Run
 from melior.trials.run import content_hash
 from melior.verbs.by_language import LanguageScore, by_language
@@ -41,7 +44,8 @@ CURVES = 12  # classes whose curves are drawn, the commonest first
 @dataclass(frozen=True)
 class Evaluation:
     """Scores of one predictor on some rows. Where a row may have several labels there is no confusion table, and
-    `label_rows` says how many rows have each. `by_language` has the scores of each language, where there are two."""
+    `label_rows` says how many rows have each. `by_language` has the scores of each language, where there are two.
+    `run` is the folder that holds them, where they are of `melior evaluate`."""
 
     metric: str
     scores: Mapping[str, Interval]
@@ -55,6 +59,7 @@ class Evaluation:
     seconds: float = 0.0
     label_rows: Mapping[str, int] | None = field(default=None, repr=False)
     by_language: Mapping[str, LanguageScore] = field(default_factory=dict, repr=False)
+    run: Path | None = field(default=None, repr=False, compare=False)
 
     def __getitem__(self, name: str) -> Interval:
         return self.scores[name]
@@ -187,7 +192,8 @@ def evaluate(
 
     what    a run folder, a Predictor, or anything with a `predictor` (what `train` and `improve` give back)
     source  a file, a frame or a Table; it must have the target's column
-    run     a folder for the scores and a report; for a run folder, `evaluations/NAME` inside it by default
+    run     a folder for the scores and a report; for a run folder, `evaluations/NAME` inside it by default, where NAME
+            ends with a few digits of the rows' hash if another file of that name was scored before
     """
     from melior.verbs.language import evaluate_language, is_language_run
 
@@ -196,17 +202,21 @@ def evaluate(
     predictor, folder = predictor_of(what)
     progress("reading", 0, 3)
     table = source if isinstance(source, Table) else read_like(source, predictor.schema, need_target=True)
+    rows = content_hash(table)
+    recipe = Run(folder).recipe() if folder is not None else Recipe(metric=predictor.metric)
+    if run is None and folder is not None:
+        run = own_folder(folder, table.name, recipe, rows)
+    if run is not None:
+        Run.checked(run, "evaluate", recipe, rows)  # before the rows are scored
     progress("scoring", 1, 3, f"{table.rows:,} rows")
     evaluation, scores, answers = measured(predictor, table, on=table.name, seed=seed)
     progress("writing", 2, 3)
-    if run is None and folder is not None:
-        run = folder / "evaluations" / Path(table.name).name.replace("/", "_")
     if run is not None:
-        from melior.recipe import Recipe
         from melior.report import write
 
-        recipe = Run(folder).recipe() if folder is not None else Recipe(metric=predictor.metric)
-        made = Run.begin(run, "evaluate", recipe, content_hash(table))
+        evaluation = replace(evaluation, run=Path(run))
+        made = Run.begin(run, "evaluate", recipe, rows)
+        made.replace()
         made.write("scores.json", {**evaluation.to_dict(), "before": None})
         made.write("examples.json", examples_of(table, (), scored=table, scores=scores, answers=answers))
         made.finish(seconds=evaluation.seconds, name=table.name)
@@ -215,6 +225,18 @@ def evaluate(
             Run(folder).renew_manifest()
     progress("done", 3, 3)
     return evaluation
+
+
+def own_folder(run: Path, name: str, recipe: Recipe, rows: str) -> Path:
+    """Where inside a run the scores of a file go: what is there of another file of that name, or of the model before it
+    was made anew, keeps its folder."""
+    plain_name = run / "evaluations" / Path(name).name
+    told = hashlib.sha256(f"{rows} {recipe.fingerprint()} {__version__}".encode()).hexdigest()[:8]
+    return (
+        plain_name
+        if Run.takes(plain_name, "evaluate", recipe, rows)
+        else plain_name.with_name(f"{plain_name.name}-{told}")
+    )
 
 
 def predictor_of(what: Any) -> tuple[Predictor, Path | None]:
