@@ -409,7 +409,7 @@ def commands(say: English) -> str:
         usage, rows = [item], []
         for name, parameter in inspect.signature(act).parameters.items():
             info = typing.get_args(hints[name])[-1]
-            help_of = plain(say(info.help or "", item))
+            help_of = plain(say((info.help or "").replace("\\[", "["), item))  # the terminal needs brackets escaped
             if type(info).__name__ == "ArgumentInfo":
                 needed = parameter.default is inspect.Parameter.empty
                 usage.append(name.upper() if needed else f"[{name.upper()}]")
@@ -417,7 +417,8 @@ def commands(say: English) -> str:
             else:
                 names = sorted([info.default, *info.param_decls], key=len, reverse=True)
                 default = parameter.default
-                said = say.form(" `{}` unless said.", default) if default not in (None, False, 0.0) else ""
+                nothing = (None, False, 0.0, inspect.Parameter.empty)
+                said = say.form(" `{}` unless said.", default) if default not in nothing else ""
                 rows.append((code((str(one) for one in names if isinstance(one, str)), say), help_of + said))
         shown = f"\n\n{table(('argument or option', ''), rows, say)}" if rows else ""
         options = " [OPTIONS]" if any(row[0].startswith("`-") for row in rows) else ""

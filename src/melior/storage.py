@@ -9,8 +9,10 @@ ever name what the package itself defines, and no code comes from the file.
 import hashlib
 import json
 import os
-import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryFile, mkstemp
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from melior.errors import UserError
 
 Arrays = dict[str, NDArray[Any]]
+ASIDE = ".aside"  # ends the name of a file that is not whole yet
 LONG_TEXT = 4096  # a longer string is kept as bytes beside the arrays, so that the JSON stays readable
 
 
@@ -175,12 +178,48 @@ def load_fitted(folder: Path, name: str) -> Any:
         ) from None
 
 
+def writable_file(path: Path) -> None:
+    """Refuses a path where no file can be made, before the work whose result it is to hold; makes nothing."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a file.")
+    _try_in(path.absolute().parent, path, partial(NamedTemporaryFile, prefix=f".{path.name}."))
+
+
+def writable_folder(path: Path) -> None:
+    """Refuses a folder that can neither be made nor be written in, before any work; makes nothing."""
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file; name a folder.")
+    _try_in(path.absolute(), path, partial(TemporaryFile, prefix=".run.json."))
+
+
+def _try_in(folder: Path, path: Path, made: Callable[..., Any]) -> None:
+    """Tries it with a file that is gone at once, in what there is of the folders: permissions do not tell all."""
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir():
+        raise UserError(f"{path} cannot be written: {folder} is no folder; name another place.")
+    try:
+        with made(dir=folder, suffix=ASIDE):
+            pass
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror or error}); name another place.") from None
+
+
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Writes aside, flushes to disk, renames: a reader sees the old file or the new one, never half of one."""
+    try:
+        _write_atomic(path, content)
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(path)  # and not the one beside it
+        raise
+
+
+def _write_atomic(path: Path, content: bytes | str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, str):
         content = content.encode()
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".aside")
+    handle, aside = mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=ASIDE)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

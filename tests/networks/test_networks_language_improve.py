@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from melior.improvement import language  # noqa: E402
 from melior.improvement.language_plan import changes  # noqa: E402
 from melior.models.causal_lm import CausalLm  # noqa: E402
 from melior.recipe import Recipe  # noqa: E402
+from melior.runs.store import Run  # noqa: E402
 from melior.trials.language_scores import scored  # noqa: E402
 from melior.trials.language_trial import Rows, kept, language_trial  # noqa: E402
 
@@ -110,17 +112,23 @@ def test_the_run_holds_what_a_run_of_improve_holds(improved):
     assert "What was refused" not in report
 
 
-def test_done_trials_are_not_done_again_and_nothing_helped_is_an_answer(improved):
+def test_done_trials_are_not_done_again_and_nothing_helped_is_an_answer(improved, tmp_path):
     folder, found = improved
+    with pytest.raises(UserError, match="improve with another --margin"):
+        melior.improve(recipe(folder), budget="5m", never=NEVER, margin=100.0, run=folder / "run")
+    other = Run(shutil.copytree(folder / "run", tmp_path / "run"))  # the same trials, in a run of that margin
+    about = other.read("run.json")
+    other.write("run.json", {**about, "options": {**about["options"], "margin": 100.0}})
+    other.renew_manifest()
     told = Told()
-    again = melior.improve(recipe(folder), budget="5m", never=NEVER, margin=100.0, run=folder / "run", progress=told)
+    again = melior.improve(recipe(folder), budget="5m", never=NEVER, margin=100.0, run=other.folder, progress=told)
     trained = {stage for stage in told.stages if stage.startswith("training")}
     assert trained == {"training: the recipe on all rows"}  # the plain recipe this time
     assert again.accepted == ()
     assert again.recipe == recipe(folder)
     assert again.final == again.baseline == found.baseline
     assert [one.effect for one in again.evidence] == [one.effect for one in found.evidence]
-    assert "Nothing that was tried provably helps" in (folder / "run" / "report.html").read_text()
+    assert "Nothing that was tried provably helps" in (other.folder / "report.html").read_text()
     told = Told()
     once_more = melior.improve(recipe(folder), budget="5m", never=NEVER, run=folder / "run", progress=told)
     assert once_more.accepted == ("higher_rate",)

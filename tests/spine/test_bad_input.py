@@ -10,6 +10,7 @@ import pytest
 
 import melior
 from melior.checks._base import checks
+from melior.cli import show
 from melior.errors import UserError
 
 ROWS = 60
@@ -70,6 +71,34 @@ def test_hardly_any_rows(rows, tmp_path):
         assert "few.csv" in said
         assert said.count(". ") <= 2
         assert "\n" not in said
+
+
+@pytest.mark.parametrize("rows", [2, 9])
+def test_an_audit_of_too_few_rows_says_that_nothing_was_looked_for(rows, tmp_path, capsys):
+    frame = pl.DataFrame({"a": np.arange(rows) / 3, "y": (["no", "yes"] * 5)[:rows]})
+    found = melior.audit(frame, target="y", run=tmp_path / "run")
+    assert "too few; 10 are needed" in found.unseen
+    assert found.to_dict()["unseen"] == found.unseen
+    assert found.unseen in repr(found)
+    show.audit(found)
+    said = capsys.readouterr().out
+    assert "too few" in said
+    assert "Nothing was found" not in said
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert found.unseen in page
+    assert "Nothing was found" not in page
+
+
+def test_an_audit_of_which_no_check_suits_says_so():
+    frame = pl.DataFrame({"a": np.arange(30) / 3})
+    assert "none of the checks" in melior.audit(frame, checks=["label_noise"]).unseen
+    assert not melior.audit(frame).unseen
+
+
+def test_ids_alone_are_audited_and_said_to_be_nothing_to_predict_from(tmp_path):
+    frame = pl.DataFrame({"id": range(40), "y": ["no", "yes"] * 20})
+    assert any("there is no column to predict from: id is of kind id" in note for note in melior.audit(
+        frame, target="y").notes)  # fmt: skip
 
 
 def test_ten_thousand_columns(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import polars as pl
@@ -111,7 +112,7 @@ def test_audit(melior, place):
     code, out, _ = melior("audit", "rows.csv", "--target", "kept", "--json", "audit.json", "--run", "runs/audit")
     found = json.loads((place / "audit.json").read_text(encoding="utf-8"))
     assert code == (1 if any(f["symptom"] == "failed_check" for f in found["findings"]) else 0)
-    assert set(found) == {"rows", "columns", "seconds", "findings"}
+    assert set(found) == {"melior", "rows", "columns", "seconds", "findings"}
     assert found["rows"] == ROWS
     assert found["columns"] == {"size": "number", "price": "number", "colour": "category", "note": "text"}
     for finding in found["findings"]:
@@ -178,6 +179,45 @@ def test_train_predict_evaluate_report(melior, place):
     code, out, _ = melior("report", "runs/train")
     assert code == 0
     assert out.strip().endswith("report.html")
+
+
+def test_another_file_of_the_same_name_is_scored_into_a_folder_of_its_own(melior, place, trained):
+    (place / "later").mkdir()
+    rows_of(3, 50).write_csv(place / "later" / "test.csv")
+    folders = []
+    for file in ("test.csv", "later/test.csv", "test.csv", "later/test.csv"):
+        code, out, _ = melior("evaluate", trained, file)
+        assert code == 0
+        folders.append("".join(out.split("report: ")[1].split()).removesuffix("/report.html"))
+    first, second = folders[:2]
+    assert folders[2:] == [first, second]
+    assert first.endswith("/evaluations/test.csv")
+    assert second.startswith(f"{first}-")
+    assert [Run.open(folder).read("scores.json")["rows"] for folder in (first, second)] == [60, 50]
+    Run.open(trained)
+
+
+def test_an_evaluation_that_its_folder_does_not_take_is_refused_before_it_is_scored(melior, trained, monkeypatch):
+    monkeypatch.setattr("melior.verbs.evaluate.measured", lambda *_, **__: pytest.fail("it was scored"))
+    code, _, err = melior("evaluate", trained, "test.csv", "--run", trained)
+    assert code == 2
+    assert "holds another run" in err
+
+
+def test_the_time_of_fitting_is_that_of_the_fit(melior, monkeypatch):
+    from melior.verbs import train
+
+    choose = train.choose_family
+
+    def slowly(*asked, **how):
+        time.sleep(3)
+        return choose(*asked, **how)
+
+    monkeypatch.setattr(train, "choose_family", slowly)
+    for _ in range(2):  # the second is given back as it was
+        code, out, _ = melior("train", "rows.csv", "-t", "kept", "--model", "linear", "--run", "runs/slow")
+        assert code == 0
+        assert float(out.split("linear fitted on 240 rows in ")[1].split()[0]) < 3
 
 
 def test_a_trained_run_is_the_same_in_another_process(place, trained):
@@ -248,6 +288,7 @@ def test_help_and_version(melior):
     for command in ("init", "audit", "improve", "train", "evaluate", "predict", "report", "demo"):
         assert command in out
     assert melior("--version")[1].startswith("melior ")
+    assert '"precision[yes], recall[yes]>=0.9' in melior("improve", "--help")[1]
 
 
 # ---- bad input
@@ -285,10 +326,32 @@ WRONG = {
     ),
     "an unknown method never to try": ("improve", "rows.csv", "-t", "kept", "-b", "2s", "--never", "nonsense", "--run",
                                        "runs/wb"),
+    "to try and never to try": (
+        *("improve", "rows.csv", "-t", "kept", "--try", "voting", "--never", "voting", "--run", "runs/wc"),
+    ),
+    "a margin below nothing": ("improve", "rows.csv", "-t", "kept", "--margin", "-1", "--run", "runs/wd"),
+    "a margin that is no number": ("improve", "rows.csv", "-t", "kept", "--margin", "nan", "--run", "runs/we"),
+    "a plan of what is never to be tried": (
+        *("improve", "rows.csv", "-t", "kept", "--plan", "--try", "voting", "--never", "voting"),
+    ),
+    "nothing beside the target, to audit": ("audit", "only.csv", "-t", "kept"),
+    "nothing beside the target, to begin with": ("init", "only.csv", "-t", "kept", "-o", "only.yaml"),
+    "nothing beside the target, to train": ("train", "only.csv", "-t", "kept", "--run", "runs/wf"),
+    "nothing beside the target, to improve": ("improve", "only.csv", "-t", "kept", "--run", "runs/wg"),
+    "nothing to learn from, to train": ("train", "ids.csv", "-t", "kept", "--run", "runs/wh"),
+    "nothing to learn from, to improve": ("improve", "ids.csv", "-t", "kept", "--run", "runs/wi"),
     "an empty file": ("audit", "empty.csv"),
     "a folder": ("audit", "."),
     "no such question": ("questions", "31"),
 }  # fmt: skip
+
+
+SAID = {  # by how the name above begins
+    "nothing": "there is no column to predict from",
+    "to try and never to try": "--try and --never both name voting",
+    "a plan of what is never": "--try and --never both name voting",
+    "a margin": "the smallest gain that matters is 0 or more",
+}
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -298,12 +361,17 @@ def test_bad_input_is_one_sentence_and_code_two(name, melior, place, trained):
     (place / "broken.yaml").write_text("data: {path: rows.csv, taget: kept}\n")
     (place / "empty.yaml").write_text("metric: accuracy\n")
     (place / "empty.csv").write_text("")
+    rows_of(0).select("kept").write_csv(place / "only.csv")
+    rows_of(0).select("kept").with_row_index("id").write_csv(place / "ids.csv")
     code, _, err = melior(*(part.format(trained=trained) for part in WRONG[name]))
     assert code == 2, err
     lines = [line for line in err.splitlines() if line.strip() and not line.startswith("[")]
     assert len(lines) == 1, err
     assert lines[0].startswith("melior: ")
     assert lines[0].endswith((".", "?"))
+    assert next((said for begins, said in SAID.items() if name.startswith(begins)), "") in lines[0]
+    if name.startswith("nothing"):
+        assert not (place / WRONG[name][-1]).exists()
 
 
 def test_usage_errors_have_code_two_as_well(melior):

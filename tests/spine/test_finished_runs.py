@@ -1,4 +1,4 @@
-"""The same `melior train` of a run that is finished loads it, and of anything else does not."""
+"""The same `melior train` or `improve` of a run that is finished loads it, and of anything else does not."""
 
 import json
 
@@ -11,6 +11,8 @@ from melior.data.read import read
 from melior.errors import UserError
 from melior.recipe import Recipe
 from melior.runs.store import WAS_FINISHED, Run
+from melior.verbs import audit as audit_verb
+from melior.verbs import improve as improve_verb
 from melior.verbs import train as train_verb
 
 
@@ -87,3 +89,80 @@ def test_other_test_rows_are_another_run(tmp_path):
     fewer = test.take(np.arange(99))
     with pytest.raises(UserError, match="another run"):
         melior.train(read(rows, target="y"), model="linear", test=fewer, run=tmp_path / "run")
+
+
+def files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "trials" not in path.parts}
+
+
+@pytest.fixture(scope="module")
+def improved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("improved")
+    path = written(folder, made_rows())
+    given = {"target": "y", "model": "linear", "budget": 6, "attempt": ["class_weights"], "run": folder / "run"}
+    return path, given, melior.improve(path, **given)
+
+
+def test_a_finished_improve_is_loaded(improved, monkeypatch):
+    path, given, first = improved
+    before = files(given["run"])
+    monkeypatch.setattr(improve_verb, "improve_table", fitted_never)
+    again = melior.improve(path, **given)
+    assert files(given["run"]) == before
+    assert again.notes == (*first.notes, WAS_FINISHED)
+    assert (again.accepted, again.seconds, again.recipe) == (first.accepted, first.seconds, first.recipe)
+    ready = read(path, target="y")
+    np.testing.assert_array_equal(again.predictor.scores(ready), first.predictor.scores(ready))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"attempt": []}, {"never": ["bagging"]}, {"margin": 0.01}, {"refit": False}, {"test": "other"}], ids=str
+)
+def test_another_improve_is_refused_and_the_run_is_left_as_it_is(improved, tmp_path, changed):
+    path, given, _ = improved
+    if "test" in changed:
+        changed = {"test": written(tmp_path / "other", made_rows(1))}
+    before = files(given["run"])
+    with pytest.raises(UserError, match="with another --"):
+        melior.improve(path, **{**given, **changed})
+    assert files(given["run"]) == before
+
+
+def test_a_longer_improve_leaves_the_run_whole_until_its_own_files_are_there(improved, monkeypatch):
+    path, given, _ = improved
+    before, improve_table = files(given["run"]), improve_verb.improve_table
+
+    def interrupted(*asked, training, **how):
+        improve_table(*asked, training=training, **how)
+        training.mkdir(exist_ok=True)
+        (training / "history.jsonl").write_text("{}")  # as of a network
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(improve_verb, "improve_table", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        melior.improve(path, **{**given, "budget": 7})
+    assert files(given["run"]) == before
+    Run.open(given["run"]).predictor()
+    monkeypatch.setattr(improve_verb, "improve_table", improve_table)
+    longer = melior.improve(path, **{**given, "budget": 7})
+    assert WAS_FINISHED not in longer.notes
+    assert Run.open(given["run"]).read("run.json")["options"]["budget"] == 7
+    assert (given["run"] / "training" / "history.jsonl").exists()
+    assert not (given["run"] / "trials" / "training").exists()
+
+
+def test_an_audit_that_is_interrupted_leaves_the_one_before_whole(tmp_path, monkeypatch):
+    path = written(tmp_path, made_rows())
+    melior.audit(path, target="y", fast=True, run=tmp_path / "run")
+    before = files(tmp_path / "run")
+    for changed in ({"fast": False}, {"skip": ["label_noise"]}, {"rows_by": "tsne"}):
+        with pytest.raises(UserError, match="audit with another --"):
+            melior.audit(path, **{"target": "y", "fast": True, "run": tmp_path / "run", **changed})
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(audit_verb, "run_checks", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        melior.audit(path, target="y", fast=True, run=tmp_path / "run")
+    assert files(tmp_path / "run") == before

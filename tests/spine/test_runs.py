@@ -112,11 +112,29 @@ def test_an_interrupted_run_says_so_and_is_continued(folder):
     Run.open(folder)
 
 
-def test_a_finished_run_begun_again_is_unfinished_until_it_ends(finished, folder):
-    Run.begin(folder, "train", RECIPE, "rows")
+def test_a_finished_run_begun_again_is_whole_until_it_is_replaced(finished, folder):
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    again = Run.begin(folder, "train", RECIPE, "rows")
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    Run.open(folder)
+    again.replace()
     assert not (folder / MANIFEST).exists()
     with pytest.raises(UserError, match="interrupted"):
         Run.open(folder)
+    again.finish()
+    assert "seconds" not in Run.open(folder).read("run.json")
+
+
+def test_another_option_is_another_run_and_another_budget_goes_on(folder):
+    given = {"try": ["bagging"], "never": (), "margin": 0.0, "budget": 60.0}
+    Run.begin(folder, "improve", RECIPE, "rows", given).finish()
+    for changed in ({"try": []}, {"never": ["bagging"]}, {"margin": 0.1}, {"try": ["voting"], "budget": 90.0}):
+        with pytest.raises(UserError) as caught:
+            Run.begin(folder, "improve", RECIPE, "rows", {**given, **changed})
+        one_sentence(caught, folder, f"improve with another --{next(iter(changed))})", "--run")
+    assert Run.finished(folder, "improve", RECIPE, "rows", given) is not None
+    assert Run.finished(folder, "improve", RECIPE, "rows", {**given, "budget": 90.0}) is None
+    Run.begin(folder, "improve", RECIPE, "rows", {**given, "budget": 90.0})
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,11 @@ def test_another_study_in_the_same_folder_is_refused(tmp_path, options, name):
             join(tmp_path / "run", recipe=RECIPE.model_copy(update={"seed": 1})),
         ):
             pass
-    with join(tmp_path / "run", options=options):  # nobody is there any more
+    if name == "budget":
+        with join(tmp_path / "run", options=options):  # nobody is there any more
+            pass
+        return
+    with pytest.raises(UserError, match="with another --never"), join(tmp_path / "run", options=options):
         pass
 
 

@@ -27,5 +27,5 @@ def register(app: typer.Typer) -> None:
             found = verb(run, file, run=out, seed=seed or 0, progress=progress)
         given.write_json(json, found.to_dict())
         show.evaluation(found)
-        folder = out if out is not None else run / "evaluations" / Path(file).name
-        show.out.print(f"report: {folder / 'report.html'}")
+        if found.run is not None:
+            show.out.print(f"report: {found.run / 'report.html'}")

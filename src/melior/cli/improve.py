@@ -21,7 +21,8 @@ def register(app: typer.Typer) -> None:
             typer.Option(
                 "--goal",
                 "-g",
-                help='Instead of a metric: "precision[yes], recall[yes]>=0.9, latency<=5ms, size<=25MB".',
+                # a bracket unescaped would be taken for a style
+                help='Instead of a metric: "precision\\[yes], recall\\[yes]>=0.9, latency<=5ms, size<=25MB".',
             ),
         ] = None,
         budget: Annotated[str, typer.Option("--budget", "-b", help="How long it may take: 90s, 5m, 1h.")] = "5m",

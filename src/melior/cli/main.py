@@ -62,6 +62,12 @@ def run() -> None:
         os._exit(LOST)  # no waiting for what the lost rank will never answer
     except BrokenPipeError:
         sys.exit(141)
+    except OSError as error:
+        if error.errno is None or error.filename is None:  # a library's own, and no word of a file
+            raise
+        end_with(
+            2, f"{error.filename} cannot be written or read ({error.strerror}); see to that, or name another place."
+        )
 
 
 def end_with(code: int, sentence: str) -> None:

@@ -9,6 +9,8 @@ import typer
 
 from melior.errors import UserError
 
+WRITTEN = '{\n "melior": "'  # how a result begins that --json wrote: with the version; nothing else is overwritten
+
 Source = Annotated[
     str, typer.Argument(help="A CSV, TSV, JSONL or Parquet file, a folder of images, or a recipe (melior.yaml).")
 ]
@@ -17,7 +19,31 @@ Test = Annotated[str | None, typer.Option("--test", help="A second file, scored 
 Metric = Annotated[str | None, typer.Option("--metric", "-m", help="What to make better; macro_f1 unless said.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same result; 0 unless said.")]
 RunFolder = Annotated[Path | None, typer.Option("--run", "-r", help="A folder for the result and its report.")]
-Json = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file, for programs.")]
+
+
+def free_for_json(path: Path | None) -> Path | None:
+    """Refuses, before any work, a file that cannot be written or that holds anything but a result of before."""
+    if path is None:
+        return None
+    from melior.storage import writable_file
+
+    writable_file(path)
+    if path.exists() and not (path.is_file() and _may_go(path)):
+        raise UserError(f"--json {path}: there is such a file, and no result that --json wrote: name another.")
+    return path
+
+
+def _may_go(path: Path) -> bool:
+    """Whether a file is empty or a result that `write_json` wrote; a large one is not read whole for that."""
+    with path.open("rb") as file:
+        begins = file.read(len(WRITTEN))
+    return not begins or begins == WRITTEN.encode()
+
+
+Json = Annotated[
+    Path | None,
+    typer.Option("--json", help="Also write the result to this file, for programs.", callback=free_for_json),
+]
 Between = Annotated[
     str | None,
     typer.Option("--label-separator", help="What stands between the labels of a row that may have several, such as ;."),
@@ -57,8 +83,12 @@ def others(*without: str) -> list[str]:
 
 
 def write_json(path: Path | None, content: dict[str, Any]) -> None:
+    """Writes a result, the version first: `WRITTEN` is how the next command knows it."""
     if path is not None:
+        from melior._version import __version__
         from melior.findings import plain
         from melior.storage import write_atomic
 
-        write_atomic(path, json.dumps(plain(content), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+        free_for_json(path)  # the command may have written there itself
+        told = {"melior": __version__, **plain(content)}
+        write_atomic(path, json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False) + "\n")

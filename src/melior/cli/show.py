@@ -177,7 +177,10 @@ def audit(found: "Audit") -> None:
     out.print(f"[bold]{found.name}[/]: {found.rows:,} rows; columns: {said}.")
     for said in found.notes:
         note(said)
-    findings(found.findings)
+    if found.unseen:
+        out.print(Text(found.unseen, style="yellow"))
+    else:
+        findings(found.findings)
 
 
 def diagnosis(found: "Diagnosis") -> None:

@@ -77,7 +77,7 @@ def register(app: typer.Typer) -> None:
             if found.interrupted:
                 raise typer.Exit(INTERRUPTED)
             return
-        show.out.print(f"{found.recipe.model.name} fitted on {found.rows:,} rows in {found.seconds:.1f} s.")
+        show.out.print(f"{found.recipe.model.name} fitted on {found.rows:,} rows in {found.fitting:.1f} s.")
         for note in found.notes:
             show.note(note)
         if found.evaluation is not None:

@@ -144,10 +144,12 @@ class Outcome:
                 f"Nothing that was tried provably helps; the plain recipe scores {self.baseline} in {self.metric}{how}."
                 f"{labels}"
             )
-        return (
-            f"{accepted} provably help{'s' if len(self.accepted) == 1 else ''}: {self.metric} on the sealed rows went "
-            f"from {self.baseline} to {self.final}, a gain of {self.gain}{how}.{labels}"
-        )
+        helps = f"{accepted} provably help{'s' if len(self.accepted) == 1 else ''}"
+        went = f"{self.metric} on the sealed rows went from {self.baseline} to {self.final}, a gain of {self.gain}{how}"
+        if self.gain.low <= 0:  # as the report has it
+            unproved = "on the development rows; the sealed rows alone are too few to prove it once more"
+            return f"{helps} {unproved}: {went}.{labels}"
+        return f"{helps}: {went}.{labels}"
 
     def __repr__(self) -> str:
         lines = [f"<Improvement: {self.said()}>"]

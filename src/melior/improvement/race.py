@@ -125,7 +125,7 @@ class Race:
         for runner in late:
             runner.stopped = NO_TIME
         if late:
-            names = ", ".join(runner.candidate.name for runner in late)
+            names = "; ".join(runner.candidate.name for runner in late)
             self.notes.append(f"not tried, since a fold takes too long for what is left of the budget: {names}")
         return [runner for runner in runners if runner not in late]
 
@@ -273,7 +273,7 @@ class Race:
     def _tell_left(self, wanted: Sequence[Runner]) -> None:
         left = [runner.candidate.name for runner in wanted if runner.look is None and not runner.stopped]
         if left:
-            self.notes.append(f"not tried, because the time ran out: {', '.join(left)}")
+            self.notes.append(f"not tried, because the time ran out: {'; '.join(left)}")
 
     def _part(self, fold: Fold, share: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """A share of a fold's training rows, of every class alike."""
@@ -320,11 +320,11 @@ class Race:
             self.progress("proving the promising ones", done, len(self.promising), names)
         cut = [runner.candidate.name for runner in self.promising if runner.stopped == NO_TIME]
         if self.settled and cut:
-            self.notes.append(f"not proved, because the time ran out: {', '.join(cut)}")
+            self.notes.append(f"not proved, because the time ran out: {'; '.join(cut)}")
 
         left = [one.candidate.name for one in self.promising if not one.results and one.stopped in ("", NO_TIME)]
         if left:
-            self.notes.append(f"not proved, because the time would not have sufficed: {', '.join(left)}")
+            self.notes.append(f"not proved, because the time would not have sufficed: {'; '.join(left)}")
 
     def _all_folds(self, going: list[Runner]) -> None:
         while going:

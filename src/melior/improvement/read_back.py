@@ -1,4 +1,4 @@
-"""What another process wrote of the same study, as if this one had come to it."""
+"""What was written of the same study, by another process or an earlier command, as if this one had come to it."""
 
 import math
 from typing import Any
@@ -15,12 +15,13 @@ from melior.metrics import Interval
 from melior.recipe import Recipe
 from melior.runs.store import Run
 
+BY_ANOTHER = "the last fits and the report were made by another process at work on the same run"
 
-def read_back(run: Run, *, seconds: float) -> Improvement:
-    """The improvement that stands in a finished run. seconds: how long this process took, which are its own."""
+
+def read_back(run: Run, *, seconds: float, note: str) -> Improvement:
+    """The improvement that stands in a finished run. seconds: how long it took; note: why it was not made here."""
     Run.open(run.folder)
     told = run.read("evidence.json")
-    note = "the last fits and the report were made by another process at work on the same run"
     return Improvement(
         metric=told["metric"],
         baseline=_interval(told["baseline"]),

@@ -31,7 +31,7 @@ from melior.proofs.machine import installed, processor, system
 from melior.proofs.one import cases_of, place, proof_of
 from melior.proofs.sources import CACHE
 from melior.questions.cards import Card, CardCase, Found
-from melior.storage import write_atomic
+from melior.storage import writable_folder, write_atomic
 from melior.trials.judge import Scored, compare
 from melior.trials.threads import cores
 
@@ -61,6 +61,7 @@ def prove(name: str, *, out: Path, seeds: int | None = None, progress: Progress 
         raise UserError(f"there is no experiment {name!r}; there are {', '.join(names())}.")
     proof = proof_of(name)
     cases = cases_of(proof)
+    writable_folder(out)
     total = sum(2 * (seeds or case.seeds) for case, _ in cases)
     done, found = 0, []
     for number, (case, helps) in enumerate(cases):

@@ -235,7 +235,9 @@ def _audited(content: Content) -> dict[str, Any]:
     """A run that looked and fitted nothing to keep."""
     findings = [finding for finding in content.findings or [] if not finding.get("muted")]
     rows, columns = content.rows.get("all"), len(content.table.get("columns") or [])
-    if not findings:
+    if content.about.get("unseen"):
+        title = str(content.about["unseen"])
+    elif not findings:
         title = "Nothing was found wrong with this table."
     else:
         worst = max(findings, key=lambda finding: finding.get("severity") or 0)

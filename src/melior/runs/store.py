@@ -1,7 +1,7 @@
 """The run folder.
 
     recipe.yaml     what was done
-    run.json        which verb made it, from which rows (a hash), when, whether it is finished
+    run.json        which verb made it, from which rows (a hash), with which options, when, whether it is finished
     findings.json   what was found                         evidence.json  what was tried, and the verdicts
     scores.json     every metric with its interval, curves, confusion matrix
     examples.json   the rows that the report shows
@@ -17,6 +17,7 @@ Every file is written aside and renamed, the manifest last. A run that was kille
 
 import json
 import time
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -26,11 +27,12 @@ from melior.errors import UserError
 from melior.findings import plain
 from melior.predictor import Predictor
 from melior.recipe import Recipe
-from melior.storage import sha256, write_atomic
+from melior.storage import sha256, writable_folder, write_atomic
 
 MANIFEST = "MANIFEST.json"
 TOKENS = "tokens"  # a folder in the next one
 TRAINING = "training"  # the folder of the final fit of a network
+GOES_ON = ("budget",)  # options that may change from one command to the next that goes on with the same run
 WAS_FINISHED = "this run was finished before: nothing was trained again"
 
 
@@ -39,42 +41,71 @@ class Run:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self._begins: tuple[dict[str, Any], str] | None = None  # what `run.json` and `recipe.yaml` say at the beginning
 
     # ---- making
 
     @classmethod
-    def begin(cls, folder: str | Path, verb: str, recipe: Recipe, data: str) -> "Run":
-        """A new run, or the same one continued: the same verb, recipe and rows. Another run there is left alone.
+    def begin(
+        cls, folder: str | Path, verb: str, recipe: Recipe, data: str, options: Mapping[str, Any] | None = None
+    ) -> "Run":
+        """A new run, or the same one continued: the same verb, recipe, rows and options. Another run there is left
+        alone, and one that is finished stays as it is until `replace`.
 
-        data: the hash of the rows (`content_hash`).
+        data     the hash of the rows (`content_hash`)
+        options  what the command was given beside, by the names of its options, where the result depends on it
         """
-        run = cls.checked(folder, verb, recipe, data)
+        run = cls.checked(folder, verb, recipe, data, options)
         run.folder.mkdir(parents=True, exist_ok=True)
-        (run.folder / MANIFEST).unlink(missing_ok=True)
-        about = about_run(verb, recipe, data)
-        run.write("run.json", {**about, "state": "running", "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
-        write_atomic(run.folder / "recipe.yaml", recipe.to_yaml())
+        if not run.is_finished():
+            run._start()
         return run
 
+    def replace(self) -> None:
+        """To be called before the first file of the result is written: a finished run that was begun again is
+        unfinished from here on, and was whole until here, however the work before this was ended."""
+        if self.is_finished():
+            self._start()
+
+    def _start(self) -> None:
+        assert self._begins is not None, "only a run that was begun or checked is written anew"
+        about, recipe = self._begins
+        (self.folder / MANIFEST).unlink(missing_ok=True)
+        self.write("run.json", {**about, "state": "running", "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+        write_atomic(self.folder / "recipe.yaml", recipe)
+
     @classmethod
-    def checked(cls, folder: str | Path, verb: str, recipe: Recipe, data: str) -> "Run":
-        """A folder that `begin` would take, untouched; a sentence where it holds something else."""
+    def checked(
+        cls, folder: str | Path, verb: str, recipe: Recipe, data: str, options: Mapping[str, Any] | None = None
+    ) -> "Run":
+        """A folder that `begin` would take, untouched; a sentence where it holds something else. Options are not looked
+        at where they are None."""
         run = cls(folder)
-        about = about_run(verb, recipe, data)
+        about = about_run(verb, recipe, data, options)
+        run._begins = (about, recipe.to_yaml())
         if run.folder.exists() and not run.folder.is_dir():
             raise UserError(f"{run.folder} is a file; give a folder with --run.")
+        writable_folder(run.folder)
         # listed before it is looked for: another process may be making this very run, and begins with its run.json
         there = list(run.folder.iterdir()) if run.folder.exists() else []
         if (run.folder / "run.json").exists():
             before = run.read("run.json")
-            if {key: before.get(key) for key in about} != about:
+            if not _same(before, about, but=before.get("options") or () if options is None else GOES_ON):
                 raise UserError(
-                    f"{run.folder} holds another run ({before.get('verb')}, another recipe, other rows or another "
-                    "version); choose another folder with --run."
+                    f"{run.folder} holds another run ({_unlike(before, about)}); choose another folder with --run."
                 )
         elif any(not _begun(path) for path in there):
             raise UserError(f"{run.folder} is not empty and holds no run; choose another folder with --run.")
         return run
+
+    @classmethod
+    def takes(cls, folder: str | Path, verb: str, recipe: Recipe, data: str) -> bool:
+        """Whether `begin` would take a folder: it holds nothing, or the same run."""
+        try:
+            cls.checked(folder, verb, recipe, data)
+        except UserError:
+            return False
+        return True
 
     def write(self, name: str, content: Any) -> Path:
         """Writes a JSON file."""
@@ -90,6 +121,18 @@ class Run:
     @property
     def trials(self) -> Path:
         return self.folder / "trials"
+
+    @property
+    def training(self) -> Path:
+        """Where the last fit of a network goes on: beside a finished run, as long as it is not replaced."""
+        return self.trials / TRAINING if self.is_finished() else self.folder / TRAINING
+
+    def take_training(self, aside: Path | None) -> None:
+        """Puts a training that went on beside the run in its place."""
+        if aside is not None and aside != self.folder / TRAINING:
+            rmtree(self.folder / TRAINING, ignore_errors=True)
+            if aside.is_dir():
+                aside.replace(self.folder / TRAINING)
 
     @property
     def tokens(self) -> Path:
@@ -123,14 +166,22 @@ class Run:
         run = cls(folder)
         if not (run.folder / "run.json").exists():
             raise UserError(f"{run.folder}: there is no run here (no run.json); give the folder that --run named.")
-        if run.read("run.json").get("state") != "finished" or not (run.folder / MANIFEST).exists():
+        if not run.is_finished():
             raise UserError(f"{run.folder}: this run was interrupted; give the same command again to continue it.")
         if verify:
             run.verify()
         return run
 
+    def is_finished(self) -> bool:
+        """Whether it came to its end; its files are not looked at."""
+        if not (self.has("run.json") and self.has(MANIFEST)):
+            return False
+        return bool(self.read("run.json").get("state") == "finished")
+
     @classmethod
-    def finished(cls, folder: str | Path, verb: str, recipe: Recipe, data: str) -> "Run | None":
+    def finished(
+        cls, folder: str | Path, verb: str, recipe: Recipe, data: str, options: Mapping[str, Any] | None = None
+    ) -> "Run | None":
         """The run of the same command (see `begin`) where it came to its end; None where there is none, where Ctrl-C
         ended its training early, and where a file of it is missing or damaged: it is then made again."""
         try:
@@ -138,8 +189,8 @@ class Run:
             about = run.read("run.json")
         except UserError:
             return None
-        same = about_run(verb, recipe, data)
-        return run if not about.get("interrupted") and {key: about.get(key) for key in same} == same else None
+        same = _same(about, about_run(verb, recipe, data, options))
+        return run if same and not about.get("interrupted") else None
 
     def verify(self) -> None:
         """Refuses a run with a missing or changed file, and names the file."""
@@ -177,9 +228,30 @@ class Run:
         predictor.save(self.folder / "predictor")
 
 
-def about_run(verb: str, recipe: Recipe, data: str) -> dict[str, str]:
-    """What makes two runs the same, as `run.json` says it."""
-    return {"verb": verb, "recipe": recipe.fingerprint(), "data": data, "version": __version__}
+def about_run(verb: str, recipe: Recipe, data: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What makes two runs the same, as `run.json` says it; options that say nothing are left out."""
+    given = {name: plain(value) for name, value in (options or {}).items() if value}
+    about = {"verb": verb, "recipe": recipe.fingerprint(), "data": data, "version": __version__}
+    return {**about, "options": given} if given else about
+
+
+def _same(before: Mapping[str, Any], about: Mapping[str, Any], but: Collection[str] = ()) -> bool:
+    """Whether what `run.json` says is of the same command; but: options that may be others."""
+    alike = all(before.get(key) == about.get(key) for key in ("verb", "recipe", "data", "version"))
+    return alike and not _other_options(before, about) - set(but)
+
+
+def _other_options(before: Mapping[str, Any], about: Mapping[str, Any]) -> set[str]:
+    theirs, ours = before.get("options") or {}, about.get("options") or {}
+    return {name for name in {*theirs, *ours} if theirs.get(name) != ours.get(name)}
+
+
+def _unlike(before: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """What another run is, beside this command."""
+    if all(before.get(key) == about.get(key) for key in ("verb", "recipe", "data", "version")):
+        names = sorted(_other_options(before, about) - set(GOES_ON))
+        return f"{before.get('verb')} with another {' and another '.join(f'--{name}' for name in names)}"
+    return f"{before.get('verb')}, another recipe, other rows or another version"
 
 
 def _begun(path: Path) -> bool:

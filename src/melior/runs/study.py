@@ -121,11 +121,10 @@ def joined(
     """A run, begun (`Run.begin`) or, where other processes are at it, joined: inside, this process is one of them.
 
     options  what the command was given beside the recipe, by the names of its options: those who share a study have the
-             same
+             same, as has who goes on with it later, but for the budget
     shared   False where the work cannot be shared: a second process is refused
     """
-    Run.checked(folder, verb, recipe, data)
-    run = Run(folder)
+    run = Run.checked(folder, verb, recipe, data)
     claims = Claims(run.trials / CLAIMS)
     about = {name: plain(value) for name, value in options.items()}
     try:
@@ -139,12 +138,13 @@ def joined(
             session = run.trials / SESSION / "session.json"
             if there:
                 Run.checked(folder, verb, recipe, data)
-                _same_options(run, session, about, there[0])
+                _same_options(run, session, about, there[0])  # says whose other options are
+                run = Run.checked(folder, verb, recipe, data, options)
                 progress(f"sharing the trials with {', '.join(there)}", 0, 1)
             else:
                 shutil.rmtree(run.trials / SESSION, ignore_errors=True)
                 claims.sweep()
-                run = Run.begin(folder, verb, recipe, data)
+                run = Run.begin(folder, verb, recipe, data, options)
                 _made_once(session, lambda: about)
             me = f"{PROCESS}{uuid.uuid4().hex}"
             claims.take(me)

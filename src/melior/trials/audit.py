@@ -53,6 +53,7 @@ class Audit:
     left_out: tuple[str, ...] = ()  # checks for which there was no time
     notes: tuple[str, ...] = ()  # what reading changed or left out
     fixed: Fixed | None = None
+    unseen: str = ""  # why no check ran; empty where one did
 
     @property
     def failed(self) -> bool:
@@ -67,6 +68,7 @@ class Audit:
             "seconds": round(self.seconds, 3),
             "findings": [finding.to_dict() for finding in self.findings],
             **({"notes": list(self.notes)} if self.notes else {}),
+            **({"unseen": self.unseen} if self.unseen else {}),
             **({"fixed": plain(self.fixed.to_dict())} if self.fixed else {}),
         }
 
@@ -81,6 +83,7 @@ class Audit:
 
     def __repr__(self) -> str:
         lines = [f"<Audit {self.name}: {self.rows:,} rows, {len(self.findings)} findings>"]
+        lines += [f"  {self.unseen}"] if self.unseen else []
         lines += [f"  {f.severity:4.2f}  {f.symptom:<18}  {f.message}" for f in self.findings]
         return "\n".join(lines)
 
@@ -126,6 +129,13 @@ def suits(check: Check, table: Table) -> bool:
     return not check.reads or bool(check.reads & kinds)
 
 
+def _why_unseen(table: Table) -> str:
+    if table.rows < FEWEST:
+        rows = "1 row is" if table.rows == 1 else f"{table.rows} rows are"
+        return f"Nothing was looked for: {rows} too few; {FEWEST} are needed."
+    return "Nothing was looked for: none of the checks that were asked for reads such a table."
+
+
 def _late(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() > deadline
 
@@ -160,6 +170,7 @@ def run_checks(
         why = f'they need one class a row, and "{table.target}" has several labels a row'
         notes = (*notes, f"not looked for: {', '.join(one_class)}: {why}.")
     chosen = [check for check in chosen if suits(check, table)]
+    unseen = "" if chosen else _why_unseen(table)
     chosen.sort(key=lambda check: not check.symptoms & FAULTS_OF_THE_RULER)  # where time is short these must not lack
     by_label = any(check.multilabel and check.cost == "model" for check in chosen)
     if by_label and table.multilabel and (few := few_labels(table)):
@@ -198,4 +209,5 @@ def run_checks(
         table.name,
         tuple(left_out),
         (*notes, *context.notes),
+        unseen=unseen,
     )

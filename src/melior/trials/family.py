@@ -8,6 +8,7 @@ import numpy as np
 
 from melior.data.splits import Fold, folds
 from melior.data.table import Table
+from melior.errors import UserError
 from melior.methods._base import methods
 from melior.metrics.registry import metric
 from melior.models._base import Hardware, Model, families, have_gpu
@@ -69,6 +70,9 @@ def choose_family(
         return FamilyChoice(recipe, f"{recipe.model.name}, as the recipe says", {})
     sample = table if table.rows <= ROWS else table.take(some_rows(table, recipe.seed))
     suited, left_out = suited_families(table, sample, allowed)
+    if not suited:
+        kinds = ", ".join(sorted(set(table.schema.kinds.values())))
+        raise UserError(f"{table.name}: no family of models reads its columns ({kinds}); give kinds with --column.")
     if len(suited) == 1:
         only = f"{suited[0]}: the only family that reads these columns"
         return FamilyChoice(recipe.with_model(suited[0]), with_left_out(only, left_out), {})

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class LanguageScores:
     by_language perplexity and bits per byte of each language
     answered    the prompts that were asked, in the order of the rows
     foreseen    of each row that was scored; None where the scores were read from a run
+    run         the folder that holds them, where they are of `melior evaluate`
     """
 
     scores: Mapping[str, Interval]
@@ -49,6 +51,7 @@ class LanguageScores:
     seconds: float = 0.0
     answered: tuple[Answered, ...] = field(default=(), repr=False)
     foreseen: "Foreseen | None" = field(default=None, repr=False, compare=False)
+    run: Path | None = field(default=None, repr=False, compare=False)
 
     def __getitem__(self, name: str) -> Interval:
         return self.scores[name]

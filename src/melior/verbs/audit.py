@@ -9,6 +9,7 @@ from melior.errors import UserError
 from melior.findings import plain
 from melior.progress import Progress, silent
 from melior.runs.store import Run
+from melior.storage import writable_folder
 from melior.trials.audit import Audit, run_checks
 from melior.trials.context import TableContext
 from melior.trials.run import content_hash
@@ -58,6 +59,10 @@ def audit(
     """
     if rows_by not in get_args(By):
         raise UserError(f"rows_by is {' or '.join(get_args(By))}, not {rows_by!r}.")
+    if fix is not None:
+        writable(Path(fix))
+    if run is not None:
+        writable_folder(Path(run))
     ready = prepare(
         source,
         target=target,
@@ -71,12 +76,13 @@ def audit(
         sample="fitting" if sample is None else sample,
         progress=progress,
     )
-    if fix is not None:
-        if ready.table.drawn_from is not None:
-            why = "leave --sample out" if sample is not None else "split the file, for it does not fit in memory"
-            raise UserError(f"{fix}: only a sample was read, and a cleaned copy needs all rows; {why}.")
-        writable(Path(fix))
-    made = None if run is None else Run.begin(run, "audit", ready.recipe, content_hash(ready.table))
+    if fix is not None and ready.table.drawn_from is not None:
+        why = "leave --sample out" if sample is not None else "split the file, for it does not fit in memory"
+        raise UserError(f"{fix}: only a sample was read, and a cleaned copy needs all rows; {why}.")
+    other = None if ready.test is None else content_hash(ready.test)
+    options = {"checks": checks, "skip": skip, "fast": fast, "map": "" if rows_by == "pca" else rows_by, "test": other}
+    rows = content_hash(ready.table)
+    made = None if run is None else Run.begin(run, "audit", ready.recipe, rows, options)
     context = TableContext(ready.table, ready.recipe, other=ready.test)
     found = run_checks(
         ready.table,
@@ -93,9 +99,10 @@ def audit(
     if made is not None:
         from melior.report import write
 
+        made.replace()
         made.write("findings.json", [finding.to_dict() for finding in found.findings])
         made.write("examples.json", examples_of(ready.table, found.findings))
         made.write("pictures.json", plain(pictures_of(context, found.findings, rows_by)))
-        made.finish(seconds=found.seconds, name=ready.table.name)
+        made.finish(seconds=found.seconds, name=ready.table.name, **({"unseen": found.unseen} if found.unseen else {}))
         write(made)
     return found

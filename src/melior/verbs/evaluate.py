@@ -1,5 +1,6 @@
 """`evaluate`: every metric with its interval, and the curves behind them."""
 
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from melior._version import __version__
 from melior.data.read import read_like
 from melior.data.table import Floats, Rows, Table
 from melior.errors import UserError
@@ -44,7 +46,8 @@ CURVES = 12  # classes whose curves are drawn, the commonest first
 class Evaluation:
     """Scores of one predictor on some rows. Where a row may have several labels there is no confusion table, and
     `label_rows` says how many rows have each. `by_language` has the scores of each language, where there are two.
-    `notes` says what could not be read as the training rows were."""
+    `notes` says what could not be read as the training rows were. `run` is the folder that holds them, where they are
+    of `melior evaluate`."""
 
     metric: str
     scores: Mapping[str, Interval]
@@ -59,6 +62,7 @@ class Evaluation:
     label_rows: Mapping[str, int] | None = field(default=None, repr=False)
     by_language: Mapping[str, LanguageScore] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = field(default=(), repr=False)
+    run: Path | None = field(default=None, repr=False, compare=False)
 
     def __getitem__(self, name: str) -> Interval:
         return self.scores[name]
@@ -197,7 +201,8 @@ def evaluate(
 
     what    a run folder, a Predictor, or anything with a `predictor` (what `train` and `improve` give back)
     source  a file, a frame or a Table; it must have the target's column. Rows in which that is empty are left out
-    run     a folder for the scores and a report; for a run folder, `evaluations/NAME` inside it by default
+    run     a folder for the scores and a report; for a run folder, `evaluations/NAME` inside it by default, where NAME
+            ends with a few digits of the rows' hash if another file of that name was scored before
     """
     from melior.verbs.language import evaluate_language, is_language_run
 
@@ -211,18 +216,23 @@ def evaluate(
     else:
         table = read_like(source, predictor.schema, need_target=True, missing_target="drop")
         notes = table.notes
-    progress("scoring", 1, 3, f"{table.rows:,} rows")
+    rows = content_hash(table)
     recipe = Run(folder).recipe() if folder is not None else Recipe(metric=predictor.metric)
+    if run is None and folder is not None:
+        run = own_folder(folder, table.name, recipe, rows)
+    if run is not None:
+        Run.checked(run, "evaluate", recipe, rows)  # before the rows are scored
+    progress("scoring", 1, 3, f"{table.rows:,} rows")
     groups = drawn_together(table, recipe)
     evaluation, scores, answers = measured(predictor, table, on=table.name, seed=seed, groups=groups)
     evaluation = replace(evaluation, notes=notes)
     progress("writing", 2, 3)
-    if run is None and folder is not None:
-        run = folder / "evaluations" / Path(table.name).name.replace("/", "_")
     if run is not None:
         from melior.report import write
 
-        made = Run.begin(run, "evaluate", recipe, content_hash(table))
+        evaluation = replace(evaluation, run=Path(run))
+        made = Run.begin(run, "evaluate", recipe, rows)
+        made.replace()
         made.write("scores.json", {**evaluation.to_dict(), "before": None})
         made.write("examples.json", examples_of(table, (), scored=table, scores=scores, answers=answers))
         made.finish(seconds=evaluation.seconds, name=table.name)
@@ -231,6 +241,18 @@ def evaluate(
             Run(folder).renew_manifest()
     progress("done", 3, 3)
     return evaluation
+
+
+def own_folder(run: Path, name: str, recipe: Recipe, rows: str) -> Path:
+    """Where inside a run the scores of a file go: what is there of another file of that name, or of the model before it
+    was made anew, keeps its folder."""
+    plain_name = run / "evaluations" / Path(name).name
+    told = hashlib.sha256(f"{rows} {recipe.fingerprint()} {__version__}".encode()).hexdigest()[:8]
+    return (
+        plain_name
+        if Run.takes(plain_name, "evaluate", recipe, rows)
+        else plain_name.with_name(f"{plain_name.name}-{told}")
+    )
 
 
 def predictor_of(what: Any) -> tuple[Predictor, Path | None]:

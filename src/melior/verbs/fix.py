@@ -18,7 +18,7 @@ from melior.checks.invalid_values import WORDS
 from melior.data.table import Table
 from melior.errors import UserError
 from melior.findings import Finding
-from melior.storage import write_atomic
+from melior.storage import writable_file, write_atomic
 from melior.trials.audit import Fixed
 
 FORMATS = (".parquet", ".csv", ".jsonl")
@@ -35,6 +35,7 @@ def writable(path: Path) -> None:
             raise UserError(f"{one}: there is such a file already, and nothing is overwritten; name another.")
     if not path.resolve().parent.is_dir():
         raise UserError(f"{path}: there is no folder {path.parent}; make it first.")
+    writable_file(path)
 
 
 def log_of(path: Path) -> Path:

@@ -1,5 +1,6 @@
 """`improve`: the whole main job, with its run folder and report."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -12,15 +13,16 @@ from melior.improvement.ask import Ask, nobody
 from melior.improvement.improve import improve_table
 from melior.improvement.improvement import Improvement, LanguageImprovement
 from melior.improvement.looking import Parts
-from melior.improvement.read_back import read_back
+from melior.improvement.read_back import BY_ANOTHER, read_back
 from melior.improvement.ruler import truth_of
 from melior.methods._done import FILE, frame_of
 from melior.metrics.registry import metric
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Choice
-from melior.runs.store import TRAINING, Run
+from melior.runs.store import WAS_FINISHED, Run
 from melior.runs.study import Ended, agreed, joined
+from melior.storage import writable_folder
 from melior.trials.run import content_hash
 from melior.trials.together import drawn_together
 from melior.verbs.evaluate import measured
@@ -83,6 +85,9 @@ def improve(
     """
     seconds = budget_seconds(budget)
     started = time.monotonic()
+    possible(attempt, never, margin)
+    if run is not None:
+        writable_folder(Path(run))
     language = language_recipe(source, model=model, methods=methods, seed=seed)
     if language is not None:
         if cluster is not None:
@@ -104,13 +109,16 @@ def improve(
             source, target=target, test=test, metric=metric, goal=goal, model=model, methods=methods, seed=seed,
             columns=columns, label_separator=label_separator, progress=progress,
         )  # fmt: skip
-        study = None
+        study = training = None
         if run is not None:
             held = None if ready.test is None else content_hash(ready.test)
             options = {"budget": seconds, "test": held, "try": attempt, "never": never, "margin": margin}
-            options |= {} if refit else {"refit": refit}
+            options |= {} if refit else {"no-refit": True}
             rows = content_hash(ready.table)
+            if (kept := Run.finished(run, "improve", ready.recipe, rows, options)) is not None:
+                return read_back(kept, seconds=kept.read("run.json")["seconds"], note=WAS_FINISHED)
             study = stack.enter_context(joined(run, "improve", ready.recipe, rows, options, progress=progress))
+            training = study.run.training
         try:
             found, parts, plain = improve_table(
                 ready.table,
@@ -118,7 +126,7 @@ def improve(
                 test=ready.test,
                 budget=agreed("budget", lambda: seconds - (time.monotonic() - started)),
                 store=None if study is None else study.run.trials,
-                training=None if study is None else study.run.folder / TRAINING,
+                training=training,
                 attempt=attempt,
                 never=never,
                 margin=margin,
@@ -130,11 +138,13 @@ def improve(
             )
         except Ended:
             assert study is not None
-            return read_back(study.run, seconds=time.monotonic() - started)
+            return read_back(study.run, seconds=time.monotonic() - started, note=BY_ANOTHER)
         notes = tuple(dict.fromkeys([*ready.table.notes, *found.notes]))
         found = replace(found, run=None if run is None else Path(run), seconds=time.monotonic() - started, notes=notes)
         if study is not None:
             progress("writing the run and its report", 0, 1)
+            study.run.replace()
+            study.run.take_training(training)
             write_improvement(study.run, found, parts, plain, name=ready.table.name)
             progress("writing the run and its report", 1, 1)
             study.ended()
@@ -174,6 +184,15 @@ def write_improvement(made: Run, found: Improvement, parts: Parts, plain: Predic
     made.save_predictor(found.predictor)
     made.finish(seconds=found.seconds, name=name)
     write(made)
+
+
+def possible(attempt: Sequence[str], never: Sequence[str], margin: float) -> None:
+    """Refuses options that contradict one another or themselves, before any work."""
+    both = [name for name in attempt if name in never]
+    if both:
+        raise UserError(f"--try and --never both name {both[0]}: take one of them out.")
+    if not (math.isfinite(margin) and margin >= 0):
+        raise UserError(f"--margin is {margin}; the smallest gain that matters is 0 or more.")
 
 
 def budget_seconds(budget: str | float) -> float:

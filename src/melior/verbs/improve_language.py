@@ -51,7 +51,8 @@ def improve_language(
         made = None
         if run is not None:
             digest = digest_of([*rows, *(held or ())])
-            made = stack.enter_context(joined(run, "improve", recipe, digest, {}, shared=False)).run
+            options = {"budget": budget, "try": attempt, "never": never, "margin": margin}
+            made = stack.enter_context(joined(run, "improve", recipe, digest, options, shared=False)).run
         improved = improve_rows(
             rows,
             recipe,
@@ -73,6 +74,7 @@ def improve_language(
 
 def _write(made: Run, found: LanguageImprovement, improved: Improved, name: str) -> None:
     """The same files as for a table; the model in place of a predictor, and how its training went."""
+    made.replace()
     for folder in (MODEL, TRAINING):
         shutil.rmtree(made.folder / folder, ignore_errors=True)
         shutil.copytree(improved.trial.folder / folder, made.folder / folder)

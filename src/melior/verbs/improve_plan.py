@@ -10,7 +10,7 @@ from melior.improvement.ask import Ask, nobody
 from melior.improvement.planned import ImprovementPlan, plan_table
 from melior.progress import Progress, silent
 from melior.recipe import Choice
-from melior.verbs.improve import budget_seconds
+from melior.verbs.improve import budget_seconds, possible
 from melior.verbs.prepare import language_recipe, prepare
 
 
@@ -41,6 +41,7 @@ def plan(
     >>> melior.plan("reviews.csv", target="recommended", budget="5m")      # doctest: +SKIP
     """
     seconds, started = budget_seconds(budget), time.monotonic()
+    possible(attempt, never, 0.0)
     if language_recipe(source, model=model, methods=methods, seed=seed) is not None:
         raise UserError(
             "--plan: what is tried on a language model depends on how its plain training goes, so there is no plan "

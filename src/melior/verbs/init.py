@@ -9,7 +9,8 @@ from melior.data.read import read
 from melior.data.schema import KINDS
 from melior.data.table import Table
 from melior.errors import UserError
-from melior.storage import write_atomic
+from melior.storage import writable_file, write_atomic
+from melior.verbs.prepare import with_columns
 
 
 def init(
@@ -24,8 +25,10 @@ def init(
     path = Path(out)
     if path.exists():
         raise UserError(f"{path} is there already; choose another name with --out or remove it.")
+    writable_file(path)
     empty = "drop" if label_separator is None else "no_label"
     table = read(source, target=target, label_separator=label_separator, missing_target=empty)
+    table = with_columns(table, usable=False)
     columns = describe(table)
     where = os.path.relpath(source, path.parent if str(path.parent) else ".")
     write_atomic(path, recipe_text(where, table, columns, label_separator))

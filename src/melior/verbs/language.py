@@ -13,6 +13,7 @@ from melior.models.causal_lm import CausalLm
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
 from melior.runs.store import TRAINING, WAS_FINISHED, Run
+from melior.storage import writable_folder
 from melior.trials.language_model import (
     TASK,
     Writer,
@@ -26,6 +27,7 @@ from melior.trials.language_model import (
 )
 from melior.trials.language_rows import InMemory, Ready, Streamed, rows_of, why_streamed
 from melior.trials.language_scores import Answered, LanguageScores, scored
+from melior.verbs.evaluate import own_folder
 from melior.verbs.spread import timeout_in
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ def train_language(
     with joined(timeout_in(recipe)) as ranks:
         progress("reading", 0, 1)
         run = ranks.told(None if run is None else str(run))[0]
+        ranks.together(lambda: None if run is None or not ranks.first else writable_folder(Path(run)))
         why = ranks.together(lambda: why_streamed(recipe, source, run) if ranks.first else "")
         why = ranks.told(why)[0]  # the first says it: machines may have more or less free memory
         given = ranks.together(lambda: rows_of(recipe, source, test, why, progress))
@@ -111,6 +114,8 @@ def _taught(
         return kept
     mine = run if ranks.first else None
     made = ranks.together(lambda: None if mine is None else Run.begin(mine, "train", recipe, digest))
+    if made is not None:
+        made.replace()  # a training that was interrupted goes on in the run itself
     progress("loading the model", 0, 1)
     loaded = ranks.together(lambda: begun(settings, given.spelled(), recipe.seed))
     limit = row_limit(settings, loaded.limit)
@@ -262,9 +267,12 @@ def evaluate_language(
     rows, name = language_rows(source)
     if not rows:
         raise UserError(f"{name}: it holds no rows.")
-    found = scored(writer, rows, on=name, seed=seed, progress=progress)
-    folder = Path(run) / "evaluations" / Path(name).name if out is None else Path(out)
-    made = Run.begin(folder, "evaluate", recipe, digest_of(rows))
+    digest = digest_of(rows)
+    folder = own_folder(Path(run), name, recipe, digest) if out is None else Path(out)
+    Run.checked(folder, "evaluate", recipe, digest)  # before the rows are scored
+    found = replace(scored(writer, rows, on=name, seed=seed, progress=progress), run=folder)
+    made = Run.begin(folder, "evaluate", recipe, digest)
+    made.replace()
     write_scores(made, writer.limit, None, found, "perplexity")
     finish(made, seconds=found.seconds, name=name, notes=found.notes)
     if folder.is_relative_to(run):

@@ -8,7 +8,7 @@ import polars as pl
 
 from melior.errors import UserError
 from melior.predictor import warned
-from melior.storage import write_atomic
+from melior.storage import writable_file, write_atomic
 from melior.verbs.evaluate import predictor_of
 
 
@@ -27,8 +27,10 @@ def predict(
 
     >>> melior.predict("runs/plain", "new.csv", out="answers.csv")             # doctest: +SKIP
     """
-    if out is not None and Path(out).exists():
-        raise UserError(f"{out} is there already; choose another name with --out or remove it.")
+    if out is not None:
+        if Path(out).exists():
+            raise UserError(f"{out} is there already; choose another name with --out or remove it.")
+        writable_file(Path(out))
     from melior.verbs.language import answer_rows, is_language_run
 
     sets = None

@@ -91,6 +91,7 @@ def prepare(
         table = replace(table, notes=(*table.notes, *(f"{test_table.name}: {note}" for note in test_table.notes)))
     if need_target and table.target is None:
         raise UserError(f"{table.name}: no target was named; say which column to predict with --target.")
+    table = with_columns(table, usable=need_target)
     if recipe.metric == "auto":
         recipe = recipe.model_copy(update={"metric": DEFAULT_METRIC})
     if table.target is not None:
@@ -98,6 +99,20 @@ def prepare(
         resolve(recipe.methods)
         named_metric(recipe.metric, table.classes, multilabel=table.multilabel)
     return Prepared(recipe, table, test_table)
+
+
+def with_columns(table: Table, *, usable: bool) -> Table:
+    """The table, which is refused where nothing stands beside its target, and where no model reads what does; unless
+    usable is False: then a note says so, for another kind may be given."""
+    if table.target is None or table.features():
+        return table
+    said = f"beside the target, {table.target}, there is no column to predict from"
+    if kinds := table.schema.kinds:
+        named = [f"{name} is {'ignored' if kind == 'ignore' else f'of kind {kind}'}" for name, kind in kinds.items()]
+        said += f": {', '.join(named[:5])}{', …' if len(named) > 5 else ''}; give another kind with --column"
+        if not usable:
+            return replace(table, notes=(*table.notes, f"{said}."))
+    raise UserError(f"{table.name}: {said}.")
 
 
 def language_recipe(

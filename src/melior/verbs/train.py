@@ -14,6 +14,7 @@ from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Choice, Recipe
 from melior.runs.store import TRAINING, WAS_FINISHED, Run
+from melior.storage import writable_folder
 from melior.trials.family import choose_family
 from melior.trials.fit import changes, fit
 from melior.trials.run import content_hash
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 class Training:
     """A trained predictor and its score on the rows that were put aside (None where none were).
 
+    seconds      from reading to scoring; fitting: those of the fit alone
     interrupted  where Ctrl-C ended the training of a network, as "step 12 of 100"; empty where it came to its end
     """
 
@@ -45,6 +47,7 @@ class Training:
     seconds: float
     notes: tuple[str, ...] = field(default=())
     interrupted: str = ""
+    fitting: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -55,6 +58,7 @@ class Training:
             "evaluation": None if self.evaluation is None else self.evaluation.to_dict(),
             "run": None if self.run is None else str(self.run),
             "seconds": round(self.seconds, 3),
+            "fitting": round(self.fitting, 3),
             "notes": list(self.notes),
             **({"interrupted": self.interrupted} if self.interrupted else {}),
         }
@@ -105,13 +109,14 @@ def train(
         return train_language(*language, test=test or language[0].data.test, run=run, progress=progress)
     with joined(timeout_of(source)) as ranks:
         progress("reading", 0, 1)
+        run = ranks.told(None if run is None else str(run))[0]  # the same for all, whatever the clock of each says
+        ranks.together(lambda: None if run is None or not ranks.first else writable_folder(Path(run)))
         ready = ranks.together(
             lambda: prepare(
                 source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed,
                 columns=columns, label_separator=label_separator, progress=progress,
             )
         )  # fmt: skip
-        run = ranks.told(None if run is None else str(run))[0]  # the same for all, whatever the clock of each says
         return _fitted(ready, None if run is None else Path(run), ranks, started, progress)
 
 
@@ -126,6 +131,8 @@ def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, p
         return kept
     mine = where if ranks.first else None
     made = ranks.together(lambda: None if mine is None else Run.begin(mine, "train", recipe, rows_hash))
+    if made is not None:
+        made.replace()  # a training that was interrupted goes on in the run itself
     training = table
     if sealed is None and recipe.split.sealed > 0:
         development, aside = seal(table, recipe.split, recipe.seed)
@@ -135,8 +142,9 @@ def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, p
     progress("fitting", 0, 2, recipe.model.name)
     folder = None if where is None else where / TRAINING
     with one_thread_each(), trained_in(folder, progress, unfinished_counts=True, parallel=layout) as trainings:
-        shared = Shared()
+        shared, began = Shared(), time.perf_counter()
         predictor = fit(recipe, training, shared=shared, threads=cores())
+        fitting = time.perf_counter() - began
         progress("scoring", 1, 2)
         evaluation, examples = None, examples_of(training, ())
         if sealed is not None and ranks.first:
@@ -150,7 +158,7 @@ def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, p
     seconds = time.perf_counter() - started
     result = Training(
         predictor, evaluation, recipe, chosen.reason, training.rows, where, seconds,
-        (*notes, *unfinished(trainings.interrupted)), trainings.interrupted,
+        (*notes, *unfinished(trainings.interrupted)), trainings.interrupted, fitting,
     )  # fmt: skip
     if made is not None:
         from melior.report import write
@@ -163,7 +171,13 @@ def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, p
         if done:
             made.write_text(FILE, frame_of(done).write_csv())
         early = {"interrupted": trainings.interrupted} if trainings.interrupted else {}
-        about = {"seconds": seconds, "name": table.name, "family": chosen.reason, "rows": training.rows}
+        about = {
+            "seconds": seconds,
+            "fitting": fitting,
+            "name": table.name,
+            "family": chosen.reason,
+            "rows": training.rows,
+        }
         made.finish(**about, notes=list(notes), **early)
         write(made)
     progress("scoring", 2, 2)
@@ -185,6 +199,7 @@ def _kept(folder: Path, recipe: Recipe, rows: str) -> Training | None:
         folder,
         about["seconds"],
         (*about["notes"], WAS_FINISHED),
+        fitting=about.get("fitting", about["seconds"]),
     )
 
 
