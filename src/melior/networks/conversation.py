@@ -14,6 +14,7 @@ import numpy as np
 
 from melior.errors import UserError
 from melior.networks.tokens import Stretches, TokenRows, Tokens
+from melior.networks.turns import rendered, said
 
 NOTHING = "there is nothing in them that could be learned; every row is empty."
 ROLES = ("system", "user", "assistant", "tool")
@@ -118,16 +119,6 @@ def asked(tokenizer: Any, row: Any, name: str = "row") -> str:
     return prompt
 
 
-def rendered(tokenizer: Any, messages: list[dict[str, Any]], where: str, *, ask: bool) -> str:
-    """The chat as one text; ask: with the assistant's turn opened. The template runs in the library's sandbox."""
-    try:
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask)
-    except Exception as error:
-        told = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{where}: the model's chat template refuses it ({told}); change the row to suit.") from None
-    return str(text)
-
-
 def checked_chat(messages: list[Any], where: str, *, answered: bool = True) -> None:
     """One sentence that names the row and the message where something is missing."""
     for number, message in enumerate(messages, start=1):
@@ -195,30 +186,7 @@ def _read(tokenizer: Any, row: Any, where: str) -> tuple[str, list[tuple[int, in
         raise UserError(f'{where} has no "text", no "prompt" with "answer" and no "messages"; give one of them.')
     messages = list(row)
     checked_chat(messages, where)
-    whole = rendered(tokenizer, messages, where, ask=False)
-    return whole, _spans(tokenizer, messages, whole, where), None
-
-
-def _spans(tokenizer: Any, messages: list[dict[str, Any]], whole: str, where: str) -> list[tuple[int, int]]:
-    """The characters of `whole` that the assistant says, the end of its turn included."""
-    found: list[tuple[int, int]] = []
-    place = 0
-    for number, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
-        before = rendered(tokenizer, messages[:number], where, ask=True) if number else ""
-        upto = rendered(tokenizer, messages[: number + 1], where, ask=False)
-        if whole.startswith(before) and whole.startswith(upto.rstrip()) and len(before) < len(upto):
-            found.append((len(before), len(upto.rstrip())))
-            continue
-        # a template that writes earlier turns differently later: what was said is looked for
-        said = message["content"].strip()
-        first = whole.find(said, max([place, *(end for _, end in found)]))
-        if first < 0:
-            raise UserError(f"{where}: the model's chat template leaves out an answer; use another model for it.")
-        place = first + len(said)
-        found.append((first, place))
-    return found
+    return *said(tokenizer, messages, where), None
 
 
 def _ids(
