@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from melior.errors import UserError
 from melior.networks.answers import exact_match, token_f1
 from melior.networks.generate import Generation, Writing, answers, penalized, probabilities, stream, tokens
-from melior.networks.perplexity import foreseen
+from melior.networks.perplexity import foreseen, foreseen_answers
 
 PLAIN = Generation(temperature=0, maximum=12)
 
@@ -177,6 +177,40 @@ def test_every_token_once_with_and_without_windows(causal, words):
         scored = first + piece.shape[1]
         first = scored - 8
     assert foreseen(causal, words, texts, limit=16).nats[0] == pytest.approx(wanted, rel=1e-4)
+
+
+def test_an_answer_longer_than_the_context_is_scored_to_its_end(causal, words):
+    """Whatever the context, all tokens and all bytes count; by hand, in windows that overlap by half."""
+    livelier(causal)
+    answer = "the quick brown fox jumps over the lazy dog " * 2
+    row = {"prompt": "a shirt ", "answer": answer}
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": answer}]
+    end = words.eos_token_id
+    ids = [*words(answer, add_special_tokens=False)["input_ids"], end]
+    whole = [words.bos_token_id, *words("a shirt ", add_special_tokens=False)["input_ids"], *ids]
+    for limit in (64, 16, 9):
+        found = foreseen_answers(causal, words, [row, chat], limit=limit)
+        assert found.tokens.tolist() == [len(ids)] * 2
+        assert found.bytes.tolist() == [len(answer)] * 2
+        wanted, scored, first = 0.0, len(whole) - len(ids), 0
+        while scored < len(whole):
+            piece = torch.tensor([whole[first : first + limit]])
+            shares = causal(piece).logits[0].log_softmax(-1)
+            for place in range(scored - first, piece.shape[1]):
+                wanted -= float(shares[place - 1, piece[0, place]].detach())
+            scored = max(first + piece.shape[1], scored)
+            first += piece.shape[1] - max(limit // 2, 1)
+        assert found.nats[0] == pytest.approx(wanted, rel=1e-4)
+
+
+def test_a_chat_that_goes_on_for_long_is_scored_by_its_answers(causal, words):
+    long = {"role": "user", "content": "the quick brown fox " * 60}
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "good"}, long]
+    alone, before = (foreseen_answers(causal, words, [one], limit=16) for one in (chat[:2], chat))
+    assert before.nats[0] == pytest.approx(alone.nats[0], rel=1e-4)
+    behind = foreseen_answers(causal, words, [[long, *chat[:2]]], limit=16)
+    assert behind.tokens.tolist() == alone.tokens.tolist()
+    assert behind.bytes.tolist() == alone.bytes.tolist() == [4]
 
 
 def test_by_language(causal, words):

@@ -71,11 +71,10 @@ class Cut(NamedTuple):
 
 def cut_rows(tokenizer: Any, rows: Sequence[Any], limit: int, *, name: str = "rows", first: int = 1) -> Cut:
     """The same before it is put together; there may be nothing in it. first: the number of the first row."""
-    with_template(tokenizer)
     ids: list[list[int]] = []
     counts: list[list[bool]] = []
     truncated = dropped = 0
-    for made, marks, plain in zip(*_encoded(tokenizer, rows, name, first), strict=True):
+    for made, marks, plain in zip(*encoded(tokenizer, rows, name=name, first=first), strict=True):
         if plain:
             pieces = [slice(start, start + limit) for start in range(0, len(made), limit)]
             # a piece of one token has nothing to predict
@@ -136,15 +135,22 @@ def checked_chat(messages: list[Any], where: str, *, answered: bool = True) -> N
         raise UserError(f"{where}: the assistant says nothing in it, so there is nothing to learn; leave it out.")
 
 
-def _encoded(
-    tokenizer: Any, rows: Sequence[Any], name: str, begin: int
-) -> tuple[list[list[int]], list[list[bool]], list[bool]]:
-    """Ids, marks of what counts, and whether the row is plain text, for each row."""
+class Encoded(NamedTuple):
+    """Ids, marks of what counts, and whether it is plain text, of each row."""
+
+    ids: list[list[int]]
+    counts: list[list[bool]]
+    plain: list[bool]
+
+
+def encoded(tokenizer: Any, rows: Sequence[Any], *, name: str = "rows", first: int = 1) -> Encoded:
+    """Rows of any of the three forms, whole. first: the number of the first row, for the sentences of errors."""
+    with_template(tokenizer)
     texts: list[str] = []
     spans: list[list[tuple[int, int]] | None] = []  # characters that count; None: plain text
     answers: dict[int, str] = {}
     for number, row in enumerate(rows):
-        where = f"{name}, row {begin + number:,}"
+        where = f"{name}, row {first + number:,}"
         text, span, answer = _read(tokenizer, row, where)
         texts.append(text)
         spans.append(span)
@@ -163,9 +169,9 @@ def _encoded(
             ids[number] = [start, *ids[number], end]
             counts.append([False] + [True] * (len(ids[number]) - 1))
         else:
-            firsts = [place[0] for place in places[number]]
-            counts.append([any(a <= first < b for a, b in span) for first in firsts])
-    return ids, counts, [span is None and number not in answer_ids for number, span in enumerate(spans)]
+            begins = [place[0] for place in places[number]]
+            counts.append([any(a <= begin < b for a, b in span) for begin in begins])
+    return Encoded(ids, counts, [span is None and number not in answer_ids for number, span in enumerate(spans)])
 
 
 def _read(tokenizer: Any, row: Any, where: str) -> tuple[str, list[tuple[int, int]] | None, str | None]:
