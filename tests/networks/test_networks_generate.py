@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from melior.errors import UserError
 from melior.networks.answers import exact_match, token_f1
-from melior.networks.generate import Generation, Writing, answers, penalized, probabilities, stream, tokens
+from melior.networks.generate import Generation, Prompt, Writing, answers, penalized, probabilities, stream, tokens
 from melior.networks.perplexity import foreseen, foreseen_answers
 
 PLAIN = Generation(temperature=0, maximum=12)
@@ -68,7 +68,7 @@ def test_draws_follow_the_probabilities(causal, words):
     ids = [words.bos_token_id, *words("a shirt", add_special_tokens=False)["input_ids"]]
     with torch.no_grad():
         shares = probabilities(causal(torch.tensor([ids])).logits[:, -1], settings)[0].double().numpy()
-    drawn = next(tokens(causal, [ids] * 400, settings, pad=0, ends=frozenset()))
+    drawn = next(tokens(causal, [Prompt(ids, row, 1) for row in range(400)], settings, pad=0, ends=frozenset()))
     likely = np.flatnonzero(shares)
     counts = np.array([drawn.count(int(token)) for token in likely])
     assert counts.sum() == 400
@@ -96,6 +96,41 @@ def test_together_as_alone(causal, words):
     drawn = Generation(temperature=1.0, top_p=0.9, repetition_penalty=1.3, maximum=12, seed=4)
     assert answers(causal, words, rows, drawn)[0] == answers(causal, words, rows[:1], drawn)[0]
     assert answers(causal, words, rows, drawn) == answers(causal, words, rows, drawn)
+
+
+def test_an_answer_has_the_room_that_its_prompt_leaves(causal, words):
+    """As much of the answer as fits, whatever stands beside it and however many tokens are asked for."""
+    livelier(causal)
+    rows = ["the quick brown fox jumps " * 4, "a", "the quick brown fox jumps over the lazy dog " * 3]
+    sizes = [1 + len(words(row, add_special_tokens=False)["input_ids"]) for row in rows]
+    assert all(size < 64 for size in sizes)
+    plain = Generation(temperature=0, maximum=500)
+    for row, size, one in zip(rows, sizes, answers(causal, words, rows, plain), strict=True):
+        assert [one] == answers(causal, words, [row], Generation(temperature=0, maximum=64 - size))
+        assert one == "".join(stream(causal, words, row, plain))
+
+
+def test_a_model_with_counted_places_stops_at_its_last(words):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=len(words), n_positions=32, n_embd=16, n_layer=1, n_head=2)).eval()
+    livelier(model)
+    rows = ["the quick brown fox jumps over the lazy", "a"]
+    settings = Generation(temperature=0, maximum=100)
+    assert answers(model, words, rows, settings) == [answers(model, words, [row], settings)[0] for row in rows]
+
+
+def test_draws_hang_on_the_number_of_the_row_alone(causal, words):
+    livelier(causal)
+    drawn = Generation(temperature=2, top_p=1, maximum=8, seed=3)
+    same = answers(causal, words, ["a"] * 20, drawn)
+    assert len(set(same)) == 20
+    # whatever stands beside them, shorter or longer, and however many go through at once
+    rows = ["the quick brown fox", "a", "a shirt that fits"] + ["a"] * 17
+    among = answers(causal, words, rows, drawn)
+    assert [one for one, row in zip(among, rows, strict=True) if row == "a"] == [same[1], *same[3:]]
+    assert among == answers(causal, words, rows, drawn, together=3)
 
 
 def test_seeds(causal, words):
@@ -135,8 +170,10 @@ def test_an_end_token_ends(causal, words):
 
 def test_chats_and_prompts_that_do_not_fit(causal, words):
     assert isinstance(answers(causal, words, [[{"role": "user", "content": "a"}]], PLAIN)[0], str)
-    with pytest.raises(UserError, match=r"more than the model's 64; shorten"):
-        answers(causal, words, ["the quick brown fox " * 20], PLAIN)
+    long, short = "the quick brown fox " * 20, "the quick brown fox"
+    assert answers(causal, words, [long, short], PLAIN) == [None, *answers(causal, words, [short], PLAIN)]
+    with pytest.raises(UserError, match="the model takes 64 with the answer; shorten"):
+        next(stream(causal, words, long, PLAIN))
     with pytest.raises(UserError, match='has no "content"'):
         answers(causal, words, [[{"role": "user"}]], PLAIN)
 

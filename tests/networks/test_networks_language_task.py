@@ -82,6 +82,65 @@ def test_what_is_loaded_elsewhere_answers_the_same(run):
     assert again["exact_match"].value > 0.8
 
 
+def test_a_prompt_too_long_costs_nothing_but_its_answer(tmp_path, capsys):
+    """The answer has the room that is left, be it less than `answer_tokens`; where there is none, that is said."""
+    rows = questions() + [{"prompt": "and " * 200 + f"{number}?", "answer": " blue"} for number in range(30)]
+    asked = recipe(steps=4, context=64, answer_tokens=128).with_data(path=str(_written(tmp_path, rows)))
+    trained = melior.train(asked, run=tmp_path / "run")
+    (note,) = (one for one in trained.evaluation.notes if "no room" in one)
+    assert "prompts leave the model no room for an answer, and no answer to it is scored: and and" in note
+    held = [one for one in trained.evaluation.answered if one.given is None]
+    assert len(held) == int(note.split()[0])
+    assert 0 < len(held) < len(trained.evaluation.answered)
+    assert trained.evaluation.foreseen.tokens.min() > 0
+    told = json.loads((tmp_path / "run" / "examples.json").read_text())["answers"]
+    assert all(one["after"] is not None for one in told)
+    assert len(melior.judge(tmp_path / "run", tmp_path / "run", tmp_path / "rows.jsonl").metrics) == 3
+    answered = melior.predict(tmp_path / "run", [rows[-1], rows[0]])["answer"].to_list()
+    assert answered[0] is None
+    assert isinstance(answered[1], str)
+    (tmp_path / "new.jsonl").write_text("\n".join(map(json.dumps, [rows[0], rows[-1]])))
+    with pytest.raises(SystemExit) as ended:
+        _called("predict", tmp_path / "run", tmp_path / "new.jsonl")
+    assert not ended.value.code
+    assert "no room for an answer, which is empty: 1; shorten" in capsys.readouterr().err
+
+
+def _called(*arguments):
+    from melior.cli.main import run as command
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["melior", *map(str, arguments)])
+        command()
+
+
+def test_the_model_is_kept_before_it_is_scored(tmp_path, monkeypatch):
+    import melior.verbs.language as verb
+
+    def fails(*_, **__):
+        raise RuntimeError("scoring broke")
+
+    asked = recipe(steps=4).with_data(path=str(_written(tmp_path, questions(2))))
+    with monkeypatch.context() as patch:
+        patch.setattr(verb, "scored", fails)
+        with pytest.raises(RuntimeError, match="scoring broke"):
+            melior.train(asked, run=tmp_path / "run")
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+    assert melior.train(asked, run=tmp_path / "run").evaluation is not None
+
+
+def test_a_talk_goes_on_where_a_question_is_too_long(run):
+    """A model of 48 tokens: the usual 256 of an answer are cut to what is left."""
+    folder, _ = run
+    code = "import sys; from melior.cli.main import run; sys.argv = ['melior', 'chat', *sys.argv[1:]]; run()"
+    typed = f"coal?\n/new\n{'so ' * 100}\ncoal?\n\n"
+    said = subprocess.run([sys.executable, "-c", code, folder / "run"], input=typed, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.count("model  ") == 3
+    told = " ".join(said.stdout.split())
+    assert told.count("and the model takes 48 with the answer; shorten the prompt. /new begins again.") == 1
+
+
 def test_talking_to_it(run):
     folder, _ = run
     code = "import sys; from melior.cli.main import run; sys.argv = ['melior', 'chat', *sys.argv[1:]]; run()"

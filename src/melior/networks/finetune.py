@@ -41,8 +41,8 @@ class Tuned:
     trained: Trained | None
     notes: tuple[str, ...] = ()
 
-    def answers(self, rows: Sequence[Any], settings: Generation | None = None) -> list[str]:
-        """The answers to prompts (texts, {"prompt": ...} or chats)."""
+    def answers(self, rows: Sequence[Any], settings: Generation | None = None) -> list[str | None]:
+        """The answers to prompts (texts, {"prompt": ...} or chats); None where a prompt leaves no room for one."""
         return answers(self.model, self.tokenizer, rows, settings or Generation())
 
     def save(self, folder: str | Path) -> None:

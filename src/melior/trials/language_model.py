@@ -50,8 +50,9 @@ class Writer:
         }  # fmt: skip
         return Generation(**given)
 
-    def answers(self, rows: Sequence[Any], **changes: Any) -> list[str]:
-        """The answers to prompts (texts, {"prompt": ...} or chats); changes: settings of generation."""
+    def answers(self, rows: Sequence[Any], **changes: Any) -> list[str | None]:
+        """The answers to prompts (texts, {"prompt": ...} or chats); None where a prompt leaves the model no room for
+        one. changes: settings of generation."""
         from melior.networks.generate import answers
 
         return answers(self.model, self.tokenizer, rows, self.generation(**changes))

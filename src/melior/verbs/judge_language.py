@@ -112,7 +112,10 @@ def _sums(found: Sequence[LanguageScores], rows: Sequence[Row]) -> tuple[list[Me
     for side, one in enumerate(found):
         sums[side, 0] = bits[side]
         for place, value in ((1, exact_match), (2, token_f1)):
-            sums[side, place, asked] = [value([each.given], [each.right]) for each in one.answered]
+            # a prompt that leaves a model no room for an answer is not answered right
+            sums[side, place, asked] = [
+                0.0 if each.given is None else value([each.given], [each.right]) for each in one.answered
+            ]
     return [BITS, MATCH, SHARED], sums, np.stack([first.bytes, asked, asked]).astype(np.float64)
 
 

@@ -13,7 +13,8 @@ from melior.verbs.evaluate import predictor_of
 def predict(what: Any, source: Any, *, out: str | Path | None = None) -> pl.DataFrame:
     """The answers for a file, a frame or a Table: `row` (from 0, in file order), `prediction`, `score_CLASS` for all.
 
-    what  a run folder, a Predictor, or anything with a `predictor`; of a language model: `row` and `answer`
+    what  a run folder, a Predictor, or anything with a `predictor`; of a language model: `row` and `answer`, which is
+          null where a prompt leaves the model no room for one
     out   a CSV file to write; a file that is there already is not overwritten
 
     Where a row may have several labels, `prediction` is a list of them; in the CSV file the separator of the training
