@@ -1,6 +1,7 @@
 """task: generate, from a recipe and a file to a run that answers: from nothing, and a model taught further."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -40,6 +41,12 @@ def questions(times=12):
         {"prompt": f"colour of {thing}, asked {number}?", "answer": f" {colour}"}
         for number in range(times)
         for thing, colour in COLOURS.items()
+    ]
+
+
+def _chat(*contents):
+    return [
+        {"role": "assistant" if number % 2 else "user", "content": content} for number, content in enumerate(contents)
     ]
 
 
@@ -240,6 +247,50 @@ def test_what_cannot_be_is_one_sentence(run, tmp_path, made, said):
     with pytest.raises(UserError, match=said) as error:
         melior.train(asked.with_data(path=str(folder / "questions.jsonl")))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "bad", "said"),
+    [
+        (lambda n: {"prompt": f"p{n}", "answer": "a"}, {"answer": None}, 'has no "answer"'),
+        (lambda n: {"text": f"text {n} of words"}, {"text": None}, 'has no "text"'),
+        (lambda n: {"messages": _chat(f"q{n}", "a")}, {"messages": _chat("q")}, "the assistant says nothing"),
+    ],
+)
+def test_rows_put_aside_are_read_before_anything_is_learned(tmp_path, row, bad, said):
+    """Wherever a row stands that cannot be read, it is named by its place in the file, and no training is lost."""
+    for at in range(20):  # some of these are put aside, some are not
+        rows = [row(number) if number != at else row(number) | bad for number in range(20)]
+        with pytest.raises(UserError, match=rf"^rows\.jsonl, row {at + 1}\b.*{said}"):
+            melior.train(recipe().with_data(path=str(_written(tmp_path, rows))), run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UserError, match=rf"^rows\.jsonl, row 20\b.*{said}"):
+        melior.improve(recipe().with_data(path=str(tmp_path / "rows.jsonl")), budget=60)
+
+
+def test_rows_that_a_template_refuses_keep_their_numbers(run, tmp_path):
+    from transformers import AutoTokenizer
+
+    folder, _ = run
+    model = tmp_path / "model"
+    shutil.copytree(folder / "run" / "model", model)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    turn = "{% if m.content == 'no' %}{{ raise_exception('it will not') }}{% endif %}{{ m.role + m.content }}"
+    tokenizer.chat_template = f"{{% for m in messages %}}{turn}{{% endfor %}}"
+    tokenizer.save_pretrained(model)
+    asked = recipe(base=str(model), context=None, steps=1)
+    for at in (4, 19):
+        rows = [{"messages": _chat(f"q{number}", "no" if number == at else "yes")} for number in range(20)]
+        with pytest.raises(UserError, match=rf"row {at + 1}: the model's chat template refuses it \(it will not\)"):
+            melior.train(asked.with_data(path=str(_written(tmp_path, rows))))
+
+
+def test_a_chat_put_aside_that_ends_with_a_long_question_is_scored(tmp_path):
+    rows = [{"messages": _chat(f"q{number}", f"a{number}")} for number in range(20)]
+    rows += [{"messages": _chat(f"q{number} " + "w " * 90, "a", "z " * 90)} for number in range(20)]
+    found = melior.train(recipe(steps=2).with_data(path=str(_written(tmp_path, rows)))).evaluation
+    assert found.rows == 8
+    assert found.foreseen.tokens.min() > 0
 
 
 def test_other_commands_say_what_they_are_for(run):

@@ -135,6 +135,43 @@ def checked_chat(messages: list[Any], where: str, *, answered: bool = True) -> N
         raise UserError(f"{where}: the assistant says nothing in it, so there is nothing to learn; leave it out.")
 
 
+class Numbered(dict[str, Any]):
+    """A row that knows its number in its file, so that a sentence names it rightly wherever it was put since."""
+
+    def __init__(self, row: dict[str, Any], number: int) -> None:
+        super().__init__(row)
+        self.number = number
+
+
+def numbered(rows: Sequence[dict[str, Any]], name: str) -> list[Numbered]:
+    """Rows as they are read, each with its number. UserError: a row of no known form, found before anything is learned
+    from the others."""
+    for number, row in enumerate(rows, start=1):
+        read_row(row, f"{name}, row {number:,}")
+    return [Numbered(row, number) for number, row in enumerate(rows, start=1)]
+
+
+def read_row(row: Any, where: str) -> str | tuple[str, str] | list[dict[str, Any]]:
+    """What a row says: a text, a prompt and its answer, or the messages of a chat; or one sentence on what is wrong."""
+    if isinstance(row, dict):
+        if "messages" in row:
+            row = row["messages"]
+        elif "prompt" in row or "answer" in row:
+            for key in ("prompt", "answer"):
+                if not isinstance(row.get(key), str):
+                    raise UserError(f'{where} has no "{key}" (a text is wanted); add it or leave the row out.')
+            return row["prompt"], row["answer"]
+        else:
+            row = row.get("text")
+    if isinstance(row, str):
+        return row
+    if not isinstance(row, list | tuple):
+        raise UserError(f'{where} has no "text", no "prompt" with "answer" and no "messages"; give one of them.')
+    messages = list(row)
+    checked_chat(messages, where)
+    return messages
+
+
 class Encoded(NamedTuple):
     """Ids, marks of what counts, and whether it is plain text, of each row."""
 
@@ -150,7 +187,7 @@ def encoded(tokenizer: Any, rows: Sequence[Any], *, name: str = "rows", first: i
     spans: list[list[tuple[int, int]] | None] = []  # characters that count; None: plain text
     answers: dict[int, str] = {}
     for number, row in enumerate(rows):
-        where = f"{name}, row {first + number:,}"
+        where = f"{name}, row {row.number if isinstance(row, Numbered) else first + number:,}"
         text, span, answer = _read(tokenizer, row, where)
         texts.append(text)
         spans.append(span)
@@ -176,23 +213,12 @@ def encoded(tokenizer: Any, rows: Sequence[Any], *, name: str = "rows", first: i
 
 def _read(tokenizer: Any, row: Any, where: str) -> tuple[str, list[tuple[int, int]] | None, str | None]:
     """The text of a row, what of it counts (characters), and the answer where it is apart."""
-    if isinstance(row, dict):
-        if "messages" in row:
-            row = row["messages"]
-        elif "prompt" in row or "answer" in row:
-            for key in ("prompt", "answer"):
-                if not isinstance(row.get(key), str):
-                    raise UserError(f'{where} has no "{key}" (a text is wanted); add it or leave the row out.')
-            return row["prompt"], None, row["answer"]
-        else:
-            row = row.get("text")
-    if isinstance(row, str):
-        return row, None, None
-    if not isinstance(row, list | tuple):
-        raise UserError(f'{where} has no "text", no "prompt" with "answer" and no "messages"; give one of them.')
-    messages = list(row)
-    checked_chat(messages, where)
-    return *said(tokenizer, messages, where), None
+    found = read_row(row, where)
+    if isinstance(found, str):
+        return found, None, None
+    if isinstance(found, tuple):
+        return found[0], None, found[1]
+    return *said(tokenizer, found, where), None
 
 
 def _ids(

@@ -15,7 +15,7 @@ from melior.errors import UserError
 from melior.metrics import Interval
 from melior.progress import Progress
 from melior.trials.judge import LEVEL
-from melior.trials.language_model import groups_of
+from melior.trials.language_model import groups_of, need_networks
 from melior.trials.language_scores import LanguageScores, drawn, languages_in, scored
 from melior.trials.versus import RESAMPLES, Measure, together, weighed
 from melior.trials.where import PartDifference, differences
@@ -53,8 +53,11 @@ def judge_language(
         raise UserError(
             f"{without[0]} is for models that answer with classes; language models are compared without it."
         )
+    need_networks()
+    from melior.networks.conversation import numbered
+
     rows, name = language_rows(data)
-    rows, notes = drawn(rows, seed)
+    rows, notes = drawn(numbered(rows, name), seed)
     groups = groups_of(rows)
     units = len(np.unique(groups))
     if units < FEWEST:

@@ -259,9 +259,12 @@ def evaluate_language(
     out  a folder for the scores and the report; `evaluations/NAME` inside the run unless said
     """
     writer, recipe = load_writer(run)
+    from melior.networks.conversation import numbered
+
     rows, name = language_rows(source)
     if not rows:
         raise UserError(f"{name}: it holds no rows.")
+    rows = [*numbered(rows, name)]
     found = scored(writer, rows, on=name, seed=seed, progress=progress)
     folder = Path(run) / "evaluations" / Path(name).name if out is None else Path(out)
     made = Run.begin(folder, "evaluate", recipe, digest_of(rows))
