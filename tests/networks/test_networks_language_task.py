@@ -214,6 +214,29 @@ def test_the_same_row_is_never_on_both_sides():
     assert aside
 
 
+def test_no_text_says_when_to_stop_and_is_learned(monkeypatch):
+    from melior.networks import finetune
+    from melior.trials.language_model import begun, settings_of, taught
+
+    given = {}
+    real = finetune.finetune
+
+    def seen(loaded, rows, training, **how):
+        given.update(learned=rows, stopping=how["valid"], patience=training.patience)
+        return real(loaded, rows, training, **how)
+
+    monkeypatch.setattr(finetune, "finetune", seen)
+    rows = [{"text": f"only {n % 5} words here to learn"} for n in range(50)]
+    settings = settings_of(recipe(steps=2, stop_share=0.2))
+    taught(settings, begun(settings, rows, 0), rows, 32, 0)
+    learned, stopping = ({row["text"] for row in given[part]} for part in ("learned", "stopping"))
+    assert (len(learned), len(stopping), given["patience"]) == (4, 1, 2)
+    assert not learned & stopping
+    alike = [{"text": "always the same"}] * 5  # of one text there is nothing to put aside
+    taught(settings, begun(settings, alike, 0), alike, 32, 0)
+    assert (len(given["learned"]), given["stopping"], given["patience"]) == (5, None, 0)
+
+
 def test_rows_of_every_form(tmp_path):
     chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
     assert language_rows([chat])[0] == [{"messages": chat}]
