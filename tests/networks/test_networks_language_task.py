@@ -175,6 +175,24 @@ def test_a_model_is_taught_further(run, tmp_path):
     )
 
 
+def test_a_base_beside_the_recipe_is_found_from_anywhere(run, tmp_path, monkeypatch):
+    """When it is trained and when the adapter is used, wherever the commands are given."""
+    folder, _ = run
+    own = tmp_path / "own"
+    shutil.copytree(folder / "run" / "model", own / "start")
+    _written(own, questions(2))
+    asked = recipe(base="./start", tuning="lora", steps=2).with_data(path="rows.jsonl")
+    (own / "melior.yaml").write_text(asked.to_yaml())
+    monkeypatch.chdir(tmp_path)
+    melior.train("own/melior.yaml", run="run")
+    # and from Python, relative to where it is called
+    melior.train(recipe(base="own/start", tuning="lora", steps=2).with_data(path="own/rows.jsonl"), run="other")
+    monkeypatch.chdir(own)
+    for made in ("run", "other"):
+        writer, _ = load_writer(f"../{made}")
+        assert isinstance(writer.answers([{"prompt": "colour of coal?"}])[0], str)
+
+
 def _written(folder, rows):
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     return folder / "rows.jsonl"
