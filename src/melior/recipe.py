@@ -6,6 +6,7 @@ resolve and validate the names. So a recipe can be read, shown and changed anywh
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,8 @@ LIMIT_UNITS = {
     "latency": {"ms": 1.0, "s": 1000.0, "us": 0.001, "µs": 0.001, "": 1.0},
     "size": {"mb": 1.0, "kb": 0.001, "gb": 1000.0, "mib": 1.048576, "": 1.0},
 }
+
+PLACES = ("base", "source")  # settings of models and methods that name a folder or file, or a model of the hub
 
 SplitKind = Literal["auto", "random", "stratified", "group", "time", "column"]
 
@@ -337,7 +340,7 @@ class Recipe(Part):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Reads a recipe; paths of data in it are relative to the recipe's folder."""
+        """Reads a recipe; paths of data and models in it are relative to the recipe's folder."""
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")
@@ -357,7 +360,24 @@ class Recipe(Part):
             else one
             for one in recipe.data.sources
         ]
-        return recipe.with_data(**found, sources=sources) if found or sources else recipe
+        recipe = recipe.with_data(**found, sources=sources) if found or sources else recipe
+        return recipe.model_copy(
+            update={
+                "model": _beside(recipe.model, path.parent),
+                "methods": tuple(_beside(method, path.parent) for method in recipe.methods),
+            }
+        )
+
+
+def _beside(choice: Choice, folder: Path) -> Choice:
+    """The choice with the places of models that lie beside a recipe written in full, so that a run finds them from
+    anywhere; every other name is of the hub, or relative to where the command is given."""
+    found = {
+        key: os.path.abspath(folder / given)
+        for key in PLACES
+        if (given := choice.settings.get(key)) and isinstance(given, str) and (folder / given).exists()
+    }
+    return choice.model_copy(update={"settings": {**choice.settings, **found}}) if found else choice
 
 
 def schema() -> dict[str, Any]:

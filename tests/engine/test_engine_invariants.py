@@ -126,6 +126,28 @@ def test_resumed_at_any_step(tmp_path, dropout, optimizer):
         torch.testing.assert_close(weights(other), weights(whole), rtol=0, atol=0)
 
 
+def test_another_measurement_of_the_hardware_changes_nothing(tmp_path, monkeypatch):
+    """What is measured of the processor says bfloat16 when the training begins, and float32 when it goes on."""
+    from melior.engine import device
+
+    monkeypatch.setattr(device, "processor_flags", lambda: frozenset({"amx_bf16"}))
+    monkeypatch.setattr(device, "WIDE", 1)
+    settings = PLAIN.model_copy(update={"precision": "auto", "device": "cpu", "checkpoint_every": 1, "epochs": 1})
+
+    def trained(folder, source, ratio):
+        monkeypatch.setattr(device, "float32_over_bfloat16", lambda: ratio)
+        module = net()
+        return train(module, source, class_loss, settings, folder=folder), weights(module)
+
+    expected = trained(None, Numbers(), 2.0)
+    with pytest.raises(Stopped):
+        trained(tmp_path, StopsAt(Numbers(), 4), 2.0)
+    found = trained(tmp_path, Numbers(), 1.0)
+    assert any("bfloat16 on the CPU: this training began in it" in note for note in found[0].notes)
+    np.testing.assert_array_equal(losses(found[0]), losses(expected[0]))
+    torch.testing.assert_close(found[1], expected[1], rtol=0, atol=0)
+
+
 def test_lines_that_sum_over_several_steps_go_on_exactly(tmp_path):
     settings = PLAIN.model_copy(update={"checkpoint_every": 3, "log_every": 5})
     expected = train(net(), Numbers(), class_loss, settings)

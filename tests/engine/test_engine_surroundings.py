@@ -174,6 +174,33 @@ def test_narrow_networks_and_convolutions_stay_in_float32_on_a_processor(monkeyp
         assert device.choose(Training(device="cpu", precision="bfloat16"), narrow).dtype == torch.bfloat16
 
 
+def test_experts_in_one_weight_are_matrices():
+    class Experts(nn.Module):
+        def __init__(self, wide):
+            super().__init__()
+            self.gate_up_proj = nn.Parameter(torch.zeros(4, 2 * wide, wide))
+
+    assert device.typical_width(nn.Sequential(Experts(512), nn.Linear(64, 64))) == 512
+    assert device.typical_width(nn.Sequential(nn.Conv1d(512, 512, 3), nn.ConvTranspose1d(512, 512, 3))) == 0
+
+
+def test_a_training_that_goes_on_stays_in_its_precision(monkeypatch):
+    chosen = Training(device="cpu")
+    monkeypatch.setattr(device, "processor_flags", lambda: frozenset({"amx_bf16"}))
+    for began, ratio in (("bfloat16", 1.05), ("float32", 3.0)):  # what is measured now would say the other
+        monkeypatch.setattr(device, "float32_over_bfloat16", lambda ratio=ratio: ratio)
+        found = device.choose(chosen, None, began)
+        assert (found.dtype, found.said) == (getattr(torch, began), f"{began} on the CPU: this training began in it")
+    monkeypatch.setattr(device, "processor_flags", lambda: frozenset({"avx2"}))
+    for began in ("bfloat16", "float16"):  # what this processor cannot
+        found = device.choose(chosen, None, began)
+        assert found.dtype == torch.float32
+        assert f"began in {began}, so it goes on a little differently" in found.said
+    asked = device.choose(Training(device="cpu", precision="bfloat16"), None, "float32")
+    assert asked.dtype == torch.bfloat16
+    assert "as asked for; this training began in float32" in asked.said
+
+
 def test_ranks_on_unlike_hardware_take_float32():
     class Other(Mesh):
         def most(self, value, axis=""):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from melior.errors import UserError
 from melior.networks.answers import exact_match, token_f1
-from melior.networks.generate import Generation, Writing, answers, penalized, probabilities, stream, tokens
-from melior.networks.perplexity import foreseen
+from melior.networks.generate import Generation, Prompt, Writing, answers, penalized, probabilities, stream, tokens
+from melior.networks.perplexity import foreseen, foreseen_answers
 
 PLAIN = Generation(temperature=0, maximum=12)
 
@@ -68,7 +68,7 @@ def test_draws_follow_the_probabilities(causal, words):
     ids = [words.bos_token_id, *words("a shirt", add_special_tokens=False)["input_ids"]]
     with torch.no_grad():
         shares = probabilities(causal(torch.tensor([ids])).logits[:, -1], settings)[0].double().numpy()
-    drawn = next(tokens(causal, [ids] * 400, settings, pad=0, ends=frozenset()))
+    drawn = next(tokens(causal, [Prompt(ids, row, 1) for row in range(400)], settings, pad=0, ends=frozenset()))
     likely = np.flatnonzero(shares)
     counts = np.array([drawn.count(int(token)) for token in likely])
     assert counts.sum() == 400
@@ -96,6 +96,41 @@ def test_together_as_alone(causal, words):
     drawn = Generation(temperature=1.0, top_p=0.9, repetition_penalty=1.3, maximum=12, seed=4)
     assert answers(causal, words, rows, drawn)[0] == answers(causal, words, rows[:1], drawn)[0]
     assert answers(causal, words, rows, drawn) == answers(causal, words, rows, drawn)
+
+
+def test_an_answer_has_the_room_that_its_prompt_leaves(causal, words):
+    """As much of the answer as fits, whatever stands beside it and however many tokens are asked for."""
+    livelier(causal)
+    rows = ["the quick brown fox jumps " * 4, "a", "the quick brown fox jumps over the lazy dog " * 3]
+    sizes = [1 + len(words(row, add_special_tokens=False)["input_ids"]) for row in rows]
+    assert all(size < 64 for size in sizes)
+    plain = Generation(temperature=0, maximum=500)
+    for row, size, one in zip(rows, sizes, answers(causal, words, rows, plain), strict=True):
+        assert [one] == answers(causal, words, [row], Generation(temperature=0, maximum=64 - size))
+        assert one == "".join(stream(causal, words, row, plain))
+
+
+def test_a_model_with_counted_places_stops_at_its_last(words):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=len(words), n_positions=32, n_embd=16, n_layer=1, n_head=2)).eval()
+    livelier(model)
+    rows = ["the quick brown fox jumps over the lazy", "a"]
+    settings = Generation(temperature=0, maximum=100)
+    assert answers(model, words, rows, settings) == [answers(model, words, [row], settings)[0] for row in rows]
+
+
+def test_draws_hang_on_the_number_of_the_row_alone(causal, words):
+    livelier(causal)
+    drawn = Generation(temperature=2, top_p=1, maximum=8, seed=3)
+    same = answers(causal, words, ["a"] * 20, drawn)
+    assert len(set(same)) == 20
+    # whatever stands beside them, shorter or longer, and however many go through at once
+    rows = ["the quick brown fox", "a", "a shirt that fits"] + ["a"] * 17
+    among = answers(causal, words, rows, drawn)
+    assert [one for one, row in zip(among, rows, strict=True) if row == "a"] == [same[1], *same[3:]]
+    assert among == answers(causal, words, rows, drawn, together=3)
 
 
 def test_seeds(causal, words):
@@ -135,8 +170,10 @@ def test_an_end_token_ends(causal, words):
 
 def test_chats_and_prompts_that_do_not_fit(causal, words):
     assert isinstance(answers(causal, words, [[{"role": "user", "content": "a"}]], PLAIN)[0], str)
-    with pytest.raises(UserError, match=r"more than the model's 64; shorten"):
-        answers(causal, words, ["the quick brown fox " * 20], PLAIN)
+    long, short = "the quick brown fox " * 20, "the quick brown fox"
+    assert answers(causal, words, [long, short], PLAIN) == [None, *answers(causal, words, [short], PLAIN)]
+    with pytest.raises(UserError, match="the model takes 64 with the answer; shorten"):
+        next(stream(causal, words, long, PLAIN))
     with pytest.raises(UserError, match='has no "content"'):
         answers(causal, words, [[{"role": "user"}]], PLAIN)
 
@@ -177,6 +214,40 @@ def test_every_token_once_with_and_without_windows(causal, words):
         scored = first + piece.shape[1]
         first = scored - 8
     assert foreseen(causal, words, texts, limit=16).nats[0] == pytest.approx(wanted, rel=1e-4)
+
+
+def test_an_answer_longer_than_the_context_is_scored_to_its_end(causal, words):
+    """Whatever the context, all tokens and all bytes count; by hand, in windows that overlap by half."""
+    livelier(causal)
+    answer = "the quick brown fox jumps over the lazy dog " * 2
+    row = {"prompt": "a shirt ", "answer": answer}
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": answer}]
+    end = words.eos_token_id
+    ids = [*words(answer, add_special_tokens=False)["input_ids"], end]
+    whole = [words.bos_token_id, *words("a shirt ", add_special_tokens=False)["input_ids"], *ids]
+    for limit in (64, 16, 9):
+        found = foreseen_answers(causal, words, [row, chat], limit=limit)
+        assert found.tokens.tolist() == [len(ids)] * 2
+        assert found.bytes.tolist() == [len(answer)] * 2
+        wanted, scored, first = 0.0, len(whole) - len(ids), 0
+        while scored < len(whole):
+            piece = torch.tensor([whole[first : first + limit]])
+            shares = causal(piece).logits[0].log_softmax(-1)
+            for place in range(scored - first, piece.shape[1]):
+                wanted -= float(shares[place - 1, piece[0, place]].detach())
+            scored = max(first + piece.shape[1], scored)
+            first += piece.shape[1] - max(limit // 2, 1)
+        assert found.nats[0] == pytest.approx(wanted, rel=1e-4)
+
+
+def test_a_chat_that_goes_on_for_long_is_scored_by_its_answers(causal, words):
+    long = {"role": "user", "content": "the quick brown fox " * 60}
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "good"}, long]
+    alone, before = (foreseen_answers(causal, words, [one], limit=16) for one in (chat[:2], chat))
+    assert before.nats[0] == pytest.approx(alone.nats[0], rel=1e-4)
+    behind = foreseen_answers(causal, words, [[long, *chat[:2]]], limit=16)
+    assert behind.tokens.tolist() == alone.tokens.tolist()
+    assert behind.bytes.tolist() == alone.bytes.tolist() == [4]
 
 
 def test_by_language(causal, words):

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import melior  # noqa: E402
+from melior.data.aside import Aside, part_of  # noqa: E402
 from melior.errors import UserError  # noqa: E402
 from melior.recipe import Recipe  # noqa: E402
 from melior.runs.store import Run  # noqa: E402
@@ -279,6 +280,10 @@ def test_a_run_goes_on_as_it_began(tmp_path, monkeypatch, began):
     assert on.rows == cut.rows
 
 
+def _aside(row):
+    return part_of(row, 0, (Aside("sealed", 0.2, 500),)) is not None
+
+
 def test_what_cannot_be_streamed_is_one_sentence(tmp_path):
     asked = recipe(tmp_path)
     with pytest.raises(UserError, match=r"data\.stream: improve holds its rows in memory"):
@@ -291,6 +296,12 @@ def test_what_cannot_be_streamed_is_one_sentence(tmp_path):
     bad = rows()
     bad[250]["answer"] = None
     with pytest.raises(UserError, match=r'^rows\.jsonl, row 251 has no "answer"'):
+        melior.train(recipe(tmp_path, bad))
+    # one that is put aside is read as well, before anything is learned, and named by its place in the file
+    at = next(at for at, row in enumerate(rows()) if _aside({"prompt": row["prompt"], "answer": None}))
+    bad = rows()
+    bad[at]["answer"] = None
+    with pytest.raises(UserError, match=rf'^rows\.jsonl, row {at + 1} has no "answer"'):
         melior.train(recipe(tmp_path, bad))
     (tmp_path / "rows.jsonl").write_text("\n".join([*map(json.dumps, rows()), "{half"]))
     with pytest.raises(UserError, match=r"^rows\.jsonl, line 301: this is not JSON"):

@@ -1,6 +1,7 @@
 """task: generate, from a recipe and a file to a run that answers: from nothing, and a model taught further."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -43,6 +44,12 @@ def questions(times=12):
     ]
 
 
+def _chat(*contents):
+    return [
+        {"role": "assistant" if number % 2 else "user", "content": content} for number, content in enumerate(contents)
+    ]
+
+
 def recipe(**settings):
     return Recipe(task="generate", model={"causal_lm": {**SMALL, **settings}})
 
@@ -82,6 +89,65 @@ def test_what_is_loaded_elsewhere_answers_the_same(run):
     assert again["exact_match"].value > 0.8
 
 
+def test_a_prompt_too_long_costs_nothing_but_its_answer(tmp_path, capsys):
+    """The answer has the room that is left, be it less than `answer_tokens`; where there is none, that is said."""
+    rows = questions() + [{"prompt": "and " * 200 + f"{number}?", "answer": " blue"} for number in range(30)]
+    asked = recipe(steps=4, context=64, answer_tokens=128).with_data(path=str(_written(tmp_path, rows)))
+    trained = melior.train(asked, run=tmp_path / "run")
+    (note,) = (one for one in trained.evaluation.notes if "no room" in one)
+    assert "prompts leave the model no room for an answer, and no answer to it is scored: and and" in note
+    held = [one for one in trained.evaluation.answered if one.given is None]
+    assert len(held) == int(note.split()[0])
+    assert 0 < len(held) < len(trained.evaluation.answered)
+    assert trained.evaluation.foreseen.tokens.min() > 0
+    told = json.loads((tmp_path / "run" / "examples.json").read_text())["answers"]
+    assert all(one["after"] is not None for one in told)
+    assert len(melior.judge(tmp_path / "run", tmp_path / "run", tmp_path / "rows.jsonl").metrics) == 3
+    answered = melior.predict(tmp_path / "run", [rows[-1], rows[0]])["answer"].to_list()
+    assert answered[0] is None
+    assert isinstance(answered[1], str)
+    (tmp_path / "new.jsonl").write_text("\n".join(map(json.dumps, [rows[0], rows[-1]])))
+    with pytest.raises(SystemExit) as ended:
+        _called("predict", tmp_path / "run", tmp_path / "new.jsonl")
+    assert not ended.value.code
+    assert "no room for an answer, which is empty: 1; shorten" in capsys.readouterr().err
+
+
+def _called(*arguments):
+    from melior.cli.main import run as command
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["melior", *map(str, arguments)])
+        command()
+
+
+def test_the_model_is_kept_before_it_is_scored(tmp_path, monkeypatch):
+    import melior.verbs.language as verb
+
+    def fails(*_, **__):
+        raise RuntimeError("scoring broke")
+
+    asked = recipe(steps=4).with_data(path=str(_written(tmp_path, questions(2))))
+    with monkeypatch.context() as patch:
+        patch.setattr(verb, "scored", fails)
+        with pytest.raises(RuntimeError, match="scoring broke"):
+            melior.train(asked, run=tmp_path / "run")
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+    assert melior.train(asked, run=tmp_path / "run").evaluation is not None
+
+
+def test_a_talk_goes_on_where_a_question_is_too_long(run):
+    """A model of 48 tokens: the usual 256 of an answer are cut to what is left."""
+    folder, _ = run
+    code = "import sys; from melior.cli.main import run; sys.argv = ['melior', 'chat', *sys.argv[1:]]; run()"
+    typed = f"coal?\n/new\n{'so ' * 100}\ncoal?\n\n"
+    said = subprocess.run([sys.executable, "-c", code, folder / "run"], input=typed, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.count("model  ") == 3
+    told = " ".join(said.stdout.split())
+    assert told.count("and the model takes 48 with the answer; shorten the prompt. /new begins again.") == 1
+
+
 def test_talking_to_it(run):
     folder, _ = run
     code = "import sys; from melior.cli.main import run; sys.argv = ['melior', 'chat', *sys.argv[1:]]; run()"
@@ -107,6 +173,24 @@ def test_a_model_is_taught_further(run, tmp_path):
     assert first.answers([{"prompt": "colour of coal, asked 3?"}]) == trained.writer.answers(
         [{"prompt": "colour of coal, asked 3?"}]
     )
+
+
+def test_a_base_beside_the_recipe_is_found_from_anywhere(run, tmp_path, monkeypatch):
+    """When it is trained and when the adapter is used, wherever the commands are given."""
+    folder, _ = run
+    own = tmp_path / "own"
+    shutil.copytree(folder / "run" / "model", own / "start")
+    _written(own, questions(2))
+    asked = recipe(base="./start", tuning="lora", steps=2).with_data(path="rows.jsonl")
+    (own / "melior.yaml").write_text(asked.to_yaml())
+    monkeypatch.chdir(tmp_path)
+    melior.train("own/melior.yaml", run="run")
+    # and from Python, relative to where it is called
+    melior.train(recipe(base="own/start", tuning="lora", steps=2).with_data(path="own/rows.jsonl"), run="other")
+    monkeypatch.chdir(own)
+    for made in ("run", "other"):
+        writer, _ = load_writer(f"../{made}")
+        assert isinstance(writer.answers([{"prompt": "colour of coal?"}])[0], str)
 
 
 def _written(folder, rows):
@@ -148,6 +232,29 @@ def test_the_same_row_is_never_on_both_sides():
     assert aside
 
 
+def test_no_text_says_when_to_stop_and_is_learned(monkeypatch):
+    from melior.networks import finetune
+    from melior.trials.language_model import begun, settings_of, taught
+
+    given = {}
+    real = finetune.finetune
+
+    def seen(loaded, rows, training, **how):
+        given.update(learned=rows, stopping=how["valid"], patience=training.patience)
+        return real(loaded, rows, training, **how)
+
+    monkeypatch.setattr(finetune, "finetune", seen)
+    rows = [{"text": f"only {n % 5} words here to learn"} for n in range(50)]
+    settings = settings_of(recipe(steps=2, stop_share=0.2))
+    taught(settings, begun(settings, rows, 0), rows, 32, 0)
+    learned, stopping = ({row["text"] for row in given[part]} for part in ("learned", "stopping"))
+    assert (len(learned), len(stopping), given["patience"]) == (4, 1, 2)
+    assert not learned & stopping
+    alike = [{"text": "always the same"}] * 5  # of one text there is nothing to put aside
+    taught(settings, begun(settings, alike, 0), alike, 32, 0)
+    assert (len(given["learned"]), given["stopping"], given["patience"]) == (5, None, 0)
+
+
 def test_rows_of_every_form(tmp_path):
     chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
     assert language_rows([chat])[0] == [{"messages": chat}]
@@ -168,6 +275,9 @@ def test_rows_of_every_form(tmp_path):
         (lambda: recipe(base="/no/such/model"), "no/such/model"),
         (lambda: recipe(context=100_000, base="RUN"), "takes"),
         (lambda: recipe(width=30), "twice"),
+        (lambda: recipe(checkpoint_every="often"), "checkpoint_every: should be steps, such as 200, or time.*often"),
+        (lambda: recipe(checkpoint_every=-3), "checkpoint_every: should be steps, .*-3"),
+        (lambda: recipe(stop=[""]), r"stop\.0: should be text of at least 1 character"),
         (lambda: Recipe(task="generate", model="linear"), "no family of task: generate"),
         (lambda: recipe().with_methods("threshold"), "threshold"),
         (lambda: recipe(device="cuda"), "GPU|CUDA|cuda"),
@@ -181,6 +291,50 @@ def test_what_cannot_be_is_one_sentence(run, tmp_path, made, said):
     with pytest.raises(UserError, match=said) as error:
         melior.train(asked.with_data(path=str(folder / "questions.jsonl")))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "bad", "said"),
+    [
+        (lambda n: {"prompt": f"p{n}", "answer": "a"}, {"answer": None}, 'has no "answer"'),
+        (lambda n: {"text": f"text {n} of words"}, {"text": None}, 'has no "text"'),
+        (lambda n: {"messages": _chat(f"q{n}", "a")}, {"messages": _chat("q")}, "the assistant says nothing"),
+    ],
+)
+def test_rows_put_aside_are_read_before_anything_is_learned(tmp_path, row, bad, said):
+    """Wherever a row stands that cannot be read, it is named by its place in the file, and no training is lost."""
+    for at in range(20):  # some of these are put aside, some are not
+        rows = [row(number) if number != at else row(number) | bad for number in range(20)]
+        with pytest.raises(UserError, match=rf"^rows\.jsonl, row {at + 1}\b.*{said}"):
+            melior.train(recipe().with_data(path=str(_written(tmp_path, rows))), run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UserError, match=rf"^rows\.jsonl, row 20\b.*{said}"):
+        melior.improve(recipe().with_data(path=str(tmp_path / "rows.jsonl")), budget=60)
+
+
+def test_rows_that_a_template_refuses_keep_their_numbers(run, tmp_path):
+    from transformers import AutoTokenizer
+
+    folder, _ = run
+    model = tmp_path / "model"
+    shutil.copytree(folder / "run" / "model", model)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    turn = "{% if m.content == 'no' %}{{ raise_exception('it will not') }}{% endif %}{{ m.role + m.content }}"
+    tokenizer.chat_template = f"{{% for m in messages %}}{turn}{{% endfor %}}"
+    tokenizer.save_pretrained(model)
+    asked = recipe(base=str(model), context=None, steps=1)
+    for at in (4, 19):
+        rows = [{"messages": _chat(f"q{number}", "no" if number == at else "yes")} for number in range(20)]
+        with pytest.raises(UserError, match=rf"row {at + 1}: the model's chat template refuses it \(it will not\)"):
+            melior.train(asked.with_data(path=str(_written(tmp_path, rows))))
+
+
+def test_a_chat_put_aside_that_ends_with_a_long_question_is_scored(tmp_path):
+    rows = [{"messages": _chat(f"q{number}", f"a{number}")} for number in range(20)]
+    rows += [{"messages": _chat(f"q{number} " + "w " * 90, "a", "z " * 90)} for number in range(20)]
+    found = melior.train(recipe(steps=2).with_data(path=str(_written(tmp_path, rows)))).evaluation
+    assert found.rows == 8
+    assert found.foreseen.tokens.min() > 0
 
 
 def test_other_commands_say_what_they_are_for(run):

@@ -1,5 +1,8 @@
 """The recipe: YAML and back, short forms, one sentence for what is wrong, and a fingerprint of what a trial needs."""
 
+import os
+from pathlib import Path
+
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -232,6 +235,21 @@ def test_load(tmp_path):
         (tmp_path / "latin.yaml").write_bytes(b"metric: \xff\xfe")
         with pytest.raises(UserError, match=said):
             Recipe.load(wrong)
+
+
+def test_places_of_models_are_beside_the_recipe(tmp_path, monkeypatch):
+    for folder in ("own/model", "own/few", "elsewhere/model"):
+        (tmp_path / folder).mkdir(parents=True)
+    path = tmp_path / "own" / "melior.yaml"
+    path.write_text("model: {text_encoder: {source: ./model}}\nmethods: [{few_shot_head: {source: few}}]")
+    for where in (tmp_path, tmp_path / "own", tmp_path / "elsewhere"):
+        monkeypatch.chdir(where)
+        recipe = Recipe.load(Path(os.path.relpath(path)))
+        assert recipe.model.settings == {"source": str(tmp_path / "own" / "model")}
+        assert recipe.methods[0].settings == {"source": str(tmp_path / "own" / "few")}
+    for name in ("some/name", "", 7):  # of the hub, none, and nonsense, about which the family has its sentence
+        path.write_text(Recipe(model={"text_encoder": {"source": name}}).to_yaml())
+        assert Recipe.load(path).model.settings == {"source": name}
 
 
 def test_load_of_a_folder_is_one_sentence(tmp_path):

@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Talk to a language model; an empty line or Ctrl-D ends, /new begins again."""
         from melior.cli import show
+        from melior.errors import UserError
         from melior.verbs.chat import writer_of
 
         with show.progress() as progress:
@@ -46,5 +47,10 @@ def register(app: typer.Typer) -> None:
                     show.out.print(piece, end="", markup=False)
             except KeyboardInterrupt:  # enough of this answer
                 pass
+            except UserError as error:  # this turn cannot be; what was said before stands
+                show.out.print()
+                show.note(f"{error} /new begins again.")
+                said.pop()
+                continue
             show.out.print()
             said.append({"role": "assistant", "content": "".join(pieces)})

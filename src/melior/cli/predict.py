@@ -20,6 +20,10 @@ def register(app: typer.Typer) -> None:
         from melior.verbs.predict import predict as verb
 
         answers = verb(run, file, out=out, tell=lambda said: print(f"note: {said}", file=sys.stderr))
+        if "answer" in answers.columns and (missing := answers.filter(answers["answer"].is_null())["row"].to_list()):
+            listed = ", ".join(map(str, missing[:10])) + (" and more" if len(missing) > 10 else "")
+            said = f"these rows leave the model no room for an answer, which is empty: {listed}; shorten them."
+            print(f"note: {said}", file=sys.stderr)
         if out is None:
             sys.stdout.write(answers.write_csv())
         else:

@@ -213,6 +213,17 @@ class Checkpoints:
         return None
 
 
+def begun_in(folder: Path) -> str:
+    """The type of products (see Place.dtype) in which the training with these checkpoints was computed last; empty
+    where that is not known."""
+    for path in reversed(Checkpoints(folder, "").there()):
+        try:
+            return str(json.loads((path / "state.json").read_bytes())["place"]["dtype"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return ""
+
+
 def same_training(settings: Training, layout: Layout, rows: int, module: nn.Module, lessons: Sequence[str] = ()) -> str:
     """What must be the same to go on with a training; on how many ranks is not among it, but for steps that each of
     them makes alone."""

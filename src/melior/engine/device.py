@@ -18,6 +18,7 @@ PAYS = 1.2  # bfloat16 has to be this much faster in a product of matrices: cast
 # 768 0.57 to 0.43; a dense layer of 128 over 32 rows 2.1 times, of 512 1.0; a residual network of pictures of 32 x 32
 # 1.4 times. So narrow networks and convolutions stay in float32 there unless asked.
 WIDE = 300
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,12 @@ class Device:
         return self.device.type == "cuda"
 
 
-def choose(settings: Training, module: nn.Module | None = None) -> Device:
+def choose(settings: Training, module: nn.Module | None = None, began: str = "") -> Device:
     """The device and precision of these settings, or a UserError where there is no such device.
 
-    module: what is to be trained; without it only the hardware is looked at. The choice depends on its shapes, never
-    on how long it takes: the same training twice is computed in the same precision.
+    module  what is to be trained; without it only the hardware is looked at
+    began   the precision of a training that goes on, where it is known: `auto` stays with it where the hardware can.
+            What is measured of the hardware differs a little each time, and the numbers of a training must not
     """
     if settings.device.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"device: {settings.device} was asked for and torch sees no GPU here; use device: cpu or auto.")
@@ -49,9 +51,26 @@ def choose(settings: Training, module: nn.Module | None = None) -> Device:
     if settings.precision != "auto":
         if settings.precision == "float16" and device.type == "cpu":
             raise UserError("precision: float16 is for GPUs; on a CPU use auto, bfloat16 or float32.")
-        return Device(device, getattr(torch, settings.precision), f"{settings.precision} on {name}, as asked for")
+        said = f"{settings.precision} on {name}, as asked for" + _changed(began, settings.precision)
+        return Device(device, getattr(torch, settings.precision), said)
+    if began and _can(device, began):
+        return Device(device, getattr(torch, began), f"{began} on {name}: this training began in it")
     dtype, why = _on_cpu(module) if device.type == "cpu" else _on_gpu(device)
-    return Device(device, dtype, f"{str(dtype).removeprefix('torch.')} on {name}: {why}")
+    chosen = str(dtype).removeprefix("torch.")
+    return Device(device, dtype, f"{chosen} on {name}: {why}" + _changed(began, chosen))
+
+
+def _changed(began: str, now: str) -> str:
+    return f"; this training began in {began}, so it goes on a little differently" if began not in ("", now) else ""
+
+
+def _can(device: torch.device, precision: str) -> bool:
+    """Whether this hardware has units for the precision. Every one computes in float32."""
+    if precision == "float32":
+        return True
+    if device.type == "cpu":
+        return precision == "bfloat16" and not processor_flags().isdisjoint(MATRIX_UNITS)
+    return torch.cuda.get_device_capability(device)[0] >= (8 if precision == "bfloat16" else 7)
 
 
 def _on_gpu(device: torch.device) -> tuple[torch.dtype, str]:
@@ -79,8 +98,9 @@ def _on_cpu(module: nn.Module | None) -> tuple[torch.dtype, str]:
 def typical_width(module: nn.Module) -> int:
     """The width of the matrices in which half of the weights stand, or 0 where convolutions hold most of them: the
     smaller side of a matrix, of all weights that vectors are multiplied with (so not of embeddings, which are read)."""
+    # experts of one layer stand in one weight (experts, out, in), each a matrix of its own
     found = sorted(
-        (min(weight.shape) if weight.ndim == 2 else 0, weight.numel())
+        (0 if weight.ndim > 3 or isinstance(one, CONVOLUTIONS) else min(weight.shape[-2:]), weight.numel())
         for one in module.modules()
         if not isinstance(one, nn.Embedding | nn.EmbeddingBag)
         for weight in one.parameters(recurse=False)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from melior.engine import clip, guard, memory, sparse
 from melior.engine.average import Average
 from melior.engine.blocks import recomputed
-from melior.engine.checkpoint import Checkpoints, same_training
+from melior.engine.checkpoint import Checkpoints, begun_in, same_training
 from melior.engine.collate import micro_batches
 from melior.engine.device import Device, choose
 from melior.engine.diary import Diary
@@ -95,7 +95,7 @@ def train(
         raise UserError("patience, keep: best and the plateau schedule need rows to validate on; set some aside.")
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    device = choose(settings, module)
+    device = choose(settings, module, "" if folder is None else begun_in(folder / "checkpoints"))
     layout, why = settings.parallel, tuple[str, ...]()
     if layout == "auto":
         from melior.engine.plan.auto import chosen_here
@@ -469,6 +469,7 @@ class Loop:
             raise UserError(f"after step {self.place.step - 1} a weight is not finite; lower the learning rate.")
         place = self.place
         place.scale, place.good = self.precision.scale, self.precision.good
+        place.dtype = str(self.precision.device.dtype).removeprefix("torch.")
         self.diary.note_place(place)
         if self.checkpoints is not None and to_disk:
             self.written()

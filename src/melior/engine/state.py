@@ -23,6 +23,7 @@ class Place:
 
     step: int = 0  # the next step to do
     micro_batch: int = 0  # rows at once
+    dtype: str = ""  # of products under autocast; empty: not known, of a checkpoint of before it was written down
     scale: float = 1.0  # of the loss, for float16
     good: int = 0  # steps since the scale last overflowed
     rate: float = 1.0  # what lowering has left of the rate

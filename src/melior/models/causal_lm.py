@@ -1,8 +1,9 @@
 """A causal language model: a pretrained one that is taught further, or a small one from nothing."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from melior.models._generator import Generator
 
@@ -82,13 +83,20 @@ class CausalLm(Generator):
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
     top_k: Annotated[int, Field(ge=0)] = 0
     repetition_penalty: Annotated[float, Field(ge=0.1, le=10)] = 1.0
-    stop: tuple[str, ...] = ()
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     device: Literal["auto", "cpu", "cuda"] = "auto"
     micro_batch: Annotated[int, Field(ge=1)] | None = None
     average: Annotated[float, Field(ge=0, le=0.99999)] = 0.0
     compile: bool | Literal["auto"] = "auto"
     non_finite: Literal["lower", "skip", "stop"] = "lower"
     log_to: tuple[Literal["tensorboard", "mlflow"], ...] = ()
+
+    @field_validator("checkpoint_every")
+    @classmethod
+    def is_steps_or_time(cls, given: int | str) -> int | str:
+        if given < 0 if isinstance(given, int) else not re.fullmatch(r"\d+(\.\d+)?[smh]", given):
+            raise ValueError('should be steps, such as 200, or time, such as "90s", "5m" or "1h"; 0: only at the end')
+        return given
 
     @model_validator(mode="after")
     def fits_together(self) -> Self:

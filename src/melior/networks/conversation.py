@@ -14,6 +14,7 @@ import numpy as np
 
 from melior.errors import UserError
 from melior.networks.tokens import Stretches, TokenRows, Tokens
+from melior.networks.turns import rendered, said
 
 NOTHING = "there is nothing in them that could be learned; every row is empty."
 ROLES = ("system", "user", "assistant", "tool")
@@ -70,11 +71,10 @@ class Cut(NamedTuple):
 
 def cut_rows(tokenizer: Any, rows: Sequence[Any], limit: int, *, name: str = "rows", first: int = 1) -> Cut:
     """The same before it is put together; there may be nothing in it. first: the number of the first row."""
-    with_template(tokenizer)
     ids: list[list[int]] = []
     counts: list[list[bool]] = []
     truncated = dropped = 0
-    for made, marks, plain in zip(*_encoded(tokenizer, rows, name, first), strict=True):
+    for made, marks, plain in zip(*encoded(tokenizer, rows, name=name, first=first), strict=True):
         if plain:
             pieces = [slice(start, start + limit) for start in range(0, len(made), limit)]
             # a piece of one token has nothing to predict
@@ -118,16 +118,6 @@ def asked(tokenizer: Any, row: Any, name: str = "row") -> str:
     return prompt
 
 
-def rendered(tokenizer: Any, messages: list[dict[str, Any]], where: str, *, ask: bool) -> str:
-    """The chat as one text; ask: with the assistant's turn opened. The template runs in the library's sandbox."""
-    try:
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask)
-    except Exception as error:
-        told = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{where}: the model's chat template refuses it ({told}); change the row to suit.") from None
-    return str(text)
-
-
 def checked_chat(messages: list[Any], where: str, *, answered: bool = True) -> None:
     """One sentence that names the row and the message where something is missing."""
     for number, message in enumerate(messages, start=1):
@@ -145,15 +135,59 @@ def checked_chat(messages: list[Any], where: str, *, answered: bool = True) -> N
         raise UserError(f"{where}: the assistant says nothing in it, so there is nothing to learn; leave it out.")
 
 
-def _encoded(
-    tokenizer: Any, rows: Sequence[Any], name: str, begin: int
-) -> tuple[list[list[int]], list[list[bool]], list[bool]]:
-    """Ids, marks of what counts, and whether the row is plain text, for each row."""
+class Numbered(dict[str, Any]):
+    """A row that knows its number in its file, so that a sentence names it rightly wherever it was put since."""
+
+    def __init__(self, row: dict[str, Any], number: int) -> None:
+        super().__init__(row)
+        self.number = number
+
+
+def numbered(rows: Sequence[dict[str, Any]], name: str) -> list[Numbered]:
+    """Rows as they are read, each with its number. UserError: a row of no known form, found before anything is learned
+    from the others."""
+    for number, row in enumerate(rows, start=1):
+        read_row(row, f"{name}, row {number:,}")
+    return [Numbered(row, number) for number, row in enumerate(rows, start=1)]
+
+
+def read_row(row: Any, where: str) -> str | tuple[str, str] | list[dict[str, Any]]:
+    """What a row says: a text, a prompt and its answer, or the messages of a chat; or one sentence on what is wrong."""
+    if isinstance(row, dict):
+        if "messages" in row:
+            row = row["messages"]
+        elif "prompt" in row or "answer" in row:
+            for key in ("prompt", "answer"):
+                if not isinstance(row.get(key), str):
+                    raise UserError(f'{where} has no "{key}" (a text is wanted); add it or leave the row out.')
+            return row["prompt"], row["answer"]
+        else:
+            row = row.get("text")
+    if isinstance(row, str):
+        return row
+    if not isinstance(row, list | tuple):
+        raise UserError(f'{where} has no "text", no "prompt" with "answer" and no "messages"; give one of them.')
+    messages = list(row)
+    checked_chat(messages, where)
+    return messages
+
+
+class Encoded(NamedTuple):
+    """Ids, marks of what counts, and whether it is plain text, of each row."""
+
+    ids: list[list[int]]
+    counts: list[list[bool]]
+    plain: list[bool]
+
+
+def encoded(tokenizer: Any, rows: Sequence[Any], *, name: str = "rows", first: int = 1) -> Encoded:
+    """Rows of any of the three forms, whole. first: the number of the first row, for the sentences of errors."""
+    with_template(tokenizer)
     texts: list[str] = []
     spans: list[list[tuple[int, int]] | None] = []  # characters that count; None: plain text
     answers: dict[int, str] = {}
     for number, row in enumerate(rows):
-        where = f"{name}, row {begin + number:,}"
+        where = f"{name}, row {row.number if isinstance(row, Numbered) else first + number:,}"
         text, span, answer = _read(tokenizer, row, where)
         texts.append(text)
         spans.append(span)
@@ -172,53 +206,19 @@ def _encoded(
             ids[number] = [start, *ids[number], end]
             counts.append([False] + [True] * (len(ids[number]) - 1))
         else:
-            firsts = [place[0] for place in places[number]]
-            counts.append([any(a <= first < b for a, b in span) for first in firsts])
-    return ids, counts, [span is None and number not in answer_ids for number, span in enumerate(spans)]
+            begins = [place[0] for place in places[number]]
+            counts.append([any(a <= begin < b for a, b in span) for begin in begins])
+    return Encoded(ids, counts, [span is None and number not in answer_ids for number, span in enumerate(spans)])
 
 
 def _read(tokenizer: Any, row: Any, where: str) -> tuple[str, list[tuple[int, int]] | None, str | None]:
     """The text of a row, what of it counts (characters), and the answer where it is apart."""
-    if isinstance(row, dict):
-        if "messages" in row:
-            row = row["messages"]
-        elif "prompt" in row or "answer" in row:
-            for key in ("prompt", "answer"):
-                if not isinstance(row.get(key), str):
-                    raise UserError(f'{where} has no "{key}" (a text is wanted); add it or leave the row out.')
-            return row["prompt"], None, row["answer"]
-        else:
-            row = row.get("text")
-    if isinstance(row, str):
-        return row, None, None
-    if not isinstance(row, list | tuple):
-        raise UserError(f'{where} has no "text", no "prompt" with "answer" and no "messages"; give one of them.')
-    messages = list(row)
-    checked_chat(messages, where)
-    whole = rendered(tokenizer, messages, where, ask=False)
-    return whole, _spans(tokenizer, messages, whole, where), None
-
-
-def _spans(tokenizer: Any, messages: list[dict[str, Any]], whole: str, where: str) -> list[tuple[int, int]]:
-    """The characters of `whole` that the assistant says, the end of its turn included."""
-    found: list[tuple[int, int]] = []
-    place = 0
-    for number, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
-        before = rendered(tokenizer, messages[:number], where, ask=True) if number else ""
-        upto = rendered(tokenizer, messages[: number + 1], where, ask=False)
-        if whole.startswith(before) and whole.startswith(upto.rstrip()) and len(before) < len(upto):
-            found.append((len(before), len(upto.rstrip())))
-            continue
-        # a template that writes earlier turns differently later: what was said is looked for
-        said = message["content"].strip()
-        first = whole.find(said, max([place, *(end for _, end in found)]))
-        if first < 0:
-            raise UserError(f"{where}: the model's chat template leaves out an answer; use another model for it.")
-        place = first + len(said)
-        found.append((first, place))
-    return found
+    found = read_row(row, where)
+    if isinstance(found, str):
+        return found, None, None
+    if isinstance(found, tuple):
+        return found[0], None, found[1]
+    return *said(tokenizer, found, where), None
 
 
 def _ids(

@@ -41,8 +41,8 @@ class Tuned:
     trained: Trained | None
     notes: tuple[str, ...] = ()
 
-    def answers(self, rows: Sequence[Any], settings: Generation | None = None) -> list[str]:
-        """The answers to prompts (texts, {"prompt": ...} or chats)."""
+    def answers(self, rows: Sequence[Any], settings: Generation | None = None) -> list[str | None]:
+        """The answers to prompts (texts, {"prompt": ...} or chats); None where a prompt leaves no room for one."""
         return answers(self.model, self.tokenizer, rows, settings or Generation())
 
     def save(self, folder: str | Path) -> None:
@@ -50,13 +50,15 @@ class Tuned:
         and safetensors."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        place = Path(self.base).expanduser()  # in full: it is looked for from anywhere
+        base = str(place.absolute()) if place.exists() else self.base
         with quiet():
             if lora_layers(self.model):
-                save_adapter(self.model, folder, base=self.base, causal=True)
+                save_adapter(self.model, folder, base=base, causal=True)
             else:
                 self.model.save_pretrained(folder, safe_serialization=True)
             self.tokenizer.save_pretrained(folder)
-        write_atomic(folder / "melior.json", json.dumps({"base": self.base, "lora": bool(lora_layers(self.model))}))
+        write_atomic(folder / "melior.json", json.dumps({"base": base, "lora": bool(lora_layers(self.model))}))
 
 
 def load_tuned(folder: str | Path, *, base: str | Path | None = None) -> Tuned:

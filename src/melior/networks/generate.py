@@ -1,12 +1,13 @@
 """Text from a causal model, piece by piece or many answers at once.
 
 Each row draws with a generator of its own, seeded by the seed and its number: an answer does not depend on which
-others are generated beside it (up to rounding in the model).
+others are generated beside it (up to rounding in the model). A prompt and its answer have to fit into what the model
+takes: an answer has at most the room that its prompt leaves.
 """
 
 import inspect
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,7 +27,7 @@ class Generation(BaseModel):
     repetition_penalty  1: none; logits of tokens that occurred are divided by it (multiplied where negative), 0.1..10
                         (Keskar et al., CTRL, 2019)
     stop                texts at which an answer ends; they are not part of it
-    maximum             most tokens of an answer
+    maximum             most tokens of an answer; fewer where the prompt leaves less room
     seed                of everything drawn
     """
 
@@ -63,28 +64,36 @@ def probabilities(logits: Tensor, settings: Generation) -> Tensor:
     return scaled.softmax(-1)
 
 
+class Prompt(NamedTuple):
+    """number: of its row, which its draws hang on; room: most tokens of its answer."""
+
+    ids: list[int]
+    number: int
+    room: int
+
+
 @torch.no_grad()
 def tokens(
-    model: Any, prompts: Sequence[Sequence[int]], settings: Generation, *, pad: int, ends: frozenset[int]
+    model: Any, prompts: Sequence[Prompt], settings: Generation, *, pad: int, ends: frozenset[int]
 ) -> Iterator[list[int | None]]:
     """The next token of every row, again and again; None where the row has ended (its end token is not given)."""
     device = next(model.parameters()).device
-    rows, width = len(prompts), max(len(prompt) for prompt in prompts)
+    rows, width = len(prompts), max(len(prompt.ids) for prompt in prompts)
     ids = torch.full((rows, width), pad, dtype=torch.long)
     mask = torch.zeros((rows, width), dtype=torch.long)
     for row, prompt in enumerate(prompts):  # padded at the front, so that all go on from the same place
-        ids[row, width - len(prompt) :] = torch.tensor(prompt)
-        mask[row, width - len(prompt) :] = 1
+        ids[row, width - len(prompt.ids) :] = torch.tensor(prompt.ids)
+        mask[row, width - len(prompt.ids) :] = 1
     ids, mask = ids.to(device), mask.to(device)
     places = (mask.cumsum(1) - 1).clamp(min=0)
     seen = torch.zeros((rows, model.get_input_embeddings().weight.shape[0]), dtype=torch.bool, device=device)
     for row, prompt in enumerate(prompts):
-        seen[row, torch.tensor(prompt, device=device)] = True
-    generators = [torch.Generator().manual_seed(settings.seed * 1_000_003 + row) for row in range(rows)]
+        seen[row, torch.tensor(prompt.ids, device=device)] = True
+    generators = [torch.Generator().manual_seed(settings.seed * 1_000_003 + prompt.number) for prompt in prompts]
     going = torch.ones(rows, dtype=torch.bool)
     name = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
     past: dict[str, Any] = {}
-    for _ in range(settings.maximum):
+    for made_before in range(max(prompt.room for prompt in prompts)):
         made = model(input_ids=ids, attention_mask=mask, position_ids=places, use_cache=True, logits_to_keep=1, **past)
         past = {name: getattr(made, name)}
         logits = penalized(made.logits[:, -1].float(), seen, settings.repetition_penalty)
@@ -96,14 +105,15 @@ def tokens(
                 [torch.multinomial(shares[row], 1, generator=generators[row])[0] for row in range(rows)]
             )
         for row in range(rows):
-            going[row] &= int(drawn[row]) not in ends
+            going[row] &= made_before < prompts[row].room and int(drawn[row]) not in ends
         yield [int(drawn[row]) if going[row] else None for row in range(rows)]
         if not going.any():
             return
         ids = torch.where(going, drawn, pad)[:, None].to(device)
         seen.scatter_(1, ids, True)
         mask = torch.cat([mask, torch.ones((rows, 1), dtype=mask.dtype, device=device)], 1)
-        places = places[:, -1:] + 1
+        # a row that has ended stays where it is: it may be at the model's last place
+        places = places[:, -1:] + going[:, None].to(device)
 
 
 class Writing:
@@ -151,8 +161,10 @@ def stream(model: Any, tokenizer: Any, row: Any, settings: Generation) -> Iterat
     ...     print(piece, end="", flush=True)                                         # doctest: +SKIP
     """
     writing = Writing(tokenizer, settings.stop)
-    prompts = [_prompt(model, tokenizer, row, settings)]
-    for (token,) in tokens(model, prompts, settings, pad=tokenizer.pad_token_id, ends=end_tokens(model, tokenizer)):
+    prompt = _prompt(model, tokenizer, row, settings)
+    if prompt.room < 1:
+        raise UserError(too_long(model, tokenizer, len(prompt.ids)))
+    for (token,) in tokens(model, [prompt], settings, pad=tokenizer.pad_token_id, ends=end_tokens(model, tokenizer)):
         if piece := writing.add(token):
             yield piece
         if writing.ended:
@@ -161,24 +173,35 @@ def stream(model: Any, tokenizer: Any, row: Any, settings: Generation) -> Iterat
         yield piece
 
 
-def answers(model: Any, tokenizer: Any, rows: Sequence[Any], settings: Generation, *, together: int = 16) -> list[str]:
-    """The answers to prompts, `together` at once, those of like length with one another."""
-    found = [""] * len(rows)
-    prompts = [_prompt(model, tokenizer, row, settings) for row in rows]
-    order = sorted(range(len(rows)), key=lambda row: len(prompts[row]))
+def answers(
+    model: Any, tokenizer: Any, rows: Sequence[Any], settings: Generation, *, together: int = 16
+) -> list[str | None]:
+    """The answers to prompts, `together` at once, those of like length with one another; None where the prompt is so
+    long that the model has no room for an answer."""
+    found: list[str | None] = [None] * len(rows)
+    prompts = [_prompt(model, tokenizer, row, settings, number) for number, row in enumerate(rows)]
+    order = sorted((prompt for prompt in prompts if prompt.room > 0), key=lambda prompt: len(prompt.ids))
     ends = end_tokens(model, tokenizer)
     for start in range(0, len(order), together):
         part = order[start : start + together]
         writings = [Writing(tokenizer, settings.stop) for _ in part]
-        for step in tokens(model, [prompts[row] for row in part], settings, pad=tokenizer.pad_token_id, ends=ends):
+        for step in tokens(model, part, settings, pad=tokenizer.pad_token_id, ends=ends):
             for writing, token in zip(writings, step, strict=True):
                 writing.add(token)
             if all(writing.ended for writing in writings):
                 break
-        for row, writing in zip(part, writings, strict=True):
+        for prompt, writing in zip(part, writings, strict=True):
             writing.add(None)
-            found[row] = writing.text
+            found[prompt.number] = writing.text
     return found
+
+
+def too_long(model: Any, tokenizer: Any, many: int) -> str:
+    """The sentence about a prompt of so many tokens that leaves no room for an answer."""
+    from melior.networks.loading import token_limit
+
+    limit = token_limit(model.config, tokenizer)
+    return f"the prompt has {many:,} tokens and the model takes {limit:,} with the answer; shorten the prompt."
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
@@ -190,20 +213,14 @@ def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(int(token) for token in named if token is not None)
 
 
-def _prompt(model: Any, tokenizer: Any, row: Any, settings: Generation) -> list[int]:
+def _prompt(model: Any, tokenizer: Any, row: Any, settings: Generation, number: int = 0) -> Prompt:
     from melior.networks.loading import token_limit
 
-    text = asked(tokenizer, row)
+    text = asked(tokenizer, row, f"row {number + 1:,}")
     ids = list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
     if not _is_chat(row):
         ids = [start_token(tokenizer), *ids]
-    limit = token_limit(model.config, tokenizer)
-    if len(ids) + settings.maximum > limit:
-        raise UserError(
-            f"the prompt has {len(ids):,} tokens and the answer may have {settings.maximum:,}, more than the model's "
-            f"{limit:,}; shorten the prompt or lower the maximum."
-        )
-    return ids
+    return Prompt(ids, number, min(settings.maximum, token_limit(model.config, tokenizer) - len(ids)))
 
 
 def _is_chat(row: Any) -> bool:

@@ -1,7 +1,7 @@
 """How well a causal model foresees texts: perplexity and bits per byte."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
+from melior.engine.losses import IGNORED
 from melior.networks.conversation import start_token
 
 
@@ -63,12 +64,7 @@ def foreseen(model: Any, tokenizer: Any, texts: Sequence[str], *, limit: int, ce
     windows: list[tuple[int, list[int], int]] = []  # text, ids, how many at the front were scored before
     for text, ids in enumerate(made):
         whole = [start, *ids]
-        first, scored = 0, 1
-        while scored < len(whole):
-            piece = whole[first : first + limit]
-            windows.append((text, piece, scored - first))
-            scored = first + len(piece)
-            first = scored - max(limit // 2, 1)
+        windows += [(text, whole[first:last], scored - first) for first, last, scored in _windows(len(whole), limit)]
     windows.sort(key=lambda window: len(window[1]))
     nats = np.zeros(len(texts))
     vocabulary = model.get_input_embeddings().weight.shape[0]
@@ -100,28 +96,48 @@ def foreseen(model: Any, tokenizer: Any, texts: Sequence[str], *, limit: int, ce
     )
 
 
+def _windows(many: int, limit: int) -> Iterator[tuple[int, int, int]]:
+    """The windows of so many tokens: first, behind the last, and from where on it scores; the very first token is
+    given."""
+    first, scored = 0, 1
+    while scored < many:
+        last = min(first + limit, many)
+        yield first, last, scored
+        first, scored = last - max(limit // 2, 1), last
+
+
 @torch.no_grad()
 def foreseen_answers(model: Any, tokenizer: Any, rows: Sequence[Any], *, limit: int) -> Foreseen:
-    """The same of the answers in prompts with answers and in chats: only what counts in `conversation` is scored."""
-    from melior.networks.conversation import language
+    """The same of the answers in prompts with answers and in chats: only what counts in `conversation` is scored, and
+    all of it, longer rows in windows as texts are."""
+    from melior.networks.conversation import encoded
     from melior.networks.losses import CausalNetwork
-    from melior.networks.packing import LanguageRows
 
     network = CausalNetwork(model).eval()
     device = next(model.parameters()).device
+    found = encoded(tokenizer, rows)
     nats, counted, size = np.zeros(len(rows)), np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
-    for number, row in enumerate(rows):
-        one = language(tokenizer, [row], limit)
-        made = LanguageRows(one, tokenizer.pad_token_id).batch(np.arange(len(one.tokens))).to(device)
-        loss = network(**made.inputs)
-        nats[number], counted[number] = float(loss.total), int(loss.counted)
-        size[number] = len(_said(row).encode("utf-8", "surrogatepass"))
+    for number, (row, made, marks) in enumerate(zip(rows, found.ids, found.counts, strict=True)):
+        ids, counts = torch.tensor([made], device=device), np.asarray(marks, dtype=bool)
+        wanted = torch.where(torch.from_numpy(counts).to(device), ids, IGNORED)
+        for first, last, scored in _windows(len(made), limit):
+            if not counts[scored:last].any():
+                continue
+            labels = wanted[:, first:last].clone()
+            labels[:, : scored - first] = IGNORED
+            loss = network(input_ids=ids[:, first:last], labels=labels)
+            nats[number] += float(loss.total)
+            counted[number] += int(loss.counted)
+        size[number] = len(_said(tokenizer, row, np.asarray(made)[counts]).encode("utf-8", "surrogatepass"))
     return Foreseen(nats, counted, size)
 
 
-def _said(row: Any) -> str:
-    """What counts of a row: the answer, or what the assistant says."""
+def _said(tokenizer: Any, row: Any, scored: NDArray[np.int64]) -> str:
+    """What counts of a row: the answer, or what the assistant says. Where a template leaves something of that out (what
+    was thought in earlier turns), the text of the tokens that are scored."""
     messages = row.get("messages") if isinstance(row, dict) else row
-    if messages:
-        return "".join(message["content"] for message in messages if message["role"] == "assistant")
-    return str(row["answer"])
+    if not messages:
+        return str(row["answer"])
+    said = [message["content"] for message in messages if message["role"] == "assistant"]
+    text = str(tokenizer.decode(scored, skip_special_tokens=True))
+    return "".join(said) if all(one.strip() in text for one in said) else text

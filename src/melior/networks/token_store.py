@@ -29,7 +29,7 @@ from melior.data.aside import Aside, Kept, drawn_place, lowest, part_of
 from melior.data.language import Row
 from melior.data.row_blocks import Block, RowBlocks
 from melior.errors import UserError
-from melior.networks.conversation import NOTHING, Cut, Language, cut_rows, with_template
+from melior.networks.conversation import NOTHING, Cut, Language, cut_rows, read_row, with_template
 from melior.networks.token_pieces import Bits, Files, Piece, StoredTokens, Values, read_lengths
 from melior.networks.tokenizers import saved
 from melior.progress import Progress, silent
@@ -233,7 +233,7 @@ class _Writer:
         digest = hashlib.sha256()
         with aside.open("wb") as file:
             for some in blocks.rows(self.block):
-                learned = list(self._learned(some, asides, seed))
+                learned = list(self._learned(some, asides, seed, blocks))
                 cut = _cut(tokenizer, learned, limit, blocks, self.block)
                 self._put(file, digest, self._ids(cut))
             self._put(file, digest, np.packbits(np.concatenate([_NONE, *self.marks]), bitorder="little"))
@@ -250,7 +250,7 @@ class _Writer:
         write_atomic(_said(self.folder, self.block.number), json.dumps({**said, "check": _check(said)}))
 
     def _learned(
-        self, some: Iterable[tuple[int, Row]], asides: Sequence[Aside], seed: int
+        self, some: Iterable[tuple[int, Row]], asides: Sequence[Aside], seed: int, blocks: RowBlocks
     ) -> Iterable[tuple[int, Row]]:
         """The rows that are not put aside, with their numbers."""
         for number, row in some:
@@ -259,6 +259,7 @@ class _Writer:
                 self.counts.learned += 1
                 yield number, row
                 continue
+            _read_aside(row, number, blocks, self.block)
             self.counts.put[aside.name] += 1
             place = drawn_place(seed, self.block.number, number)
             kept = self.held[aside.name]
@@ -285,6 +286,15 @@ class _Writer:
 
 
 _NONE = np.zeros(0, dtype=np.bool_)
+
+
+def _read_aside(row: Row, number: int, blocks: RowBlocks, block: Block) -> None:
+    """Nothing of a row that is put aside is learned, and it has to be one all the same."""
+    where = blocks.where(block)
+    try:
+        read_row(row, where)
+    except UserError:
+        read_row(row, f"{where}, row {1 + blocks.rows_before(block) + number:,}")
 
 
 def _cut(tokenizer: Any, rows: list[tuple[int, Row]], limit: int, blocks: RowBlocks, block: Block) -> Cut:

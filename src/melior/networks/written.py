@@ -125,7 +125,7 @@ def written(
 
     def made(rows: list[str]) -> list[str]:
         asked: list[Any] = [[{"role": "user", "content": row}] for row in rows] if own.chats else list(rows)
-        return answers(own.model, own.tokenizer, asked, settings)
+        return [text or "" for text in answers(own.model, own.tokenizer, asked, settings)]
 
     return _remembered(own, [_fitting(own, one, maximum) for one in prompts], (temperature, maximum, seed), made)
 

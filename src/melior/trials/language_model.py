@@ -50,8 +50,9 @@ class Writer:
         }  # fmt: skip
         return Generation(**given)
 
-    def answers(self, rows: Sequence[Any], **changes: Any) -> list[str]:
-        """The answers to prompts (texts, {"prompt": ...} or chats); changes: settings of generation."""
+    def answers(self, rows: Sequence[Any], **changes: Any) -> list[str | None]:
+        """The answers to prompts (texts, {"prompt": ...} or chats); None where a prompt leaves the model no room for
+        one. changes: settings of generation."""
         from melior.networks.generate import answers
 
         return answers(self.model, self.tokenizer, rows, self.generation(**changes))
@@ -177,10 +178,9 @@ def taught(
     if isinstance(rows, Language):
         stops = bool(stopping)
         valid = list(stopping) or valid
-    elif stops := bool(settings.stop_share) and len(rows) > 1:
-        order = np.random.default_rng([seed, 3]).permutation(len(rows))
-        cut = max(1, round(settings.stop_share * len(rows)))
-        valid, rows = [rows[at] for at in order[:cut]], [rows[at] for at in np.sort(order[cut:])]
+    else:  # a text that is learned says nothing of when to stop
+        rows, aside = put_aside(rows, settings.stop_share, seed, 3)
+        stops, valid = bool(aside), aside or valid
     training = Training(
         epochs=settings.epochs, steps=settings.steps, batch_rows=settings.batch_rows, learning_rate=settings.rate,
         optimizer=settings.optimizer, schedule=settings.schedule, warmup=settings.warmup,

@@ -60,14 +60,18 @@ class InMemory:
     """Rows that are all read. name: what messages call them. digest: changes when they do."""
 
     def __init__(self, recipe: Recipe, source: Any, test: Any) -> None:
-        rows, self.name = language_rows(source)
-        if not rows:
+        from melior.networks.conversation import numbered
+
+        given, self.name = language_rows(source)
+        if not given:
             raise UserError(f"{self.name}: it holds no rows.")
+        rows: list[Row] = [*numbered(given, self.name)]
         if test is None:
             self.rows, self.held = put_aside(rows, recipe.split.sealed, recipe.seed)
             self.on = f"{self.name}, rows put aside"
         else:
-            self.rows, (self.held, self.on) = rows, language_rows(test)
+            held, self.on = language_rows(test)
+            self.rows, self.held = rows, [*numbered(held, self.on)]
         self.rows = rows_learned(recipe, self.rows)
         self.digest = digest_of([*self.rows, *self.held])
 
@@ -111,7 +115,10 @@ class Streamed:
         self.on = f"{self.name}, rows put aside"
         self.test: list[Row] | None = None
         if test is not None:
-            self.test, self.on = language_rows(test)
+            from melior.networks.conversation import numbered
+
+            held, self.on = language_rows(test)
+            self.test = [*numbered(held, self.on)]
         sealed = recipe.split.sealed if test is None else 0.0
         self.asides = (
             Aside(SEALED, sealed, MOST_SCORED), Aside(STOP, settings_of(recipe).stop_share, MOST_STOPPING),

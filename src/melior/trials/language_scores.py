@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 MOST_SCORED = 500  # rows; answers are written token by token
 RESAMPLES = 2000
+NAMED, NAME = 3, 40  # prompts named in a note, and characters of each
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A prompt as one text, the right answer, and the answer that was given."""
+    """A prompt as one text, the right answer, and the answer that was given; None where there was no room for one."""
 
     prompt: str
     right: str
-    given: str
+    given: str | None
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,13 @@ def scored(
     }
     asked = [pair for row in rows if (pair := split_answer(row)) is not None]
     given = writer.answers([question for question, _ in asked]) if asked else []
-    if asked:
-        right = [exact_match([one], [wanted]) for one, (_, wanted) in zip(given, asked, strict=True)]
+    compared = [(one, wanted) for one, (_, wanted) in zip(given, asked, strict=True) if one is not None]
+    if len(compared) < len(asked):
+        notes = (*notes, _no_room([question for one, (question, _) in zip(given, asked, strict=True) if one is None]))
+    if compared:
+        right = [exact_match([one], [wanted]) for one, wanted in compared]
         scores["exact_match"] = Interval(float(np.mean(right)), *wilson(sum(right), len(right)))
-        shared = np.array([token_f1([one], [wanted]) for one, (_, wanted) in zip(given, asked, strict=True)])
+        shared = np.array([token_f1([one], [wanted]) for one, wanted in compared])
         scores["token_f1"] = _interval(partial(_mean, shared), len(shared), seed)
     progress(stage, 2, 2)
     by = {
@@ -125,6 +129,15 @@ def scored(
     answered = tuple(Answered(texts_of(q), right, one) for one, (q, right) in zip(given, asked, strict=True))
     seconds = time.perf_counter() - started
     return LanguageScores(scores, by, len(rows), on, notes, seconds, answered, found)
+
+
+def _no_room(questions: Sequence[Row]) -> str:
+    """A note on prompts that were left out. Their words name them: rows that were put aside have lost their numbers."""
+    named = [" ".join(texts_of(question).split()) for question in questions[:NAMED]]
+    listed = ", ".join(f"{one[:NAME]}…" if len(one) > NAME else one for one in named)
+    more = f" and {len(questions) - NAMED:,} more" if len(questions) > NAMED else ""
+    said = "1 prompt leaves" if len(questions) == 1 else f"{len(questions):,} prompts leave"
+    return f"{said} the model no room for an answer, and no answer to it is scored: {listed}{more}"
 
 
 def drawn(rows: Sequence[Row], seed: int) -> tuple[list[Row], tuple[str, ...]]:

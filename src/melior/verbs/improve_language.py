@@ -43,9 +43,14 @@ def improve_language(
     if recipe.data.stream:
         raise UserError("data.stream: improve holds its rows in memory; take it out and give fewer rows, or use train.")
     progress("reading", 0, 1)
-    rows, name = language_rows(source)
-    held = None if test is None else language_rows(test)[0]
     imported()
+    from melior.networks.conversation import numbered
+
+    rows, name = language_rows(source)
+    rows, held = [*numbered(rows, name)], None
+    if test is not None:
+        held, on = language_rows(test)
+        held = [*numbered(held, on)]
     with ExitStack() as stack:
         aside = stack.enter_context(tempfile.TemporaryDirectory())
         made = None

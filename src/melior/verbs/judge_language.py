@@ -15,7 +15,7 @@ from melior.errors import UserError
 from melior.metrics import Interval
 from melior.progress import Progress
 from melior.trials.judge import LEVEL
-from melior.trials.language_model import groups_of
+from melior.trials.language_model import groups_of, need_networks
 from melior.trials.language_scores import LanguageScores, drawn, languages_in, scored
 from melior.trials.versus import RESAMPLES, Measure, together, weighed
 from melior.trials.where import PartDifference, differences
@@ -53,8 +53,11 @@ def judge_language(
         raise UserError(
             f"{without[0]} is for models that answer with classes; language models are compared without it."
         )
+    need_networks()
+    from melior.networks.conversation import numbered
+
     rows, name = language_rows(data)
-    rows, notes = drawn(rows, seed)
+    rows, notes = drawn(numbered(rows, name), seed)
     groups = groups_of(rows)
     units = len(np.unique(groups))
     if units < FEWEST:
@@ -112,7 +115,10 @@ def _sums(found: Sequence[LanguageScores], rows: Sequence[Row]) -> tuple[list[Me
     for side, one in enumerate(found):
         sums[side, 0] = bits[side]
         for place, value in ((1, exact_match), (2, token_f1)):
-            sums[side, place, asked] = [value([each.given], [each.right]) for each in one.answered]
+            # a prompt that leaves a model no room for an answer is not answered right
+            sums[side, place, asked] = [
+                0.0 if each.given is None else value([each.given], [each.right]) for each in one.answered
+            ]
     return [BITS, MATCH, SHARED], sums, np.stack([first.bytes, asked, asked]).astype(np.float64)
 
 

@@ -138,12 +138,13 @@ def _taught(
     if interrupted:
         goes_on = "the same command goes on from there" if run is not None else "without a run it cannot go on"
         notes.append(f"interrupted at {interrupted}: this is what was learned so far; {goes_on}")
+    if made is not None:  # scoring takes long, and what was learned is worth more than its scores
+        tuned.save(made.folder / MODEL)
     scores_it = ready.held and ranks.first
     after = scored(writer, ready.held, on=ready.on, seed=recipe.seed, progress=progress) if scores_it else None
     seconds = time.perf_counter() - started
     if made is not None:
         made.write_text("recipe.yaml", recipe.to_yaml())
-        tuned.save(made.folder / MODEL)
         write_scores(made, limit, before, after, "perplexity")
         family = settings.base or "a small model from nothing"
         more = {"interrupted": interrupted} if interrupted else {}
@@ -204,14 +205,13 @@ def finish(made: Run, **about: Any) -> None:
 
 def examples(before: LanguageScores | None, after: LanguageScores) -> list[dict[str, Any]]:
     """Some prompts, from everywhere in the rows, with the right answer and the answers before and after."""
-    every = after.answered
+    first: list[str | None] = [None] * len(after.answered)
+    if before is not None and before is not after:
+        first = [one.given for one in before.answered]
+    every = [pair for pair in zip(after.answered, first, strict=True) if pair[0].given is not None]
     step = max(len(every) / EXAMPLES, 1.0)
-    places = [int(number * step) for number in range(min(len(every), EXAMPLES))]
-    first = [None] * len(every) if before is None or before is after else [one.given for one in before.answered]
-    return [
-        {"prompt": every[at].prompt, "right": every[at].right, "before": first[at], "after": every[at].given}
-        for at in places
-    ]
+    shown = [every[int(number * step)] for number in range(min(len(every), EXAMPLES))]
+    return [{"prompt": one.prompt, "right": one.right, "before": was, "after": one.given} for one, was in shown]
 
 
 def _kept(folder: Path, recipe: Recipe, digest: str) -> LanguageTraining | None:
@@ -264,9 +264,12 @@ def evaluate_language(
     out  a folder for the scores and the report; `evaluations/NAME` inside the run unless said
     """
     writer, recipe = load_writer(run)
+    from melior.networks.conversation import numbered
+
     rows, name = language_rows(source)
     if not rows:
         raise UserError(f"{name}: it holds no rows.")
+    rows = [*numbered(rows, name)]
     digest = digest_of(rows)
     folder = own_folder(Path(run), name, recipe, digest) if out is None else Path(out)
     Run.checked(folder, "evaluate", recipe, digest)  # before the rows are scored
@@ -280,8 +283,8 @@ def evaluate_language(
     return found
 
 
-def answer_rows(run: str | Path, source: Any) -> list[str]:
-    """The answer to each row's prompt, chat or text."""
+def answer_rows(run: str | Path, source: Any) -> list[str | None]:
+    """The answer to each row's prompt, chat or text; None where that leaves the model no room for one."""
     writer, _ = load_writer(run)
     rows, _ = language_rows(source, answered=False)
     return writer.answers([_question(row) for row in rows])

@@ -17,7 +17,8 @@ def predict(
 ) -> pl.DataFrame:
     """The answers for a file, a frame or a Table: `row` (from 0, in file order), `prediction`, `score_CLASS` for all.
 
-    what  a run folder, a Predictor, or anything with a `predictor`; of a language model: `row` and `answer`
+    what  a run folder, a Predictor, or anything with a `predictor`; of a language model: `row` and `answer`, which is
+          null where a prompt leaves the model no room for one
     out   a CSV file to write; a file that is there already is not overwritten
     tell  is given a sentence for each column that cannot be read as in training, whose cells count as missing, or that
           has values never seen there, and whatever else reading has to say; they are warnings otherwise
