@@ -125,3 +125,20 @@ def test_intervals_hold_the_truth_where_groups_are_of_unequal_size():
         found = all_scores(data, ["a", "b"], resamples=400, seed=seed, groups=who)["accuracy"]
         held += found.low <= 0.5 <= found.high
     assert held / 300 > 0.92
+
+
+def test_a_class_without_rows_is_told_with_the_scores(tmp_path):
+    random = np.random.default_rng(8)
+    inputs = random.normal(size=200)
+    frame = pl.DataFrame({"x": inputs, "y": np.where(inputs > 1, "high", np.where(inputs < -1, "low", "middle"))})
+    trained = melior.train(frame, target="y", model="linear")
+    new = frame.filter(pl.col("y") != "high")
+    found = melior.evaluate(trained, new)
+    assert any(note.startswith("no row scored is of high:") for note in found.notes)
+    recalls = [found[f"recall[{name}]"].value for name in ("low", "middle")]
+    assert found["macro_recall"].value == pytest.approx(sum(recalls) / 3)
+    assert found["balanced_accuracy"].value == pytest.approx(sum(recalls) / 2)
+    assert melior.evaluate(trained, frame).notes == ()
+    assert (
+        "areas under curves need two classes" in melior.evaluate(trained, frame.filter(pl.col("y") == "low")).notes[0]
+    )

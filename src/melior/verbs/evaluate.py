@@ -182,8 +182,23 @@ def measured(
         seconds=time.perf_counter() - started,
         label_rows=table.target_counts() if table.multilabel else None,
         by_language=by_language(data, table, predictor.metric, seed=seed, trained=trained),
+        notes=without_rows(table),
     )
     return evaluation, scores, answers
+
+
+def without_rows(table: Table) -> tuple[str, ...]:
+    """What is to be known of the scores where a class does not occur among the rows."""
+    absent = [name for name, rows in table.target_counts().items() if not rows]
+    if not absent or table.multilabel:
+        return ()
+    which = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
+    only = len(table.classes) - len(absent) < 2
+    areas = "; areas under curves need two classes" if only else ""
+    return (
+        f"no row scored is of {which}: means over all classes (macro_f1, macro_recall, macro_precision) count it as 0, "
+        f"balanced_accuracy leaves it out{areas}",
+    )
 
 
 def of_label(data: Predictions, code: int) -> tuple[Predictions, int]:
@@ -225,7 +240,7 @@ def evaluate(
     progress("scoring", 1, 3, f"{table.rows:,} rows")
     groups = drawn_together(table, recipe)
     evaluation, scores, answers = measured(predictor, table, on=table.name, seed=seed, groups=groups)
-    evaluation = replace(evaluation, notes=notes)
+    evaluation = replace(evaluation, notes=(*notes, *evaluation.notes))
     progress("writing", 2, 3)
     if run is not None:
         from melior.report import write

@@ -155,6 +155,7 @@ def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, p
             examples = examples_of(training, (), scored=sealed, scores=scores, answers=answers)
     done = [] if made is None else changes(recipe, training, shared=shared, threads=cores())
     notes = (*table.notes, *predictor.notes, *([f"{said(done)}; {FILE} says which rows and why"] if done else []))
+    notes += () if evaluation is None else evaluation.notes
     seconds = time.perf_counter() - started
     result = Training(
         predictor, evaluation, recipe, chosen.reason, training.rows, where, seconds,
