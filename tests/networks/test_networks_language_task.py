@@ -96,6 +96,7 @@ def test_a_prompt_too_long_costs_nothing_but_its_answer(tmp_path, capsys):
     trained = melior.train(asked, run=tmp_path / "run")
     (note,) = (one for one in trained.evaluation.notes if "no room" in one)
     assert "prompts leave the model no room for an answer, and no answer to it is scored: and and" in note
+    assert note in trained.notes
     held = [one for one in trained.evaluation.answered if one.given is None]
     assert len(held) == int(note.split()[0])
     assert 0 < len(held) < len(trained.evaluation.answered)

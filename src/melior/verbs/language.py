@@ -142,6 +142,7 @@ def _taught(
         tuned.save(made.folder / MODEL)
     scores_it = ready.held and ranks.first
     after = scored(writer, ready.held, on=ready.on, seed=recipe.seed, progress=progress) if scores_it else None
+    notes += () if after is None else after.notes
     seconds = time.perf_counter() - started
     if made is not None:
         made.write_text("recipe.yaml", recipe.to_yaml())
