@@ -168,13 +168,13 @@ class SmallContext:
             found[np.ix_(test, fitted.classes_)] = fitted.predict_proba(frame.iloc[test])
         return found
 
-    def folds(self) -> list[Any]:
+    def dealt(self) -> list[Any]:
         labels = self.table.given_labels()
         kfold = StratifiedKFold(5, shuffle=True, random_state=self.seed)
         return list(kfold.split(np.zeros(len(labels)), labels))
 
     def out_of_fold(self) -> NDArray[np.float64]:
-        return self.once("oof", lambda: self.scored(self.table.features(), self.family, self.folds()))
+        return self.once("oof", lambda: self.scored(self.table.features(), self.family, self.dealt()))
 
     def fitting_best(self) -> NDArray[np.float64]:
         return self.out_of_fold()
@@ -193,20 +193,20 @@ class SmallContext:
 
     def score_without(self, columns: tuple[str, ...]) -> NDArray[np.float64]:
         kept = [c for c in self.table.features() if c not in columns]
-        return self.once(("without", columns), lambda: self.scored(kept, self.family, self.folds()))
+        return self.once(("without", columns), lambda: self.scored(kept, self.family, self.dealt()))
 
     def score_of_column(self, column: str) -> NDArray[np.float64]:
         family = "trees" if self.table.schema.kinds[column] == "number" else "linear"
 
         def make() -> NDArray[np.float64]:
             if family == "linear":
-                return self.scored([column], family, self.folds())
+                return self.scored([column], family, self.dealt())
             return small_tree(self, column)
 
         return self.once(("column", column), make)
 
     def score_of_columns(self, columns: tuple[str, ...]) -> NDArray[np.float64]:
-        return self.once(("columns", columns), lambda: self.scored(list(columns), "trees", self.folds()))
+        return self.once(("columns", columns), lambda: self.scored(list(columns), "trees", self.dealt()))
 
     def score_under(self, kind: str, column: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         def make() -> Any:
@@ -231,7 +231,7 @@ class SmallContext:
                 own = [train[labels[train] == k] for k in np.unique(labels[train][labels[train] >= 0])]
                 return np.concatenate([k[np.argsort(rank[k])][: max(2, round(part * len(k)))] for k in own])
 
-            return self.scored(self.table.features(), self.family, [(few(a), b) for a, b in self.folds()])
+            return self.scored(self.table.features(), self.family, [(few(a), b) for a, b in self.dealt()])
 
         return self.out_of_fold() if part == 1 else self.once(("from", part), make)
 
@@ -251,7 +251,7 @@ def small_tree(context: SmallContext, column: str) -> NDArray[np.float64]:
     values = np.where(np.isinf(values), np.nan, values)
     many = len(context.table.classes)
     found = np.zeros((len(labels), many))
-    for train, test in context.folds():
+    for train, test in context.dealt():
         train = train[labels[train] >= 0]
         leaf = max(5, len(train) // 50)
         fitted = DecisionTreeClassifier(min_samples_leaf=leaf, max_leaf_nodes=16).fit(values[train], labels[train])
