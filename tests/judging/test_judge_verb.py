@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import melior
-from melior.cli import main
+from melior.cli import main, show
 from melior.errors import UserError
 from melior.metrics import label_weights, metric
 from melior.predictor import Predictor
@@ -67,6 +67,7 @@ def command(place, monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.chdir(place)
         monkeypatch.setenv("COLUMNS", "180")
+        monkeypatch.setattr(show.out, "width", 180)  # the console may have been made by another test
         monkeypatch.setattr(sys, "argv", ["melior", "judge", *map(str, arguments)])
         code = 0
         try:

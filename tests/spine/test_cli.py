@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from melior.cli import main
+from melior.cli import main, show
 from melior.findings import SYMPTOMS
 from melior.runs.store import Run
 
@@ -47,6 +47,7 @@ def melior(place, monkeypatch, capsys):
     def command(*arguments):
         monkeypatch.chdir(place)
         monkeypatch.setenv("COLUMNS", "160")
+        monkeypatch.setattr(show.out, "width", 160)  # the console may have been made by another test
         monkeypatch.setattr(sys, "argv", ["melior", *map(str, arguments)])
         code = 0
         try:
