@@ -38,7 +38,7 @@ def wide():
 def test_the_next_best_family_is_tried_alone_and_with_what_treats_the_finding(wide):
     found = of_other_family(RECIPE, {"linear": 0.5}, [WIDE], wide)
     assert [one.names for one in found] == [("model: linear",), ("model: linear", "l1_selection")]
-    assert [one.name for one in found] == ["model: linear", "linear, l1_selection"]
+    assert [one.name for one in found] == ["model: linear", "model: linear + l1_selection"]
     assert {one.recipe.model.name for one in found} == {"linear"}
     assert changed(RECIPE, found[1].recipe) == found[1].names
     own, _ = candidates(RECIPE, [WIDE], wide)

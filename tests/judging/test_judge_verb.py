@@ -1,14 +1,13 @@
 """`melior judge`: runs and files of predictions, what is drawn together, and what is said of bad input."""
 
 import json
-import sys
+from functools import partial
 
 import numpy as np
 import polars as pl
 import pytest
 
 import melior
-from melior.cli import main, show
 from melior.errors import UserError
 from melior.metrics import label_weights, metric
 from melior.predictor import Predictor
@@ -63,22 +62,8 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def command(place, monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.chdir(place)
-        monkeypatch.setenv("COLUMNS", "180")
-        monkeypatch.setattr(show.out, "width", 180)  # the console may have been made by another test
-        monkeypatch.setattr(sys, "argv", ["melior", "judge", *map(str, arguments)])
-        code = 0
-        try:
-            main.run()
-        except SystemExit as end:
-            code = 0 if end.code is None else end.code
-        said = capsys.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return code, said.out, said.err
-
-    return run
+def command(place, melior_in):
+    return partial(melior_in, place, "judge", width=180)
 
 
 # ---- what is compared

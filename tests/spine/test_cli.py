@@ -4,12 +4,12 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import polars as pl
 import pytest
 
-from melior.cli import main, show
 from melior.findings import SYMPTOMS
 from melior.runs.store import Run
 
@@ -41,24 +41,9 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def melior(place, monkeypatch, capsys):
+def melior(place, melior_in):
     """Runs a command in the folder of the files: code, standard output, standard error."""
-
-    def command(*arguments):
-        monkeypatch.chdir(place)
-        monkeypatch.setenv("COLUMNS", "160")
-        monkeypatch.setattr(show.out, "width", 160)  # the console may have been made by another test
-        monkeypatch.setattr(sys, "argv", ["melior", *map(str, arguments)])
-        code = 0
-        try:
-            main.run()
-        except SystemExit as end:
-            code = 0 if end.code is None else end.code
-        said = capsys.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return code, said.out, said.err
-
-    return command
+    return partial(melior_in, place)
 
 
 @pytest.fixture(scope="module")

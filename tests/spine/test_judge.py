@@ -231,6 +231,26 @@ def test_the_level_holds_with_shares_of_it():
     at_most(first, 400, 0.025)
 
 
+def test_what_is_worse_by_as_much_as_is_allowed_is_seldom_taken_for_no_worse():
+    """Twelve candidates that lose a hundredth: one level over all of them, as where one is asked to be better."""
+    random = np.random.default_rng(43)
+    runs, taken = 300, 0
+    for run in range(runs):
+        truth = random.integers(0, 2, 1500)
+        base = random.random(1500) < 0.8
+        entries = []
+        for _ in range(12):
+            anew = random.random(1500) < 0.1  # answered anew, and worse there
+            right = np.where(anew, random.random(1500) < 0.7, base)
+            entries.append(scored(np.where(right, truth, 1 - truth)))
+        plain = scored(np.where(base, truth, 1 - truth))
+        judged = compare(ACCURACY, one_hot(truth, 2), plain, entries, allowed=0.01, resamples=200, seed=run)
+        taken += any(one.verdict == "accepted" for one in judged)
+    assert taken / runs < 0.05 + 2.33 * np.sqrt(0.05 * 0.95 / runs)
+    as_good = compare(ACCURACY, one_hot(truth, 2), plain, [entries[0], plain], allowed=0.2, resamples=200)
+    assert [one.verdict for one in as_good] == ["accepted", "undecided"]
+
+
 def test_the_level_holds_for_candidates_that_are_nearly_the_baseline():
     """Few answers change, so that nothing about the difference is normal."""
     anything, _ = rate_of(400, lambda random: simulated(random, copies=0.98, rows=300))

@@ -4,13 +4,11 @@ work."""
 import errno
 import json
 import os
-import sys
 
 import numpy as np
 import polars as pl
 import pytest
 
-from melior.cli import main
 from melior.errors import UserError
 from melior.storage import writable_file, writable_folder, write_atomic
 
@@ -31,18 +29,12 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def melior(place, monkeypatch, capsys):
+def melior(place, melior_in):
     """Runs a command in the folder of the files: code and standard error."""
 
     def command(*arguments):
-        monkeypatch.chdir(place)
-        monkeypatch.setattr(sys, "argv", ["melior", *map(str, arguments)])
-        code = 0
-        try:
-            main.run()
-        except SystemExit as end:
-            code = 0 if end.code is None else end.code
-        return code, capsys.readouterr().err
+        code, _, err = melior_in(place, *arguments)
+        return code, err
 
     return command
 

@@ -36,6 +36,7 @@ def combine(
     recipe, scored = best.candidate.recipe, joined(best.results)
     evidence: list[Evidence] = []
     tried: list[Choice] = []
+    late: list[str] = []
     for number, (runner, _) in enumerate(accepted[1:]):
         addition = runner.candidate.method
         if addition is None or addition in tried or not combinable(recipe.methods, addition):
@@ -43,7 +44,7 @@ def combine(
         tried.append(addition)
         race.progress("combining what helped", number, len(accepted) - 1, addition.name)
         if race.passed(addition.name):
-            race.notes.append(f"{addition.name}: no time left to try it together with the others")
+            late.append(addition.name)
             continue
         together = recipe.with_methods(addition)
         folds = sorted(best.results)
@@ -53,8 +54,8 @@ def combine(
             race.notes.append(f"{addition.name} cannot be added to the others: {error}")
             continue
         if any(result is None for result in results):
-            race.notes.append(f"{addition.name}: no time left to try it together with the others")
-            break
+            late.append(addition.name)
+            continue  # what is left of them is past as well, and is told
         done = {fold: result for fold, result in zip(folds, results, strict=True) if result is not None}
         entry = joined(done)
         verdict = compare(
@@ -82,4 +83,6 @@ def combine(
         )
         if verdict.verdict == "accepted":
             recipe, scored = together, entry
+    if late:
+        race.notes.append(f"no time was left to try it together with the others: {'; '.join(late)}")
     return Combined(recipe, tuple(evidence), scored)

@@ -46,6 +46,9 @@ def of_other_family(
         alone = Candidate(FAMILY + other, None, changed, (), cost, family=other)
         able, _ = candidates(changed, findings, table, never=never, fewest=fewest)
         treating = [one for one in able if one.weight >= FIRST]
-        beside = (replace(one, name=f"{other}, {one.name}", cost=cost * one.cost, family=other) for one in treating)
+        beside = list[Candidate]()
+        for one in treating:
+            name = f"{alone.name} + {one.name}"
+            beside.append(replace(one, name=name, cost=cost * one.cost, family=other))
         return [alone, *beside]
     return []
