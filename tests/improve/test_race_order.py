@@ -120,3 +120,11 @@ def test_how_often_folds_were_drawn_is_said_where_time_decided_it():
         "folds were drawn 3 times, of 5 times at most, by the time there was, and once for threshold"
     ]
     assert told([one, other], 2, settled=True) == ["folds were drawn 3 times, of 5 times at most"]
+
+
+def test_repeats_are_priced_as_if_nothing_were_shared_with_what_does_not_go_on():
+    """What took the held-out scores that another made pays for them itself once the other is left out."""
+    results = {fold: SimpleNamespace(seconds=0.2, alone=3.0) for fold in range(2)}
+    runner = SimpleNamespace(results=results, seconds=0.4, candidate=SimpleNamespace(cost=5.0))
+    assert Race._price(SimpleNamespace(settled=False, folds=2), runner) == 6.0
+    assert Race._price(SimpleNamespace(settled=True, folds=2), runner) == 10.0

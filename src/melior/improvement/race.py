@@ -418,8 +418,10 @@ class Race:
         return [runner for runner, _ in sorted(going, key=lambda pair: -pair[1].effect / self._price(pair[0]))]
 
     def _price(self, runner: Runner) -> float:
-        """What all folds of a candidate cost: seconds, or fits of the baseline where the race is settled."""
-        return runner.candidate.cost * self.folds if self.settled else max(runner.seconds, 1e-9)
+        """What all folds of a candidate cost: seconds as if it shared nothing with others, of which some may not go on,
+        or fits of the baseline where the race is settled."""
+        alone = sum(runner.results[fold].alone for fold in range(self.folds))
+        return runner.candidate.cost * self.folds if self.settled else max(alone, 1e-9)
 
     def _affordable(self, going: list[Runner]) -> tuple[list[Runner], int]:
         """As many of them, and then as many repeats, as there is time for."""
