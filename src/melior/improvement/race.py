@@ -420,8 +420,9 @@ class Race:
     def _price(self, runner: Runner) -> float:
         """What all folds of a candidate cost: seconds as if it shared nothing with others, of which some may not go on,
         or fits of the baseline where the race is settled."""
-        alone = sum(runner.results[fold].alone for fold in range(self.folds))
-        return runner.candidate.cost * self.folds if self.settled else max(alone, 1e-9)
+        if self.settled:
+            return runner.candidate.cost * self.folds
+        return max(sum(runner.results[fold].alone for fold in range(self.folds)), 1e-9)
 
     def _affordable(self, going: list[Runner]) -> tuple[list[Runner], int]:
         """As many of them, and then as many repeats, as there is time for."""
