@@ -176,6 +176,11 @@ def test_the_model_that_is_kept_learned_all_rows_but_the_sealed(improved, tmp_pa
     assert trial.writer(found.recipe).answers(prompts) == found.writer.answers(prompts)
 
 
+def test_thorough_says_nothing_of_language_models(tmp_path):
+    with pytest.raises(UserError, match="--thorough: settings of a language model"):
+        melior.improve(recipe(tmp_path), budget="5m", thorough=True, run=tmp_path / "run")
+
+
 def test_no_refit_says_nothing_of_language_models(tmp_path):
     with pytest.raises(UserError, match="--no-refit: a language model is never taught the sealed rows"):
         melior.improve(recipe(tmp_path), budget="5m", refit=False, run=tmp_path / "run")

@@ -116,7 +116,16 @@ def test_a_finished_improve_is_loaded(improved, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "changed", [{"attempt": []}, {"never": ["bagging"]}, {"margin": 0.01}, {"refit": False}, {"test": "other"}], ids=str
+    "changed",
+    [
+        {"attempt": []},
+        {"never": ["bagging"]},
+        {"margin": 0.01},
+        {"thorough": True},
+        {"refit": False},
+        {"test": "other"},
+    ],
+    ids=str,
 )
 def test_another_improve_is_refused_and_the_run_is_left_as_it_is(improved, tmp_path, changed):
     path, given, _ = improved

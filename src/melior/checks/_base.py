@@ -68,8 +68,8 @@ class Context(Protocol):
         for questions about the rows, which the recipe's own misfit should not answer."""
 
     def in_sample(self) -> Floats:
-        """(rows, classes) probabilities of the same model for rows that it was fitted on; nan for rows that it was not
-        fitted on, because there are so many."""
+        """(rows, classes) probabilities of the same model, as the first fold of `out_of_fold` fitted it, for the rows
+        that it learned from; nan for the others."""
 
     def tokens(self, column: str) -> tuple[NDArray[np.int64], int] | None:
         """(rows,) tokens of each text of a column as the recipe's family counts them, and the most that it reads of

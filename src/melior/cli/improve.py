@@ -41,6 +41,9 @@ def register(app: typer.Typer) -> None:
         no_refit: Annotated[
             bool, typer.Option("--no-refit", help="Keep the model that was scored, not one taught the sealed rows too.")
         ] = False,
+        thorough: Annotated[
+            bool, typer.Option("--thorough", help="Use all of the budget; else only a part of it where rows are many.")
+        ] = False,
         plan: Annotated[
             bool, typer.Option("--plan", help="Only say what would be tried, and how long it would take.")
         ] = False,
@@ -68,6 +71,7 @@ def register(app: typer.Typer) -> None:
             "columns": given.kinds(column),
             "label_separator": label_separator,
             "seed": seed,
+            "thorough": thorough,
             "ask": nobody if no_questions else show.ask,
         }
         if plan:

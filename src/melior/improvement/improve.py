@@ -14,7 +14,7 @@ from melior.improvement.aims import aims_of
 from melior.improvement.ask import Ask, nobody
 from melior.improvement.combine import combine
 from melior.improvement.improvement import Improvement
-from melior.improvement.last_fit import TAUGHT_ALL, affordable, fit_all
+from melior.improvement.last_fit import TAUGHT_ALL, affordable, fit_all, fit_both
 from melior.improvement.limits import Costs, may_lose, within
 from melior.improvement.looking import Parts, look
 from melior.improvement.plan import changed
@@ -31,13 +31,12 @@ from melior.metrics import (
     paired_difference,
 )
 from melior.metrics.registry import metric
-from melior.models._place import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
 from melior.runs.study import come_to_the_end
 from melior.trials.executors._base import Executor
-from melior.trials.fit import changes, fit
+from melior.trials.fit import changes
 from melior.trials.judge import Judged
 from melior.trials.run import Trials
 from melior.trials.shared import Shared
@@ -63,15 +62,16 @@ def improve_table(
     ask: Ask = nobody,
     progress: Progress = silent,
     settled: bool = False,
+    thorough: bool = False,
     refit: bool = True,
 ) -> tuple[Improvement, Parts, Predictor]:
     """Improves a recipe on a table; returns the outcome, the parts, and the baseline's predictor.
 
     recipe.metric must be named; `budget` in seconds; finished trials are kept in `store`, the last trainings
     of networks in `training`, those of the plain recipe in its folder `baseline`; `ask` is asked what only people know,
-    and the time that they take is not counted. settled: see `Race`; refit: see `affordable`. Trials run in `workers`
-    threads, or where `executor` says. Raises Ended where another process at work on the same study has made the end of
-    it.
+    and the time that they take is not counted. settled, thorough: see `Race`; refit: see `affordable`. Trials run in
+    `workers` threads, or where `executor` says. Raises Ended where another process at work on the same study has made
+    the end of it.
     """
     started = time.monotonic()
     deadline = started + 0.85 * budget  # the rest is for the final fits and scores
@@ -99,6 +99,7 @@ def improve_table(
         margin,
         drawn_together(development, recipe),
         settled,
+        thorough,
     )
     race.run()
     costs = Costs(race, recipe.limits)
@@ -108,20 +109,12 @@ def improve_table(
     better = combined.recipe
 
     come_to_the_end(progress)
-    progress("the last look, at the sealed rows", 0, 2)
-    shared = Shared()
     beside = training if training is None or better == recipe else training / "baseline"
+    shared = Shared()
+    plain, final, took = fit_both(
+        recipe, better, development, beside=beside, training=training, shared=shared, progress=progress
+    )
     with one_thread_each():
-        began = time.monotonic()
-        with trained_in(beside):
-            plain = final = fit(recipe, development, shared=shared, threads=cores())
-        took = time.monotonic() - began
-        progress("the last look, at the sealed rows", 1, 2)
-        if better != recipe:
-            began = time.monotonic()
-            with trained_in(training):
-                final = fit(better, development, shared=shared, threads=cores())
-            took = time.monotonic() - began
         sealed_truth = truth_of(sealed, audit["label_noise"], recipe, measure)
         groups = drawn_together(sealed, recipe)
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)

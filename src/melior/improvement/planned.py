@@ -110,6 +110,7 @@ def plan_table(
     attempt: Sequence[str] = (),
     never: Sequence[str] = (),
     workers: int = 0,
+    thorough: bool = False,
     ask: Ask = nobody,
     progress: Progress = silent,
 ) -> ImprovementPlan:
@@ -131,7 +132,7 @@ def plan_table(
         PlannedTrial(one.name, one.treats, folds * one.takes(fold / side_by_side, side_by_side)) for one in seen.planned
     )
     swift = sum(one.seconds for one, two in zip(trials, seen.planned, strict=True) if not two.seconds)
-    once = all_at_once(swift, budget - looking, table.rows)
+    once = all_at_once(swift, budget - looking, table.rows, thorough=thorough)
     whole = baseline + sum(one.seconds for one in trials)
     return ImprovementPlan(
         name=table.name,

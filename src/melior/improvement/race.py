@@ -14,7 +14,7 @@ from melior.data.table import Floats
 from melior.errors import UserError
 from melior.improvement.pace import all_at_once, enough_folds, quick
 from melior.improvement.plan import FIRST, Candidate
-from melior.improvement.runner import HOPELESS, NO_TIME, OTHER_SETTING, Runner, joined, why
+from melior.improvement.runner import HOPELESS, NO_TIME, OTHER_SETTING, SAVED, Runner, joined, why
 from melior.metrics import Metric
 from melior.progress import Progress
 from melior.recipe import Recipe
@@ -33,6 +33,10 @@ FURTHER = 0.25  # ... for settings beside the usual one
 CLEARLY = 0.16  # one-sided p of a difference of one standard error
 FEWEST_TRAINING = 500  # rows of the quick look
 EVERY = 2  # folds between two looks whether a gain is still in reach, however many run at once: the verdict is the same
+NOT_PROVED = {
+    SAVED: "to save time (`--thorough` uses all of the budget)",
+    NO_TIME: "because the time would not have sufficed",
+}
 SETTLED_FITS = 150  # fits of the baseline that repeats may cost there
 
 
@@ -45,6 +49,8 @@ class Race:
     deadline  time.monotonic() at which no new trial begins
     settled   every candidate has every fold until it is hopeless, and repeats go by what methods usually cost, not by
               the clock: the same rows give the same verdicts unless the deadline comes first, and then `notes` say so
+    thorough  all the time up to the deadline may be used; else no more than a few cross-validations of the baseline
+              where rows are many
     """
 
     trials: Trials
@@ -58,6 +64,7 @@ class Race:
     margin: float = 0.0
     groups: NDArray[np.int64] | None = None
     settled: bool = False
+    thorough: bool = False
 
     def run(self) -> None:
         """Runs the race; afterwards `base` and `runners` hold what was scored."""
@@ -100,6 +107,10 @@ class Race:
             self.folds, self.repeats = whole, 1
             self.scored_rows = sum(len(fold.test) for fold in self.trials.folds[:whole])
         return {fold: result for fold, result in enumerate(done[:whole]) if result is not None}
+
+    def _saving(self, seconds: float) -> float:
+        """The seconds that are enough for something, unless all the time may be used."""
+        return np.inf if self.thorough else seconds
 
     def _takes(self, runner: Runner | None) -> float:
         """Seconds that a fold of a candidate takes (of the baseline: None) as trials are run side by side."""
@@ -170,13 +181,15 @@ class Race:
         cost = sum(self._takes(runner) for runner in begun)
         swift = [runner for runner in begun if not runner.candidate.seconds]
         left = self._left("a look")
-        once = all_at_once(self.folds * sum(map(self._takes, swift)), left, self.trials.table.rows)
+        once = all_at_once(
+            self.folds * sum(map(self._takes, swift)), left, self.trials.table.rows, thorough=self.thorough
+        )
         if self.settled or once:
             self._skip_look(swift)
             # what takes its time whatever the rows waits, so that no choice among the others is made for its sake
             self.promising += [runner for runner in begun if runner.candidate.seconds]
             return
-        allowed = min(max(LOOK * self.baseline_seconds, self.quick), LOOKING * left)
+        allowed = min(self._saving(max(LOOK * self.baseline_seconds, self.quick)), LOOKING * left)
         if cost > allowed:
             # fewer rows shorten what grows with them; what methods do beside takes its time all the same
             own = sum(runner.candidate.seconds for runner in begun) / self.workers
@@ -300,7 +313,8 @@ class Race:
     def _confirm(self) -> None:
         """All folds for the promising ones, the most promising first; one that becomes hopeless stops."""
         begun = self._left("proving")
-        allowed = min(max(CONFIRM * self.baseline_seconds, 2 * self.quick), 0.75 * begun)
+        saving = self._saving(max(CONFIRM * self.baseline_seconds, 2 * self.quick))
+        allowed = min(saving, 0.75 * begun)
         self.progress("proving the promising ones", 0, max(len(self.promising), 1))
         beside = max(self.trials.workers // self.folds, 1)  # one after the other where a machine has few cores
         any_fits = any(0.7 * self._to_prove(runner) <= allowed for runner in self.promising)
@@ -311,20 +325,17 @@ class Race:
                 late = spent + 0.7 * self._to_prove(runner) > allowed
                 # where nothing would end in time the first is begun all the same
                 if late and not self.settled and (number > 0 or any_fits):
-                    runner.stopped = NO_TIME
+                    runner.stopped = SAVED if saving < 0.75 * begun else NO_TIME
                 else:
                     going.append(runner)
             self._all_folds(going)
             done = min(first + beside, len(self.promising))
             names = ", ".join(runner.candidate.name for runner in going)
             self.progress("proving the promising ones", done, len(self.promising), names)
-        cut = [runner.candidate.name for runner in self.promising if runner.stopped == NO_TIME]
-        if self.settled and cut:
-            self.notes.append(f"not proved, because the time ran out: {'; '.join(cut)}")
-
-        left = [one.candidate.name for one in self.promising if not one.results and one.stopped in ("", NO_TIME)]
-        if left:
-            self.notes.append(f"not proved, because the time would not have sufficed: {'; '.join(left)}")
+        for reason, why_not in (NOT_PROVED if not self.settled else {NO_TIME: "because the time ran out"}).items():
+            left = [one.candidate.name for one in self.promising if one.stopped == reason and not one.complete]
+            if left:
+                self.notes.append(f"not proved, {why_not}: {'; '.join(left)}")
 
     def _all_folds(self, going: list[Runner]) -> None:
         while going:
@@ -431,7 +442,7 @@ class Race:
             time_for, own, side_by_side = np.inf if asked else SETTLED_FITS, float(self.folds), 1
         else:
             left = 0.7 * self._left("other folds")
-            time_for = left if asked else min(left, 2 * self.quick)
+            time_for = left if asked else min(left, self._saving(2 * self.quick))
             own, side_by_side = self.baseline_seconds, self.workers
         while going:
             once = own + sum(self._price(runner) for runner in going) / side_by_side

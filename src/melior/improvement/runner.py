@@ -12,6 +12,7 @@ from melior.trials.judge import Judged, Scored
 OTHER_SETTING = "another setting of it went on"
 HOPELESS = "given up early: no gain was in reach"
 NO_TIME = "no time was left to prove it"
+SAVED = "not proved, to save time"
 
 
 @dataclass

@@ -21,6 +21,7 @@ from melior.methods._base import resolve as chosen_methods
 from melior.metrics import Metric, one_hot
 from melior.metrics.registry import metric
 from melior.models._base import Model, families, resolve
+from melior.predictor import Predictor
 from melior.recipe import Choice, Recipe, Split
 from melior.runs.study import agreed
 from melior.texts.near import NearCopies, near_copies
@@ -228,34 +229,46 @@ class TableContext:
         def make() -> Floats:
             split = Split(kind="stratified", folds=number, repeats=1)
             parts = folds(table.take(self.labelled), split, self.seed)
-            return self._by_folds(table, self._recipe(model), parts)[0]
+            scores, _, first = self._by_folds(table, self._recipe(model), parts)
+            if table is self.table:
+                self._kept["fitted", *key] = first
+            return scores
 
-        kinds = tuple(table.schema.kinds.items())
-        return self._once(("crossed", kinds, model.name, model.model_dump_json(), number), make)
+        key = self._key(table, model, number)
+        return self._once(key, make)
+
+    @staticmethod
+    def _key(table: Table, model: Model, number: int) -> tuple[Any, ...]:
+        return ("crossed", tuple(table.schema.kinds.items()), model.name, model.model_dump_json(), number)
 
     def _by_folds(
         self, table: Table, recipe: Recipe, parts: list[Fold], few: Callable[[Fold], Rows] | None = None
-    ) -> tuple[Floats, Rows]:
-        """Scores of the rows that some fold tests, by what it trains on (`few`: which of it), and their positions."""
+    ) -> tuple[Floats, Rows, tuple[Predictor, Rows]]:
+        """Scores of the rows that some fold tests, by what it trains on (`few`: which of it), their positions, and what
+        the first fold gave with the rows that it learned from."""
         scores = np.zeros((table.rows, len(table.classes)))
         times = np.zeros(table.rows)
         unlabelled = np.flatnonzero(table.given_labels() < 0)
 
-        def scored_by(fold: Fold) -> tuple[Rows, Floats]:
+        def scored_by(fold: Fold) -> tuple[Rows, Floats, Predictor, Rows]:
             with one_thread_each():
                 learnt = self._learnt(self.labelled[fold.train if few is None else few(fold)])
                 train = table.take(learnt)
                 predictor = fit(recipe, train, shared=self._shared, threads=1)
                 where = np.concatenate([self.labelled[fold.test], unlabelled])
-                return where, predictor.scores(table.take(where))
+                return where, predictor.scores(table.take(where)), predictor, learnt
 
+        first = None
         with ThreadPoolExecutor(cores()) as pool:
-            for where, found in pool.map(scored_by, parts):  # added up in the order of the folds, whoever ends first
+            # added up in the order of the folds, whoever ends first
+            for where, found, predictor, learnt in pool.map(scored_by, parts):
                 scores[where] += found
                 times[where] += 1
+                first = first or (predictor, learnt)
         scored = np.flatnonzero(times > 0)
         scores[scored] /= times[scored, None]
-        return scores, scored
+        assert first is not None
+        return scores, scored, first
 
     def out_of_fold(self) -> Floats:
         return self._crossed(self.table, self.model(), self.folds)
@@ -293,18 +306,12 @@ class TableContext:
 
     def in_sample(self) -> Floats:
         def make() -> Floats:
+            self.out_of_fold()
+            predictor, learnt = self._kept["fitted", *self._key(self.table, self.model(), self.folds)]
+            scores = np.full((self.table.rows, len(self.table.classes)), np.nan)
             with one_thread_each():
-                learnt = self._learnt(self.labelled)
-                train = self.table.take(learnt)
-                predictor = fit(
-                    self._recipe(self.model()),
-                    train,
-                    shared=self._shared,
-                    threads=cores(),
-                )
-                scores = np.full((self.table.rows, len(self.table.classes)), np.nan)
-                scores[learnt] = predictor.scores(train)
-                return scores
+                scores[learnt] = predictor.scores(self.table.take(learnt))
+            return scores
 
         return self._once("in_sample", make)
 
@@ -361,7 +368,7 @@ class TableContext:
                 parts = folds(self.table.take(self.labelled), split, self.seed)
             except UserError:  # too few groups or times for such folds: nothing can be said
                 return np.zeros((self.table.rows, len(self.table.classes))), np.empty(0, dtype=np.int64)
-            return self._by_folds(self.table, self._recipe(self.model()), parts)
+            return self._by_folds(self.table, self._recipe(self.model()), parts)[:2]
 
         return self._once(("under", kind, column), make)
 

@@ -53,6 +53,7 @@ def improve(
     margin: float = 0.0,
     workers: int = 0,
     cluster: str | None = None,
+    thorough: bool = False,
     refit: bool = True,
     run: str | Path | None = None,
     ask: Ask = nobody,
@@ -72,6 +73,8 @@ def improve(
     workers   trials side by side; 0 for one a core
     cluster   trials run on a Ray cluster instead: "auto" for the one that this machine is part of, or HOST:PORT of its
               head
+    thorough  everything promising is proved, for as long as the budget lasts; else, where rows are many, no more than a
+              few cross-validations of the plain recipe are spent, and what is left unproved for that is said
     refit     once the sealed rows have told what the recipe is worth, it is taught them too, where a part of the rows
               was sealed, the family is no network and time is left; False: the model that was scored is kept
     run       a folder for the predictor, the improved recipe, the evidence and a report; a run that was killed goes on
@@ -92,6 +95,8 @@ def improve(
     if language is not None:
         if cluster is not None:
             raise UserError("--cluster: the trials of a language model run one after another here; leave it out.")
+        if thorough:
+            raise UserError("--thorough: settings of a language model are tried for as long as they may; leave it out.")
         if not refit:
             raise UserError("--no-refit: a language model is never taught the sealed rows; leave it out.")
         from melior.verbs.improve_language import improve_language
@@ -114,6 +119,7 @@ def improve(
             held = None if ready.test is None else content_hash(ready.test)
             options = {"budget": seconds, "test": held, "try": attempt, "never": never, "margin": margin}
             options |= {} if refit else {"no-refit": True}
+            options |= {"thorough": True} if thorough else {}
             rows = content_hash(ready.table)
             if (kept := Run.finished(run, "improve", ready.recipe, rows, options)) is not None:
                 return read_back(kept, seconds=kept.read("run.json")["seconds"], note=WAS_FINISHED)
@@ -134,6 +140,7 @@ def improve(
                 executor=executor,
                 ask=ask,
                 progress=progress,
+                thorough=thorough,
                 refit=refit,
             )
         except Ended:

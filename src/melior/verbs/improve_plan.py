@@ -30,6 +30,7 @@ def plan(
     attempt: Sequence[str] = (),
     never: Sequence[str] = (),
     workers: int = 0,
+    thorough: bool = False,
     ask: Ask = nobody,
     progress: Progress = silent,
 ) -> ImprovementPlan:
@@ -61,6 +62,7 @@ def plan(
         attempt=attempt,
         never=never,
         workers=workers,
+        thorough=thorough,
         ask=ask,
         progress=progress,
     )
