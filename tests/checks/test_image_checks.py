@@ -72,6 +72,36 @@ def photos():
 # ---- near copies
 
 
+@pytest.mark.parametrize("size", [16, 32])
+@pytest.mark.parametrize("told", [True, False])
+def test_what_one_camera_sees_are_no_copies(tmp_path, size, told):
+    """One background, and another mark in the middle of it each time."""
+    random = np.random.default_rng(1)
+    behind = scene(random)
+    seen = {}
+    for number in range(120):
+        picture = behind.copy()
+        picture.paste(scene(random, size, 6), (32 - size // 2, 32 - size // 2))
+        noisy = np.asarray(picture) + random.normal(0, 5, (64, 64, 3))
+        folder = f"kind{number % 4}" if told else "all"
+        seen[f"{folder}/{number:03d}.png"] = Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
+    found = ImageCopies().measure(context(read(put(tmp_path, seen))))
+    assert sum(finding.measured["repeated_rows"] for finding in found) <= 2
+
+
+@pytest.mark.parametrize("mirrored", [1, 3])
+def test_some_mirrored_images_do_not_hide_copies(photos, tmp_path, mirrored):
+    random = np.random.default_rng(2)
+    images = {f"p{number}.png": image for number, image in enumerate(photos)}
+    images |= {f"q{number}.png": edited(photos[number], "jpeg", random) for number in range(20)}
+    images |= {
+        f"m{number}.png": photos[40 + number].transpose(Image.Transpose.FLIP_LEFT_RIGHT) for number in range(mirrored)
+    }
+    table = read(put(tmp_path, images))
+    (finding,) = ImageCopies().measure(context(table))
+    assert set(paths(table, finding)) == {f"{letter}{number}.png" for letter in "pq" for number in range(20)}
+
+
 def test_near_copies_are_found_whole_and_nothing_else(photos, tmp_path):
     random = np.random.default_rng(1)
     images = {f"{number % 2}/{number}.png": image for number, image in enumerate(photos)}

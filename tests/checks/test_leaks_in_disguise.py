@@ -10,6 +10,7 @@ import melior
 from melior.checks._leaks import copy_explains
 from melior.checks.leaking_phrases import HIDDEN_COPY, explained_by_presence
 from melior.data.read import read
+from melior.improvement.ask import known_before
 from melior.methods._base import methods
 from melior.recipe import Recipe
 from melior.samples import REVIEWS
@@ -91,6 +92,49 @@ def test_a_word_that_says_much_where_the_others_say_more_is_honest():
     assert told[0] > copy_explains(HIDDEN_COPY, np.bincount(answer))  # enough to be looked at
     frame = pl.DataFrame({"text": texts, "answer": [f"class {code}" for code in answer]})
     assert found(frame, "leaking_phrases") == []
+
+
+def tickets(rows, words, seed):
+    """Three topics with five words of their own; a ticket has one to `words` of them among words that say nothing."""
+    random = np.random.default_rng([seed, words])
+    topics = {
+        "login": ["password", "login", "locked", "reset", "account"],
+        "billing": ["invoice", "refund", "charge", "card", "paid"],
+        "shipping": ["parcel", "courier", "tracking", "delivery", "address"],
+    }
+    filler = [f"filler{number}" for number in range(30)]
+    answers = random.choice(list(topics), rows)
+    texts = []
+    for answer in answers:
+        own = random.choice(topics[answer], random.integers(1, words + 1), replace=False)
+        texts.append(" ".join(random.permutation([*own, *random.choice(filler, 10, replace=False)])))
+    return pl.DataFrame({"text": texts, "answer": answers.tolist()})
+
+
+@pytest.mark.parametrize("words", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(2))
+def test_the_words_that_a_topic_is_made_of_are_honest(words, seed):
+    assert found(tickets(400, words, seed), "leaking_phrases") == []
+
+
+@pytest.mark.parametrize("classes", [("Dresses", "Pants", "Sweaters"), ("Dresses", "Knits"), ("Jeans", "Blouses")])
+def test_the_name_of_what_a_review_is_about_is_no_stamp(classes):
+    frame = pl.read_csv(REVIEWS).filter(pl.col("class").is_in(classes)).select("title", "review", answer="class")
+    assert found(frame, "leaking_phrases") == []
+
+
+def test_what_texts_say_again_and_again_is_asked_about_and_stays():
+    frame = pl.read_csv(REVIEWS).filter(pl.col("class").is_in(["Skirts", "Sweaters"]))
+    (finding,) = found(frame.select("title", "review", answer="class"), "leaking_phrases")
+    assert finding.measured["content"]
+    assert known_before(finding).default
+    stamped = frame.select("title", pl.concat_str("review", pl.lit(" Returned.")).alias("review"), answer="class")
+    stamped = stamped.with_columns(
+        pl.when(pl.col("answer") == "Skirts").then(pl.col("review")).otherwise(pl.col("review").str.head(-10))
+    )
+    (finding,) = [one for one in found(stamped, "leaking_phrases") if "returned" in one.measured["take_out"]]
+    assert not finding.measured["content"]
+    assert not known_before(finding).default
 
 
 def test_what_presence_explains_is_mutual_information():

@@ -8,12 +8,19 @@ distance x grows as x^D, so the lower tail of these distances is continued as a 
 (a false discovery rate, Benjamini and Hochberg 1995); for both kinds of mirrors, the smaller.
 
 Where the table itself holds mirror images of its images, the null has neighbours before a gap that chance does not
-make. A kind of mirror with many such gaps is no null, and the other kind is used alone.
+make. A kind of mirror with many such gaps is no null, and the other kind is used alone; of a kind with few of them, the
+rows with the widest are left out.
+
+What most images have in common (a background, a frame, the view of one camera) is lost when they are mirrored, so a
+second null are pairs drawn at random: where a tenth of them is near, the power that their tenth and their median give
+says how near one of all others comes by chance. And copies share their answers: a large group of which the answers
+are about as mixed as those of the table is the view of one camera, and no group of copies.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +40,12 @@ FARTHEST = 0.5  # three quarters of the details are the same (1 - 0.5^2); what d
 MOST_IMAGES = 100_000  # compared; more are sampled
 FEWEST = 20  # images whose distances say what is usual
 GAP_RATE = 1e-3
+SURE_GAP = 1e-6  # of rows that are left out of the null; chance makes none of it in tables of this size
 MOST_GAPPED = 0.05
+PAIRS = 1000  # drawn at random
+TENTH = 0.1  # of them, at least, are no copies of one another
+MIXED = 10  # images of a group whose answers are looked at
+LEAST_ALIKE = 0.25  # of the way from chance to full agreement
 
 
 @dataclass(frozen=True)
@@ -44,16 +56,29 @@ class NearImages:
     nearest     (images,) distance to the nearest copy, 0 where the small pictures are the same, 1 where there is none
     threshold   largest distance at which two images count as copies, 0 for identical ones only
     compared    how many images were compared
+    same        (images,) the number of the group of those whose small pictures are the same
     """
 
     group: Rows
     nearest: Floats
     threshold: float
     compared: int
+    same: Rows
 
     def take(self, which: Rows) -> "NearImages":
         """The same of some of the images."""
-        return replace(self, group=self.group[which], nearest=self.nearest[which])
+        return replace(self, group=self.group[which], nearest=self.nearest[which], same=self.same[which])
+
+    def without(self, views: NDArray[np.bool_]) -> "NearImages":
+        """Of these images only those are copies whose small pictures are the same."""
+        if not views.any():
+            return self
+        apart = self.group.max() + 1 + self.same
+        return replace(
+            self,
+            group=np.where(views, apart, self.group),
+            nearest=np.where(views & (self.nearest > 0), 1.0, self.nearest),
+        )
 
     def clusters(self) -> list[Rows]:
         """Positions of each group of two and more, the largest first."""
@@ -85,7 +110,7 @@ def near_images(parts: Sequence[ImageRows], seed: int = 0) -> NearImages:
         closest = np.ones(len(kept))
         np.minimum.at(closest, left, apart)
         np.minimum.at(closest, right, apart)
-        threshold = limit(kept, sketches, closest, random)
+        threshold = min(limit(kept, sketches, closest, random), anywhere(laid, random))
         near = apart <= threshold
         one, other, distances = where[first[left[near]]], where[first[right[near]]], apart[near]
     copies = np.flatnonzero(first[same] != np.arange(len(where)))
@@ -97,7 +122,9 @@ def near_images(parts: Sequence[ImageRows], seed: int = 0) -> NearImages:
     np.minimum.at(nearest_copy, other, distances)
     links = csr_matrix((np.ones(len(one)), (one, other)), shape=(len(pixels), len(pixels)))
     group = np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
-    return NearImages(group, nearest_copy, threshold, len(where))
+    alike = np.arange(len(pixels))
+    alike[where] = where[first[same]]
+    return NearImages(group, nearest_copy, threshold, len(where), alike)
 
 
 def limit(pixels: NDArray[np.uint8], sketches: Sketches, observed: Floats, random: np.random.Generator) -> float:
@@ -117,10 +144,38 @@ def limit(pixels: NDArray[np.uint8], sketches: Sketches, observed: Floats, rando
             which, len(some) + numbered
         )
         nulls.append(np.sort(table, axis=1)[:, :NEAREST])
-    held = [null for null in nulls if not holds_mirrors(null)]
+    held = [null[~before_gap(null, SURE_GAP)] for null in nulls if not holds_mirrors(null)]
     # where the table holds mirror images of both kinds, at least those that show themselves are left out
     used = held or [null[~before_gap(null)] for null in nulls]
     return min(lower_limit(null, observed) for null in used)
+
+
+def anywhere(laid: Laid, random: np.random.Generator) -> float:
+    """The distance within which any of the other images comes to one by chance in FALSE_RATE of the cases, by pairs
+    drawn at random, of which less than TENTH are copies."""
+    images = len(laid.flat)
+    one, step = random.integers(0, images, PAIRS), random.integers(1, images, PAIRS)
+    apart = np.maximum(laid.distances(one, (one + step) % images), 1e-4)
+    border, middle = np.quantile(apart, [TENTH, 0.5])
+    power = np.log(0.5 / TENTH) / max(float(np.log(middle / border)), 1e-9)
+    return float(border * (FALSE_RATE / (TENTH * images)) ** (1 / power))
+
+
+def of_one_view(group: Rows, labels: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """(images,) whether it stands in a large group whose answers are about as mixed as those of all."""
+    known = labels >= 0
+    shares = np.bincount(labels[known]) / max(known.sum(), 1)
+    chance = float(np.square(shares).sum())
+    found = np.zeros(len(group), dtype=bool)
+    if chance == 1 or not known.any():
+        return found
+    members, sizes = np.unique(group[known], return_counts=True)
+    for one in members[sizes >= MIXED]:
+        counts = np.bincount(labels[known & (group == one)])
+        alike = (counts * (counts - 1)).sum() / (counts.sum() * (counts.sum() - 1))
+        if alike < chance + LEAST_ALIKE * (1 - chance):
+            found |= group == one
+    return found
 
 
 def lower_limit(null: Floats, observed: Floats) -> float:
@@ -153,12 +208,12 @@ def holds_mirrors(null: Floats) -> bool:
     return bool(before_gap(null).mean() > MOST_GAPPED)
 
 
-def before_gap(null: Floats) -> NDArray[np.bool_]:
+def before_gap(null: Floats, rate: float = GAP_RATE) -> NDArray[np.bool_]:
     """(rows,) whether the nearest neighbours stand before a gap that evenly scattered neighbours would not leave.
 
     Of neighbours scattered evenly in any number of dimensions, the j log(d[j + 1] / d[j]) are independent and
     exponential (Rényi 1953), so one of them against the sum of the k after it exceeds t with probability
-    (1 + t)^-k.  All gaps are tried, the j-th for 1 / j(j + 1) of GAP_RATE.
+    (1 + t)^-k.  All gaps are tried, the j-th for 1 / j(j + 1) of the rate.
     """
     far = np.maximum(null, 1e-3)
     steps = np.log(far[:, 1:] / far[:, :-1]) * np.arange(1, far.shape[1])
@@ -166,7 +221,7 @@ def before_gap(null: Floats) -> NDArray[np.bool_]:
     for j in range(1, steps.shape[1] - 2):
         after = np.maximum(steps[:, j:].sum(axis=1), 0.05)
         p = (1 + steps[:, j - 1] / after) ** -float(steps.shape[1] - j)
-        found |= p * j * (j + 1) < GAP_RATE
+        found |= p * j * (j + 1) < rate
     return found
 
 
@@ -181,8 +236,11 @@ def of_tables(tables: Sequence[Table], column: str) -> list[NearImages]:
             return near_images([(ImageStore() if store is None else store).rows(cells)])
 
         found: NearImages = root.once(("near images", column), whole)
-        return [found.take(table.positions) for table in tables if table.positions is not None]
-    joint = near_images([table.pictures(column) for table in tables])
+        joint = found.take(np.concatenate([table.positions for table in tables if table.positions is not None]))
+    else:
+        joint = near_images([table.pictures(column) for table in tables])
+    if all(table.labels is not None for table in tables):
+        joint = joint.without(of_one_view(joint.group, np.concatenate([table.given_labels() for table in tables])))
     ends = np.cumsum([0, *(table.rows for table in tables)])
     return [joint.take(np.arange(start, stop)) for start, stop in pairwise(ends.tolist())]
 

@@ -1,15 +1,17 @@
 """A phrase in a text that gives the answer away: a stamp, a status, a signature that was written after the fact."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from melior.checks._base import Check, Context
 from melior.checks._each_label import each_label, one_of_columns
-from melior.checks._leaks import LOOSE_COPY, copy_explains
+from melior.checks._leaks import FEWEST_ERRORS, LOOSE_COPY, copy_explains, within
 from melior.checks._statistics import answered, count, entropy, explained, mean_interval, share
-from melior.data.table import Floats, Labels
+from melior.data.table import Floats, Labels, Rows
 from melior.features.texts import Terms
 from melior.findings import Finding
 
@@ -20,19 +22,25 @@ MOST_PHRASES = 5  # named of a column
 MOST_TAKEN = 50
 HIDDEN_COPY = 0.3  # share of wrong values up to which a phrase that says more than all else is one of a copy's
 SURELY = 0.999
+TOGETHER = 0.7  # |phi| from which phrases stand and fall together: the words of one stamp, or the stamps of two classes
+MOST_TRIED = 3  # such groups that are looked at, each with a model of what is left
+SURE_ERRORS = 3.0  # standard errors
+CONTENT = 0.15  # share of the texts with a word that say it again; a stamp is written once (Church and Gale 1995)
 
 
 class LeakingPhrases(Check):
     """One word or pair of words whose presence says as much as a copy of the answer with 13 % of its values wrong; with
     more than two classes, of one class against the rest.
 
-    No honest word does: what a text says is spread over many words, none of which stands in nearly all texts of one
-    class and in hardly any of the others. Where many given answers are wrong themselves, such a phrase says less: as
-    much as a copy with 30 % of its values wrong is enough if it says more than all else in the rows together, out of
-    fold, every such phrase taken out (paired over rows). Whether the phrase will be there in new texts is for the user
-    to say, so the finding is a question, and no column is left out for it: it is the phrase that has to go, and goes
-    unless somebody says that it stays. Severity is the share of the answer's entropy that the phrase explains alone.
-    Where a row may have several labels, each is looked at by itself.
+    What a text says is spread over many words, and hardly any honest one stands in nearly all texts of one class and in
+    hardly any of the others. One that does ("dress" in the reviews of dresses) is missing where the rest of the text is
+    unsure of the class too; a stamp is missing anywhere. Where many given answers are wrong themselves, a stamp says
+    less: as much as a copy with 30 % of its values wrong is enough if it says more than all else in the rows together,
+    out of fold, without the words that stand and fall with it (paired over rows). Whether the phrase will be there in
+    new texts is for the user to say, so the finding is a question, and no column is left out for it: it is the phrase
+    that has to go, and goes unless somebody says that it stays. One that many texts say more than once is what they are
+    about (`content`), and stays unless somebody says that it has to go. Severity is the share of the answer's entropy
+    that the phrase explains alone. Where a row may have several labels, each is looked at by itself.
     """
 
     symptoms = frozenset({"target_leakage"})
@@ -54,49 +62,34 @@ class LeakingPhrases(Check):
         for column in table.of_kind("text"):
             if column in context.recipe.data.known_at_prediction:
                 continue
-            terms = Terms(column, longest=LONGEST)
-            present, names = terms.presence(table)
+            present, again, names = Terms(column, longest=LONGEST).presence(table)
             explains, of = np.zeros(present.shape[1]), np.zeros(present.shape[1], dtype=np.int64)
-            hidden = np.zeros(present.shape[1])  # the same for what is a copy only if answers are wrong themselves
+            strict = np.zeros(present.shape[1], dtype=bool)
             for code in np.flatnonzero((counts >= FEWEST_OF_CLASS) & (len(labels) - counts >= FEWEST_OF_CLASS)):
                 halves = np.array([len(labels) - counts[code], counts[code]])
                 told = explained_by_presence(present[rows], (labels == code).astype(np.int32), 2)
-                explains = np.maximum(explains, np.where(told > copy_explains(LOOSE_COPY, halves), told, 0.0))
-                weaker = np.where(told > copy_explains(HIDDEN_COPY, halves), told, 0.0)
-                of = np.where(weaker > hidden, code, of)
-                hidden = np.maximum(hidden, weaker)
-            beats = False
-            if not explains.any() and hidden.any():
-                beats = self.beats_all_else(context, column, present, names, hidden, int(of[hidden.argmax()]))
-                explains = hidden if beats else explains
-            strong = np.flatnonzero(explains > 0)
-            if len(strong):
+                told = np.where(told > copy_explains(HIDDEN_COPY, halves), told, 0.0)
+                strict |= told > copy_explains(LOOSE_COPY, halves)
+                of = np.where(told > explains, code, of)
+                explains = np.maximum(explains, told)
+            phrases = Phrases(context, column, present, names, explains, of)
+            leads = phrases.leaders(strict)
+            beats = not strict.any() and bool(leads) and phrases.beat_all_else(leads[0])
+            if strict.any():
+                stamps = [one for one in leads[:MOST_TRIED] if not phrases.honest(one)]
+            else:
+                stamps = leads[:1] if beats else []
+            if stamps:
+                strong = np.concatenate(stamps)
                 strong = strong[np.argsort(-explains[strong], kind="stable")]
                 taken = names(strong[:MOST_TAKEN])
-                found.append(self.finding(context, column, present, taken, strong, explains, beats))
+                best = names(strong[:1])[0].split()
+                telling = np.flatnonzero(explains)
+                # the strongest phrase, and the telling words that it is made of
+                some = [n for n, name in zip(telling, names(telling), strict=True) if inside_of(name.split(), best)]
+                said_again = float(np.max(again[:, some].sum(axis=0) / present[:, some].sum(axis=0)))
+                found.append(self.finding(context, column, present, taken, strong, explains, beats, said_again))
         return found
-
-    def beats_all_else(
-        self,
-        context: Context,
-        column: str,
-        present: csr_matrix,
-        names: Callable[[np.ndarray], list[str]],
-        told: Floats,
-        code: int,
-    ) -> bool:
-        """Whether the phrase that tells most (`told`, of one class) surely says more of it than a model of all that is
-        left once every phrase that tells something is taken out."""
-        labels = context.table.given_labels()
-        rows = np.flatnonzero(labels >= 0)
-        own = (labels[rows] == code).astype(np.int32)
-        holds = np.asarray(present[:, int(told.argmax())].todense()).ravel()[rows] > 0
-        shares = np.array([(own[holds == held].sum() + 0.5) / ((holds == held).sum() + 1) for held in (False, True)])
-        alone = shares[holds.astype(np.int64)]
-        strong = np.argsort(-told, kind="stable")[: min(MOST_TAKEN, np.count_nonzero(told))]
-        rest = context.score_without_phrases(column, tuple(shortest(names(strong))))[rows, code]
-        losses = [explained(np.column_stack([1 - each, each]), own)[1] for each in (alone, rest)]
-        return mean_interval(losses[1] - losses[0], level=SURELY)[1] > 0
 
     def finding(
         self,
@@ -107,6 +100,7 @@ class LeakingPhrases(Check):
         strong: np.ndarray,
         explains: Floats,
         beats: bool,
+        said_again: float,
     ) -> Finding:
         table = context.table
         labels = table.given_labels()
@@ -137,6 +131,8 @@ class LeakingPhrases(Check):
                 "score_without": context.metric_value(without),
                 "metric": context.recipe.metric,
                 "beats_all_others": beats,
+                "said_again": said_again,
+                "content": said_again > CONTENT,
                 "kind": "phrase",
             },
             threshold=copy_explains(wrong, np.bincount(labels[labels >= 0])),
@@ -147,17 +143,82 @@ class LeakingPhrases(Check):
         )
 
 
+@dataclass(frozen=True)
+class Phrases:
+    """Phrases of a column that tell a class: `present` (rows of the table, phrases), what each `explains` of the class
+    `of` it tells most, 0 where that is little."""
+
+    context: Context
+    column: str
+    present: csr_matrix
+    names: Callable[[np.ndarray], list[str]]
+    explains: Floats
+    of: Rows
+
+    def leaders(self, strict: NDArray[np.bool_]) -> list[Rows]:
+        """Groups of phrases that stand and fall together, each with the one that tells most in front; those of `strict`
+        phrases, or where there are none the one that tells most."""
+        left = np.argsort(-self.explains, kind="stable")[: np.count_nonzero(self.explains)]
+        found: list[Rows] = []
+        while len(left) and (strict[left[0]] or not found):
+            together = self.alike(left) >= TOGETHER
+            together[0] = True
+            found.append(left[together])
+            left = left[~together]
+            if not strict.any():
+                break
+        return found
+
+    def alike(self, phrases: Rows) -> Floats:
+        """(phrases,) how far each stands and falls with the first: |phi|, the correlation of their presence."""
+        first = np.asarray(self.present[:, phrases[0]].todense(), dtype=np.float64).ravel() > 0
+        own = self.present[:, phrases]
+        size, share = len(first), first.mean()
+        shares = np.asarray((own > 0).sum(axis=0)).ravel() / size
+        both = np.asarray((own > 0).T @ first.astype(np.float64)).ravel() / size
+        spread = np.sqrt(share * (1 - share) * shares * (1 - shares))
+        found: Floats = np.abs(both - share * shares) / np.maximum(spread, 1e-12)
+        return found
+
+    def scored(self, group: Rows) -> tuple[Floats, Floats, Labels]:
+        """(rows, 2) scores of the class that the group tells: by its first phrase, and by all that is left in the rows
+        without the group; (rows,) whether it is the class."""
+        code, labels = int(self.of[group[0]]), self.context.table.given_labels()
+        rows = np.flatnonzero(labels >= 0)
+        own = (labels[rows] == code).astype(np.int32)
+        holds = np.asarray(self.present[:, int(group[0])].todense()).ravel()[rows] > 0
+        shares = np.array([(own[holds == held].sum() + 0.5) / ((holds == held).sum() + 1) for held in (False, True)])
+        gone = tuple(shortest(self.names(group[:MOST_TAKEN])))
+        alone, rest = shares[holds.astype(np.int64)], self.context.score_without_phrases(self.column, gone)[rows, code]
+        return np.column_stack([1 - alone, alone]), np.column_stack([1 - rest, rest]), own
+
+    def honest(self, group: Rows) -> bool:
+        """Whether the phrase surely is missing, or there, against its class where the rest is unsure too."""
+        alone, rest, own = self.scored(group)
+        errs = alone.argmax(axis=1) != own
+        if errs.sum() < FEWEST_ERRORS:
+            return False
+        elsewhere, error = within(-rest[np.arange(len(own)), own], errs, own)
+        return elsewhere - 0.5 > SURE_ERRORS * error
+
+    def beat_all_else(self, group: Rows) -> bool:
+        """Whether the phrase surely says more of its class than a model of all that is left without the group."""
+        alone, rest, own = self.scored(group)
+        losses = [explained(each, own)[1] for each in (alone, rest)]
+        return mean_interval(losses[1] - losses[0], level=SURELY)[1] > 0
+
+
 def shortest(names: list[str]) -> list[str]:
     """The phrases that hold none of the others, in their order: who takes these out takes all out."""
     words = [name.split() for name in names]
 
     def holds_another(own: list[str]) -> bool:
-        return any(other != own and within(other, own) for other in words)
+        return any(other != own and inside_of(other, own) for other in words)
 
     return [name for name, own in zip(names, words, strict=True) if not holds_another(own)]
 
 
-def within(part: list[str], whole: list[str]) -> bool:
+def inside_of(part: list[str], whole: list[str]) -> bool:
     return any(whole[at : at + len(part)] == part for at in range(len(whole) - len(part) + 1))
 
 

@@ -198,13 +198,15 @@ class Terms(Block):
             found += spelled.tolist()
         return found
 
-    def presence(self, table: Table) -> tuple[csr_matrix, Callable[[Ids], list[str]]]:
-        """Which terms stand in which rows, (rows, terms) of zeros and ones, and a function from numbers of terms to
-        their words. Fits nothing: a row's terms depend on the row alone."""
+    def presence(self, table: Table) -> tuple[csr_matrix, csr_matrix, Callable[[Ids], list[str]]]:
+        """Which terms stand in which rows, (rows, terms) of zeros and ones, and which stand there more than once; and a
+        function from numbers of terms to their words. Fits nothing: a row's terms depend on the row alone."""
         counted = self._counted(table)
         counts = counted.counts if table.positions is None else counted.counts[table.positions]
         present = counts.copy().astype(np.float64)
         present.data[:] = 1.0
+        again = present.copy()
+        again.data[:] = counts.data > 1
         starts = np.cumsum([0, *(len(gram) for gram in counted.grams)])
         between = " " if self.unit == "words" else ""
 
@@ -216,7 +218,7 @@ class Terms(Block):
                 found.append(between.join(counted.words[word] for word in gram))
             return found
 
-        return present, names
+        return present, again, names
 
     def _counted(self, table: Table) -> Counts:
         how = (self.shortest, self.longest, self.unit)

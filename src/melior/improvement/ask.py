@@ -60,7 +60,7 @@ def taken_to_be_known(question: Question) -> bool | None:
 def known_before(finding: Finding) -> Question:
     """Whether columns that look like the answer in disguise are known when a prediction is asked for. Those that alone
     say more than all others together are taken to be the answer, and so are those without which the score is no lower:
-    if they are honest nothing is lost with them."""
+    if they are honest nothing is lost with them. Words are, unless the texts are about them."""
     named = " and ".join(repr(column) for column in finding.columns)
     if finding.measured.get("kind") == "gaps":
         asked = f"Gaps in {named} depend on the answer. Will values of new rows be missing for the same reason?"
@@ -69,7 +69,8 @@ def known_before(finding: Finding) -> Question:
     if finding.measured.get("kind") == "phrase":
         words = ", ".join(map(repr, finding.measured["take_out"]))
         asked = f"The words {words} in {named} give the answer away. Do they stand there before the answer is known?"
-        return Question(asked, False, finding, *_scores(finding, "score_with", "score_without"))
+        content = bool(finding.measured.get("content"))
+        return Question(asked, content, finding, *_scores(finding, "score_with", "score_without"))
     know, them = ("is", "it") if len(finding.columns) == 1 else ("are", "them")
     asked = f"{named} {know} suspected to be the answer in disguise. Do you know {them} before the answer is known?"
     default = not (finding.measured.get("beats_all_others", False) or costs_nothing(finding))

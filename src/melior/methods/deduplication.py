@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from melior.checks._image_copies import near_images
+from melior.checks._image_copies import of_tables
 from melior.checks._near import CERTAIN, near_numbers, near_texts, preferences
 from melior.data.table import Labels, Rows, Table
 from melior.methods._base import Method
@@ -85,7 +85,7 @@ def with_near_copies(train: Table, groups: Rows, seed: int) -> tuple[Rows, Rows]
             ends = np.concatenate([joined_by(near.group), joined_by(groups)])
             groups = merged(np.arange(train.rows), ends)
     if train.of_kind("image"):
-        alike = groups_of_equal_rows(train, lambda name: near_images([train.pictures(name)], seed).group)
+        alike = groups_of_equal_rows(train, lambda name: of_tables([train], name)[0].group)
         groups = merged(np.arange(train.rows), np.concatenate([joined_by(alike), joined_by(groups)]))
     concerned = np.flatnonzero(np.bincount(groups, minlength=train.rows)[groups] > 1)
     wanted = [values for values, _ in preferences(train, concerned)]
