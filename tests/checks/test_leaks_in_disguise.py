@@ -38,7 +38,7 @@ def reviews(rows=1500, seed=0):
 
 
 @pytest.mark.parametrize("wrong", [0.0, 0.05])
-@pytest.mark.parametrize("phrase", ["[case closed]", "Refunded.", "已退款"])
+@pytest.mark.parametrize("phrase", ["[case closed]", "Refunded.", "已退款", "✅"])
 def test_a_phrase_that_gives_the_answer_away_is_found(phrase, wrong):
     frame = reviews(500)
     random = np.random.default_rng(1)
@@ -48,7 +48,7 @@ def test_a_phrase_that_gives_the_answer_away_is_found(phrase, wrong):
     assert [finding.columns for finding in findings] == [("review",)]
     assert not findings[0].certain
     named = " ".join(findings[0].measured["phrases"])
-    assert any(word in named for word in ("closed", "refunded", "款"))
+    assert any(word in named for word in ("closed", "refunded", "款", "✅"))
     assert set(np.flatnonzero(given)) <= set(findings[0].rows.tolist())
 
 

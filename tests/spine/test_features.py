@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+import melior
 from melior.data.schema import STORED_AS, Schema
 from melior.data.table import Table
 from melior.features.blocks import Blocks, Codes, Numbers, OneHot, Times
@@ -115,7 +116,7 @@ def test_characters_are_those_of_sklearn(texts):
         ("かなカナ", ["か", "な", "カ", "ナ"]),
         ("한국어 문장", ["한국어", "문장"]),
         ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),
-        ("a_b 3.5 --- 😀", ["a_b", "3", "5"]),
+        ("a_b 3.5 --- 😀", ["a_b", "3", "5", "😀"]),
         ("", []),
     ],
 )
@@ -342,3 +343,19 @@ def test_blocks_side_by_side():
     assert not matrix.sparse or matrix.features > 256
     none = Blocks([]).fit(table, 0).transform(table)
     assert none.values.shape == (table.rows, 0)
+
+
+def test_emoji_are_words_with_the_signs_that_belong_to_them():
+    texts = pl.Series(["Great😀😡 ❤️ 👍🏽👍 🇩🇪🇫🇷 it's", "手✅"])
+    assert words_of(texts).to_list() == [["great", "😀", "😡", "❤️", "👍🏽", "👍", "🇩🇪", "🇫🇷", "it's"], ["手", "✅"]]
+
+
+@pytest.mark.parametrize("family", ["linear", "trees"])
+def test_what_only_emoji_say_is_learned(family):
+    random = np.random.default_rng(0)
+    answer = random.integers(0, 2, 800)
+    filler = [f"word{number}" for number in range(12)]
+    texts = [" ".join([*random.choice(filler, 4), "😀😡"[code]]) for code in answer]
+    frame = pl.DataFrame({"text": texts, "y": [f"class {code}" for code in answer]})
+    predictor = melior.train(frame[:600], target="y", model=family).predictor
+    assert (predictor.predict(frame[600:])["prediction"] == frame["y"][600:]).mean() > 0.95

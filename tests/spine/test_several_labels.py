@@ -350,3 +350,15 @@ def test_too_many_classes_that_look_like_several_labels_are_told_so():
     made = {"x": range(100), "topics": [f"a{k % 10};b{k // 10}" for k in range(100)]}
     with pytest.raises(UserError, match=r"if rows have several labels, say data\.label_separator: ';'"):
         read(made, target="topics")
+
+
+def test_answers_on_standard_output_are_a_csv_file_too(tmp_path, melior_in):
+    rows = [{"text": f"{'red ' * (n % 2)}{'big ' * (n % 3 == 0)}thing {n}",
+             "y": [*(["colour"] if n % 2 else []), *(["fit"] if n % 3 == 0 else [])]} for n in range(60)]  # fmt: skip
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert melior_in(tmp_path, "train", "rows.jsonl", "--target", "y", "--model", "linear", "--run", "run")[0] == 0
+    code, out, _ = melior_in(tmp_path, "predict", "run", "rows.jsonl")
+    assert code == 0
+    melior_in(tmp_path, "predict", "run", "rows.jsonl", "--out", "answers.csv")
+    assert out == (tmp_path / "answers.csv").read_text()
+    assert "colour;fit" in out or "fit;colour" in out

@@ -78,3 +78,12 @@ def test_switched_keeps_all_but_the_words():
     many = [switched("red " * 200, known, 0.3, np.random.default_rng(seed))[1] for seed in range(20)]
     assert np.mean(many) == pytest.approx(60, abs=5)  # 200 x 0.3, standard error 1.5
     assert all(switched("red", known, 1.0, np.random.default_rng(s))[0] in ("rot", "rötlich") for s in range(9))
+
+
+def test_words_without_spaces_get_some_in_a_script_that_has_them():
+    known = {"手": ("phone",), "坏": ("bad",), "good": ("gut",), "书": ("本",)}
+    random = np.random.default_rng(0)
+    assert switched("手很坏。", known, 1.0, random) == ("phone 很 bad。", 2)
+    assert switched("手坏", known, 1.0, random) == ("phone bad", 2)
+    assert switched("看书吧", known, 1.0, random) == ("看本吧", 1)
+    assert switched("Good3 (good), GOOD_x", known, 1.0, random) == ("Gut3 (gut), GUT_x", 3)

@@ -17,6 +17,10 @@ def register(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Answer new rows: row number, prediction, and a score for every class."""
+        import polars as pl
+
+        from melior.verbs.evaluate import predictor_of
+        from melior.verbs.predict import as_csv
         from melior.verbs.predict import predict as verb
 
         answers = verb(run, file, out=out, tell=lambda said: print(f"note: {said}", file=sys.stderr))
@@ -25,6 +29,7 @@ def register(app: typer.Typer) -> None:
             said = f"these rows leave the model no room for an answer, which is empty: {listed}; shorten them."
             print(f"note: {said}", file=sys.stderr)
         if out is None:
-            sys.stdout.write(answers.write_csv())
+            several = answers.schema.get("prediction") == pl.List(pl.String)
+            sys.stdout.write(as_csv(answers, predictor_of(run)[0].schema.label_sets if several else None))
         else:
             print(f"{answers.height:,} answers in {out}")

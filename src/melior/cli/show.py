@@ -280,9 +280,11 @@ def evaluation(found: "Evaluation | LanguageScores", before: "Mapping[str, Inter
         return
     names = list(next(iter(spoken.values())).scores)
     table = Table(title="By language", title_justify="left", title_style="bold")
-    for heading in ("language", "rows", "trained on", *names):
+    told = any(of.trained is not None for of in spoken.values())
+    for heading in ("language", "rows", *(["trained on"] if told else []), *names):
         table.add_column(heading, justify="left" if heading == "language" else "right")
     for name, of in spoken.items():
         cells = [f"{of.scores[one].value:.3f} [{of.scores[one].low:.2f} … {of.scores[one].high:.2f}]" for one in names]
-        table.add_row(name, f"{of.rows:,}", "" if of.trained is None else f"{of.trained:,}", *cells)
+        trained = ["" if of.trained is None else f"{of.trained:,}"] if told else []
+        table.add_row(name, f"{of.rows:,}", *trained, *cells)
     out.print(table)

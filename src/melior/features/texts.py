@@ -23,7 +23,8 @@ from melior.features.blocks import Block, Values
 
 # Han, kana and Thai are written without spaces: each character is a word, and pairs of them serve as words.
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}"
-WORD = rf"[{UNSPACED}]|[[\p{{L}}\p{{M}}\p{{N}}_']--[{UNSPACED}]]+"
+EMOJI = r"\p{Regional_Indicator}{2}|\p{Extended_Pictographic}[\x{FE0F}\x{1F3FB}-\x{1F3FF}]*"  # one of them is a word
+WORD = rf"{EMOJI}|[{UNSPACED}]|[[\p{{L}}\p{{M}}\p{{N}}_']--[{UNSPACED}]]+"
 ROWS_AT_ONCE = 100_000
 
 Ids = NDArray[np.int64]

@@ -9,7 +9,7 @@ from melior.data.table import Table
 from melior.errors import UserError
 from melior.evidence import FAMILY
 from melior.findings import MEASUREMENT_FAULTS, Finding
-from melior.methods._base import Method, methods, reaches
+from melior.methods._base import Method, methods, never_together, reaches
 from melior.models._base import resolve
 from melior.recipe import Choice, Recipe
 from melior.trials.audit import kinds_of
@@ -98,6 +98,10 @@ def candidates(
             continue
         if method.networks and not model.is_network and name not in attempt:
             continue  # of no interest to whoever has no network
+        rival = next((other for other in sorted(standing) if never_together(method, methods()[other])), None)
+        if rival is not None:
+            refused.append(Refused(name, f"it is never used together with {rival}, which the recipe names"))
+            continue
         reasons, made = [], 0
         for number, settings in enumerate(method.candidates):
             tried: Method = method(**settings)
@@ -155,6 +159,6 @@ def combinable(first: Sequence[Choice], second: Choice) -> bool:
     for choice in first:
         if choice.name == second.name:
             return False
-        if second.name in known[choice.name].rivals or choice.name in known[second.name].rivals:
+        if never_together(known[choice.name], known[second.name]):
             return False
     return True

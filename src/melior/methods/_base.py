@@ -8,6 +8,7 @@ kind the order is `order`, so that cleaning comes before weighting before sampli
 from abc import ABC
 from collections.abc import Collection, Sequence
 from functools import cache
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -182,6 +183,11 @@ def reaches(method: type[Method], symptom: str, kinds: Collection[str]) -> bool:
     return symptom in method.treats and (not method.kinds or not kinds or bool(method.kinds & set(kinds)))
 
 
+def never_together(one: type[Method] | Method, other: type[Method] | Method) -> bool:
+    """Whether one makes the other pointless."""
+    return other.name in one.rivals or one.name in other.rivals
+
+
 def resolve(choices: Sequence[Choice]) -> tuple[Method, ...]:
     """The methods a recipe names, with their settings checked, in the order in which they act."""
     known = methods()
@@ -207,6 +213,9 @@ def check(recipe: Recipe, table: Table, model: Model) -> tuple[Method, ...]:
         reason = method.refused(recipe, table, model)
         if reason:
             raise UserError(f"methods.{method.name} cannot be used here: {reason}.")
+    for one, other in combinations(chosen, 2):
+        if never_together(one, other):
+            raise UserError(f"methods: {one.name} and {other.name} are never used together; take one of them out.")
     losses = [method.name for method in chosen if method.own_loss()]
     if len(losses) > 1:
         raise UserError(f"methods: {' and '.join(losses)} each set the loss, and there is one; take one of them out.")

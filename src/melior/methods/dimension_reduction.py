@@ -4,9 +4,13 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from melior.data.table import Table
 from melior.features._base import MatrixStep
 from melior.features.reduction import Projection
 from melior.methods._base import Method
+from melior.methods._features import no_features
+from melior.models._base import Model
+from melior.recipe import Recipe
 
 
 class DimensionReduction(Method):
@@ -28,6 +32,9 @@ class DimensionReduction(Method):
 
     dimensions: Annotated[int, Field(ge=1, le=10_000)] | None = None
     share: Annotated[float, Field(ge=0.1, le=1)] = 0.9
+
+    def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
+        return no_features(model, table, "reduce")
 
     def columns(self) -> MatrixStep:
         return Projection(self.dimensions, self.share)

@@ -4,9 +4,13 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from melior.data.table import Table
 from melior.features._base import MatrixStep
 from melior.features.selection import L1Features
 from melior.methods._base import Method
+from melior.methods._features import no_features
+from melior.models._base import Model
+from melior.recipe import Recipe
 
 
 class L1Selection(Method):
@@ -30,6 +34,9 @@ class L1Selection(Method):
     strength: Annotated[float, Field(ge=0.001, le=1)] | None = None
     level: Annotated[float, Field(ge=0.001, le=0.9)] = 0.2
     many: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
+
+    def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
+        return no_features(model, table, "select from")
 
     def columns(self) -> MatrixStep:
         return L1Features(self.strength, self.level, self.many)

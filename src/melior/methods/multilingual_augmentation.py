@@ -11,6 +11,7 @@ from pydantic import Field
 from melior.checks._languages import languages_of, read_languages
 from melior.data.dictionaries import dictionaries
 from melior.data.language import Row, texts_of
+from melior.data.pairs import translation_pairs
 from melior.data.table import Rows, Table
 from melior.errors import UserError
 from melior.methods._base import Method
@@ -71,7 +72,7 @@ class MultilingualAugmentation(Method):
             return "a writer is shown rows of one class; use kind: dictionary or translation"
         if self.kind == "written" and len(texts) > 1:
             return f"a writer writes one text, and there are the columns {', '.join(texts)}; use kind: translation"
-        return self._lacking()
+        return self._lacking() or self._unknown()
 
     def _lacking(self) -> str | None:
         if self.kind == "dictionary" and not self.pairs:
@@ -81,6 +82,14 @@ class MultilingualAugmentation(Method):
         if self.kind == "translation" and not self.languages:
             return "it is not said into which languages rows are translated; give their codes as languages"
         return None
+
+    def _unknown(self) -> str | None:
+        if self.kind != "dictionary" or not self.languages:
+            return None
+        pairs = translation_pairs(self.pairs)
+        there = sorted({*pairs.source_language, *pairs.target_language})
+        lacking = [language for language in self.languages if language not in there]
+        return f"the pairs are in {' and '.join(there)}, not in {', '.join(lacking)}" if lacking else None
 
     # ---- rows of a table
 

@@ -9,6 +9,7 @@ from melior.features._base import MatrixStep
 from melior.features.coding import Kind
 from melior.features.coding import SparseCoding as Step
 from melior.methods._base import Method
+from melior.methods._features import no_features
 from melior.models._base import Model
 from melior.recipe import Recipe
 
@@ -41,7 +42,7 @@ class SparseCoding(Method):
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
         if not table.of_kind("number", "text", "time", "image") and not table.of_kind("category", "language"):
             return "there are no columns to code"
-        return None
+        return no_features(model, table, "code")
 
     def columns(self) -> MatrixStep:
         return Step(self.kind, self.atoms, self.penalty, beside=self.beside)

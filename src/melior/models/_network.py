@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 
 from melior.data.table import Floats, LabelMatrix, Labels, Table
 from melior.errors import UserError
@@ -103,6 +103,13 @@ class NetworkModel(Model):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     log_to: tuple[Literal["tensorboard", "mlflow"], ...] = ()
     _methods: tuple[Any, ...] = PrivateAttr(default=())  # what acts inside training: put here by the recipe's methods
+
+    @field_validator("spike")
+    @classmethod
+    def above_the_usual(cls, given: float) -> float:
+        if 0 < given <= 1:
+            raise ValueError("should be more than 1, times the usual loss, or 0: never")
+        return given
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

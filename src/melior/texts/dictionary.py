@@ -14,6 +14,7 @@ Dictionary = Mapping[str, tuple[str, ...]]
 ROUNDS = 8  # of expectation maximization; later ones change little
 MOST_WORDS = 60  # of a text that are aligned: what a longer one adds are mostly wrong pairs
 UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f"
+ALONE = re.compile(rf"[{UNSPACED}]")
 WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}\d_])\w)+(?:['’-](?:(?![{UNSPACED}\d_])\w)+)*")
 
 
@@ -101,21 +102,32 @@ def _table(one: Numbers, other: Numbers, chance: Floats) -> dict[tuple[int, int]
 def switched(text: str, dictionary: Dictionary, share: float, random: np.random.Generator) -> tuple[str, int]:
     """The text with about this share of the words that have a translation in the other language, and how many that are.
 
-    A word of several translations gets any of them; what stands between words stays, and a capital letter too.
+    A word of several translations gets any of them; what stands between words stays, and a capital letter too. Where
+    words stand without spaces, as in Chinese, a translation gets one on each side that it needs.
     Qin et al., CoSDA-ML: Multi-Lingual Code-Switching Data Augmentation, IJCAI 2020.
     """
-    count = 0
-
-    def instead(match: re.Match[str]) -> str:
-        nonlocal count
+    count, end = 0, 0
+    pieces = [""]
+    for match in WORD.finditer(text):
         word = match.group()
         said = dictionary.get(word.lower())
         if not said or random.random() >= share:
-            return word
+            continue
         count += 1
         new = said[int(random.integers(len(said)))]
         if word[0].isupper() and (len(word) == 1 or not word.isupper()):
-            return new[0].upper() + new[1:]
-        return new.upper() if word.isupper() else new
+            new = new[0].upper() + new[1:]
+        elif word.isupper():
+            new = new.upper()
+        pieces += [text[end : match.start()], new]
+        end = match.end()
+    pieces.append(text[end:])
+    whole = pieces[0]
+    for piece in pieces[1:]:
+        whole += " " + piece if _run_together(whole[-1:], piece[:1]) else piece
+    return whole, count
 
-    return WORD.sub(instead, text), count
+
+def _run_together(left: str, right: str) -> bool:
+    """Whether two words would become one: both are letters, and one at least of a script with spaces."""
+    return left.isalpha() and right.isalpha() and not (ALONE.match(left) and ALONE.match(right))

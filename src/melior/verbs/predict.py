@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from melior.data.label_sets import LabelSets
 from melior.errors import UserError
 from melior.predictor import warned
 from melior.storage import writable_file, write_atomic
@@ -43,6 +44,11 @@ def predict(
         answers = predictor.predict(predictor.rows(source, tell))
         sets = predictor.schema.label_sets
     if out is not None:
-        flat = answers if sets is None else answers.with_columns(pl.col("prediction").list.join(sets.separator))
-        write_atomic(Path(out), flat.write_csv())
+        write_atomic(Path(out), as_csv(answers, sets))
     return answers
+
+
+def as_csv(answers: pl.DataFrame, sets: LabelSets | None) -> str:
+    """The answers as a CSV file; `sets` says what stands between the labels of a row."""
+    flat = answers if sets is None else answers.with_columns(pl.col("prediction").list.join(sets.separator))
+    return flat.write_csv()

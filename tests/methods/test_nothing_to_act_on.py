@@ -1,0 +1,64 @@
+"""Methods that would do nothing, or break, are refused before any work, and so are two that make each other pointless."""
+
+import polars as pl
+import pytest
+
+import melior
+from melior.errors import UserError
+from melior.improvement.plan import candidates
+from melior.methods._base import check, methods
+from melior.models._base import families
+from melior.recipe import Choice, Recipe
+
+RIVALS = [(name, other) for name, method in methods().items() for other in sorted(method.rivals) if not method.networks]
+
+
+def texts():
+    return melior.read(
+        pl.DataFrame({"note": [f"word{n % 7} and word{n % 5}" for n in range(60)], "y": ["a", "b", "c"] * 20}),
+        target="y",
+        columns={"note": "text"},
+    )
+
+
+@pytest.mark.parametrize("name", ["dimension_reduction", "l1_selection", "sparse_coding"])
+def test_a_network_that_reads_words_has_no_features(name):
+    pytest.importorskip("torch")
+    recipe = Recipe(methods=[name]).with_model("text_encoder")
+    with pytest.raises(UserError, match=f"{name} cannot be used here: text_encoder reads words .*; use linear"):
+        check(recipe, texts(), families()["text_encoder"]())
+    assert check(recipe.with_model("linear"), texts(), families()["linear"]())
+
+
+@pytest.mark.parametrize(("one", "other"), RIVALS)
+def test_two_that_make_each_other_pointless_are_refused(one, other):
+    table, model = texts(), families()["linear"]()
+    if any(methods()[name]().refused(Recipe(), table, model) for name in (one, other)):
+        pytest.skip("one of them is refused alone")
+    with pytest.raises(UserError, match=r"(\w+) and (\w+) are never used together"):
+        check(Recipe(methods=[one, other]), table, model)
+
+
+def test_what_a_recipe_names_is_not_joined_by_what_makes_it_pointless():
+    recipe = Recipe(methods=["bagging"]).with_model("linear")
+    planned, refused = candidates(recipe, (), texts(), attempt=["voting", "l2_penalty"])
+    assert {one.method.name for one in planned} >= {"l2_penalty"}
+    assert "voting" not in {one.method.name for one in planned}
+    assert "bagging" in next(one.reason for one in refused if one.name == "voting")
+
+
+@pytest.mark.parametrize("value", [0.5, 1.0])
+def test_a_loss_below_the_usual_is_no_spike(value):
+    pytest.importorskip("torch")
+    from melior.models._base import resolve
+
+    with pytest.raises(UserError, match="spike: should be more than 1"):
+        resolve(Choice(name="tabular_network", settings={"spike": value}))
+    assert resolve(Choice(name="tabular_network", settings={"spike": 2.0})).spike == 2.0
+
+
+def test_languages_that_the_pairs_do_not_have_are_refused(tmp_path):
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("en,de\n" + "".join(f"word {n},Wort {n}\n" for n in range(30)))
+    method = methods()["multilingual_augmentation"](pairs=str(pairs), languages=["fr"])
+    assert method.refused(Recipe(), texts(), families()["linear"]()) == "the pairs are in de and en, not in fr"
