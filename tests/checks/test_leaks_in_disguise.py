@@ -111,6 +111,21 @@ def tickets(rows, words, seed):
     return pl.DataFrame({"text": texts, "answer": answers.tolist()})
 
 
+@pytest.mark.parametrize("classes", [2, 3, 4])
+def test_every_class_may_have_a_stamp_of_its_own(classes):
+    """Where one is wrong, that of another class stands in its place."""
+    random = np.random.default_rng(classes)
+    answer = random.integers(0, classes, 500)
+    said = np.where(random.random(500) < 0.04, random.integers(0, classes, 500), answer)
+    stamps = ["cats", "dogs", "birds", "fish"]
+    paths = [f"export/{stamps[code]}/{number:06d}.txt" for number, code in enumerate(said)]
+    hints = answer + random.normal(0, 0.7, 500)
+    frame = pl.DataFrame({"file": paths, "hint": hints, "answer": [f"class {code}" for code in answer]})
+    (finding,) = found(frame, "leaking_phrases")
+    assert set(finding.measured["take_out"]) & set(stamps)
+    assert not known_before(finding).default
+
+
 @pytest.mark.parametrize("words", [1, 2, 3])
 @pytest.mark.parametrize("seed", range(2))
 def test_the_words_that_a_topic_is_made_of_are_honest(words, seed):
