@@ -135,6 +135,23 @@ def test_the_memory_that_a_sample_of_a_large_file_takes_is_bounded(tmp_path):
     assert float(out) < 250
 
 
+def test_an_audit_can_be_asked_counted_and_gone_through():
+    """Indexing alone would make Python count 0, 1, 2, ... for ever."""
+    from melior.findings import Finding
+    from melior.trials.audit import Audit
+
+    noise = Finding("label_noise", 0.5, "Some labels.", check="label_noise")
+    muted = Finding("outliers", 0.5, "Some rows.", check="outliers", muted="they are real")
+    found = Audit((noise, muted), 10, {}, 0.0)
+    assert list(found) == [noise, muted]
+    assert len(found) == 2
+    assert "label_noise" in found
+    assert "outliers" not in found
+    assert "drift" not in found
+    assert noise in found
+    assert bool(Audit((), 10, {}, 0.0))
+
+
 # ---- a cleaned copy
 
 
@@ -309,6 +326,8 @@ def test_a_method_is_named_only_where_it_reaches_the_columns():
     assert "data_cleaning" in treating("invalid_values", {"number", "text"})
     assert "data_cleaning" in treating("invalid_values")
     assert "data_cleaning" not in treating("invalid_values", {"image"})
+    assert "noise_training" in treating("invalid_values", {"number"})
+    assert "noise_training" not in treating("invalid_values", {"image"})
 
 
 def test_a_column_of_one_value_makes_no_warning_of_a_library(rows):
