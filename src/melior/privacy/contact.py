@@ -1,4 +1,4 @@
-"""Ways to reach a person or a machine: e-mail, phones outside China, IP addresses, user names in web addresses."""
+"""Ways to reach a person or a machine: e-mail, phones outside China, IP addresses, log-ins in web addresses."""
 
 import re
 from collections.abc import Iterator
@@ -137,7 +137,7 @@ _IP_WORDS = Words(
 
 
 def find(texts: Texts, tally: Tally) -> Iterator[Span]:
-    """E-mail addresses, phones, IP addresses, user names in web addresses."""
+    """E-mail addresses, phones, IP addresses, log-ins in web addresses."""
     yield from emails(texts)
     yield from url_users(texts)
     yield from phones(texts)

@@ -27,7 +27,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "bank_card": ("a bank card number", "bank card numbers"),
     "iban": ("a bank account number (IBAN)", "bank account numbers (IBAN)"),
     "ip_address": ("an IP address", "IP addresses"),
-    "url_user": ("a user name in a web address", "user names in web addresses"),
+    "url_user": ("a log-in in a web address", "log-ins in web addresses"),
     "address": ("a street address", "street addresses"),
     "passport": ("a passport number", "passport numbers"),
     "us_ssn": ("a US social security number", "US social security numbers"),

@@ -28,7 +28,8 @@ FAULTS_OF_THE_RULER = frozenset(
 
 @dataclass(frozen=True)
 class Fixed:
-    """A cleaned copy: where it and its log are, rows and columns left out, cells changed."""
+    """A cleaned copy: where it and its log are, rows and columns left out, cells changed; `left` the symptoms of the
+    findings of which something was left as it is, for people to look at, one for each finding."""
 
     path: Path
     log: Path
@@ -36,6 +37,7 @@ class Fixed:
     rows_dropped: int
     cells_changed: int
     columns_dropped: tuple[str, ...]
+    left: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {**vars(self), "path": str(self.path), "log": str(self.log)}
