@@ -9,11 +9,13 @@ ever name what the package itself defines, and no code comes from the file.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryFile, mkstemp
 from typing import Any, ClassVar, Self
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -239,3 +241,19 @@ def sha256(path: Path) -> str:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
+
+
+_FILE = re.compile(r"^file:(?://(?:localhost)?)?(?=/)(?!//)", re.IGNORECASE)
+
+
+def of_address(text: str) -> Path | None:
+    """The path that a file:// address of this machine names (RFC 8089); None where the text is none.
+
+    >>> of_address("file:///data/my%20rows.csv").as_posix(), of_address("file://elsewhere/rows.csv")
+    ('/data/my rows.csv', None)
+    """
+    found = _FILE.match(text)
+    if found is None:
+        return None
+    path = unquote(text[found.end() :])
+    return Path(path[1:] if re.match(r"/[A-Za-z]:", path) else path)

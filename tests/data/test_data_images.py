@@ -2,6 +2,7 @@
 
 import builtins
 import io
+import re
 import sys
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 Image = pytest.importorskip("PIL.Image")
 
+import melior  # noqa: E402
 from melior.data.read import read, read_like, read_pair  # noqa: E402
 from melior.errors import MissingExtra, UserError  # noqa: E402
 
@@ -84,9 +86,71 @@ def test_a_folder_without_images(tmp_path):
 
 def test_images_beside_folders_have_no_label(folder):
     picture(5).save(folder / "stray.png")
-    with pytest.raises(UserError, match='row 11: "label" is empty'):
+    with pytest.raises(
+        UserError, match=r'pets: "stray\.png" lies in the folder itself and not in the folder of a class'
+    ):
         read(folder)
+    picture(5).save(folder / "stray2.png")
+    with pytest.raises(UserError, match=r'"stray.png" lies in .* \(and so does 1 more\)\. Move .*missing_target: drop'):
+        read(folder)
+    (folder / "stray2.png").unlink()
     assert read(folder, missing_target="drop").rows == 10
+
+
+def test_links_to_folders_are_followed_and_end(folder, tmp_path):
+    picture(7).save(tmp_path / "7.png")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "7.png").rename(tmp_path / "elsewhere" / "7.png")
+    (folder / "ape").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (folder / "cat" / "round").symlink_to(folder, target_is_directory=True)
+    (folder / "cat" / "self").symlink_to(folder / "cat", target_is_directory=True)
+    table = read(folder)
+    assert table.target_counts() == {"ape": 1, "cat": 5, "dog": 5}
+    assert table.column("image")[0] == "ape/7.png"
+    assert table.pictures("image").readable.all()
+
+
+def test_a_folder_that_wraps_the_one_with_the_classes_is_told(folder, tmp_path):
+    (tmp_path / "nest").mkdir()
+    folder.rename(tmp_path / "nest" / "pets")
+    said = f'all images lie in {tmp_path}/nest/pets, whose folders are "cat", "dog": name {tmp_path}/nest/pets.'
+    table = read(tmp_path / "nest")
+    assert table.target is None
+    assert said in table.notes
+    with pytest.raises(UserError, match=re.escape(said)):
+        read(tmp_path / "nest", target="animal")
+    with pytest.raises(UserError, match=re.escape(said)):
+        melior.train(tmp_path / "nest")
+    schema = read(tmp_path / "nest" / "pets").schema
+    with pytest.raises(UserError, match=re.escape(said)):
+        read_like(tmp_path / "nest", schema, need_target=True)
+    assert not read_like(tmp_path / "nest", schema).notes  # nothing is to be learned from the folders' names
+    assert not any("all images lie" in note for note in read(tmp_path / "nest" / "pets").notes)
+    picture(1).save(tmp_path / "nest" / "1.png")
+    assert not any("all images lie" in note for note in read(tmp_path / "nest", missing_target="drop").notes)
+
+
+def test_a_file_address_is_a_path(folder):
+    cells = [(folder / "cat" / "0.png").as_uri(), "file://elsewhere/1.png", (folder / "dog" / "a b.png").as_uri()]
+    picture(3).save(folder / "dog" / "a b.png")
+    images = read({"photo": cells}, columns={"photo": "image"}).pictures("photo")
+    assert images.faults() == [None, "elsewhere", None]
+    pl.DataFrame({"a": [1.5, 2.5]}).write_csv(folder / "my rows.csv")
+    assert read((folder / "my rows.csv").as_uri()).rows == 2
+
+
+def test_pictures_that_cannot_be_read_are_told(folder):
+    """They count as missing, in training and in use."""
+    from melior.data.unread import unread_of
+
+    cells = ["cat/0.png", "gone.png", "dog/1.png", "", "empty.png"] * 4
+    (folder / "empty.png").write_bytes(b"")
+    pl.DataFrame({"photo": cells, "y": ["a", "b"] * 10}).write_csv(folder / "rows.csv")
+    table = read(folder / "rows.csv", target="y")
+    said = '8 of 16 images of "photo" cannot be read (row 2: gone.png, there is no such file) and count as missing.'
+    assert unread_of(table) == (said,)
+    assert read_like(folder / "rows.csv", table.schema).notes == (said,)
+    assert unread_of(read(folder, missing_target="drop").take(np.arange(10))) == ()
 
 
 def test_a_column_of_paths(folder):

@@ -4,9 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+import melior
 from melior.data.read import read, read_like
 from melior.data.schema import Schema
 from melior.data.seen import seen_in
+from melior.data.unread import unread_of
 
 ROWS = 60
 TRAINING = {
@@ -71,3 +73,14 @@ def test_what_was_seen_is_kept_with_the_schema(schema):
     assert Schema.from_dict(schema.to_dict()) == schema
     many = pl.DataFrame({"c": [str(n) for n in range(10_001)]})
     assert seen_in(many, ["c"]) == {}
+
+
+def test_training_tells_what_it_cannot_read_too():
+    """Infinite numbers too: they are none that a model could learn from."""
+    table = read({**TRAINING, "x": [float("inf"), *TRAINING["x"][1:]]}, target="y")
+    said = '1 of 60 cells of "x" cannot be read as numbers (row 1: "inf") and count as missing.'
+    assert unread_of(table) == (said,)
+    assert said in melior.train(table, model="linear").notes
+    assert unread_of(read(TRAINING, target="y")) == ()
+    texts = read({**TRAINING, "x": ["Infinity", *map(str, TRAINING["x"][1:])]}, target="y")
+    assert unread_of(texts) == (said.replace('"inf"', '"Infinity"'),)

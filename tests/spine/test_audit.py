@@ -135,6 +135,23 @@ def test_the_memory_that_a_sample_of_a_large_file_takes_is_bounded(tmp_path):
     assert float(out) < 250
 
 
+def test_an_audit_can_be_asked_counted_and_gone_through():
+    """Indexing alone would make Python count 0, 1, 2, ... for ever."""
+    from melior.findings import Finding
+    from melior.trials.audit import Audit
+
+    noise = Finding("label_noise", 0.5, "Some labels.", check="label_noise")
+    muted = Finding("outliers", 0.5, "Some rows.", check="outliers", muted="they are real")
+    found = Audit((noise, muted), 10, {}, 0.0)
+    assert list(found) == [noise, muted]
+    assert len(found) == 2
+    assert "label_noise" in found
+    assert "outliers" not in found
+    assert "drift" not in found
+    assert noise in found
+    assert bool(Audit((), 10, {}, 0.0))
+
+
 # ---- a cleaned copy
 
 
@@ -229,6 +246,121 @@ def test_copies_go_and_the_first_stays(tmp_path):
     assert sorted(log.filter(pl.col("action") == "row left out").get_column("row").to_list()) == list(range(201, 231))
 
 
+def test_of_copies_with_different_answers_none_goes(tmp_path):
+    """Which answer is right only people can say; copies with one answer go all the same."""
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame({"a": random.normal(size=60), "b": random.normal(size=60), "answer": ["no", "yes"] * 30})
+    other = frame[:3].with_columns(answer=pl.Series(["yes", "no", "yes"]))
+    found = melior.audit(
+        pl.concat([frame, frame[:3], other[:1], frame[10:20]]),
+        target="answer", fix=tmp_path / "clean.parquet", checks=["duplicate_rows"],
+    )  # fmt: skip
+    clean, log = pl.read_parquet(tmp_path / "clean.parquet"), pl.read_csv(tmp_path / "clean.log.csv")
+    assert clean.equals(pl.concat([frame, frame[:1], other[:1]]))
+    looked = log.filter(pl.col("action") == "to be looked at")
+    assert looked["row"].to_list() == [1, 61, 64]
+    assert set(looked["why"]) == {'copies with different answers: "no" (row 1), "yes" (row 64)'}
+    gone = log.filter(pl.col("action") == "row left out")
+    assert sorted(gone["row"].to_list()) == [62, 63, *range(65, 75)]
+    assert found.fixed.left == ("duplicate_rows",)
+
+
+ROWS = 40
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A file in which whole numbers, thousands, dates and zeros at the end are written as people write them."""
+    lines = [
+        f'{20 + n},"1,{200 + n}.50",2023-01-{1 + n % 28:02d},{n * 7 % 13}.10, {"yes" if n % 2 else "no"}'
+        for n in range(ROWS)
+    ]
+    path = tmp_path / "rows.csv"
+    path.write_text("age,income,day,rate,answer\n" + "\n".join([*lines, lines[5]]) + "\n")
+    return path
+
+
+def test_cells_that_are_not_changed_stay_as_they_are_written(written, tmp_path):
+    found = melior.audit(written, target="answer", fix=tmp_path / "clean.csv", fast=True)
+    assert (found.fixed.rows_dropped, found.fixed.cells_changed) == (1, 0)
+    text = pl.read_csv(written, infer_schema=False)
+    assert pl.read_csv(tmp_path / "clean.csv", infer_schema=False).equals(text[:ROWS])
+    assert "written anew" not in pl.read_csv(tmp_path / "clean.log.csv")["action"].to_list()
+
+
+def test_text_becomes_numbers_and_dates_in_parquet_and_the_log_says_so(written, tmp_path):
+    melior.audit(written, target="answer", fix=tmp_path / "clean.parquet", fast=True)
+    clean = pl.read_parquet(tmp_path / "clean.parquet")
+    assert [str(dtype) for dtype in clean.dtypes] == ["Int64", "Float64", "Date", "Float64", "String"]
+    log = pl.read_csv(tmp_path / "clean.log.csv", infer_schema=False).filter(pl.col("action") == "written anew")
+    assert log.select("row", "column", "before", "after").rows() == [
+        ("1", "income", "1,200.50", "1200.5"),
+        ("1", "rate", "0.10", "0.1"),
+    ]
+
+
+def test_a_copy_keeps_the_types_of_its_source(tmp_path):
+    from datetime import date, datetime
+
+    rows = pl.DataFrame({
+        "age": pl.Series(range(20, 60), dtype=pl.Int16),
+        "day": [date(2023, 1, 1 + n % 28) for n in range(40)],
+        "at": [datetime(2023, 1, 1 + n % 28) for n in range(40)],
+        "list": [[n, n + 1] for n in range(40)],
+        "flag": [True, False, None, True] * 10,
+        "answer": [0, 1] * 20,
+    })  # fmt: skip
+    rows.write_parquet(tmp_path / "rows.parquet")
+    melior.audit(tmp_path / "rows.parquet", target="answer", fix=tmp_path / "clean.parquet", fast=True)
+    assert pl.read_parquet(tmp_path / "clean.parquet").equals(rows)
+    melior.audit(tmp_path / "rows.parquet", target="answer", fix=tmp_path / "plain.csv", fast=True)
+    first = (tmp_path / "plain.csv").read_text().splitlines()[1]
+    assert first == "20,2023-01-01,2023-01-01,,true,0"
+    melior.audit(rows.to_arrow().to_reader(), target="answer", fix=tmp_path / "again.parquet", fast=True)
+    assert pl.read_parquet(tmp_path / "again.parquet").equals(rows)  # a source that can be read once
+    table = melior.read(rows, target="answer")
+    melior.audit(table, fix=tmp_path / "table.csv", fast=True)
+    assert (tmp_path / "table.csv").read_text().splitlines()[1] == first
+
+
+def test_the_log_of_images_names_their_paths(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    random = np.random.default_rng(0)
+    for label in "ab":
+        (tmp_path / "pets" / label).mkdir(parents=True)
+        for number in range(12):
+            pixels = random.integers(0, 256, (12, 10, 3)).astype(np.uint8)
+            image.fromarray(pixels).save(tmp_path / "pets" / label / f"{number:02d}.png")
+    for twin in ("a/zz.png", "b/aa.png"):
+        (tmp_path / "pets" / twin).write_bytes((tmp_path / "pets" / twin[0] / "05.png").read_bytes())
+    (tmp_path / "pets" / "b" / "bb.png").write_bytes((tmp_path / "pets" / "a" / "00.png").read_bytes())
+    melior.audit(tmp_path / "pets", fix=tmp_path / "clean.csv", fast=True)
+    log = pl.read_csv(tmp_path / "clean.log.csv")
+    gone = log.filter(pl.col("action") == "row left out").sort("row")
+    assert gone.select("row", "before", "why").rows() == [
+        (13, "a/zz.png", "a copy of row 6 (a/05.png)"),
+        (26, "b/aa.png", "a copy of row 19 (b/05.png)"),
+    ]
+    looked = log.filter(pl.col("action") == "to be looked at").sort("row")
+    assert looked.select("row", "before").rows() == [(1, "a/00.png"), (27, "b/bb.png")]
+    assert pl.read_csv(tmp_path / "clean.csv").height == 25
+
+
+def test_what_is_left_to_people_is_said_last(tmp_path, melior_in):
+    mails = [f"write to ann{n}@mail.com" for n in range(60)]
+    random = np.random.default_rng(0)
+    pl.DataFrame({"note": mails, "x": random.normal(size=60), "answer": ["no", "yes"] * 30}).write_csv(
+        tmp_path / "rows.csv"
+    )
+    _, out, _ = melior_in(
+        tmp_path, "audit", "rows.csv", "--target", "answer", "--checks", "personal_data", "--fix", "clean.csv"
+    )
+    assert out.strip().splitlines()[-1] == (
+        "1 finding was left as found, in part or whole, for you to look at: personal_data."
+    )
+    assert pl.read_csv(tmp_path / "clean.csv")["note"].to_list() == mails
+
+
 # ---- pictures
 
 
@@ -309,6 +441,8 @@ def test_a_method_is_named_only_where_it_reaches_the_columns():
     assert "data_cleaning" in treating("invalid_values", {"number", "text"})
     assert "data_cleaning" in treating("invalid_values")
     assert "data_cleaning" not in treating("invalid_values", {"image"})
+    assert "noise_training" in treating("invalid_values", {"number"})
+    assert "noise_training" not in treating("invalid_values", {"image"})
 
 
 def test_a_column_of_one_value_makes_no_warning_of_a_library(rows):

@@ -19,11 +19,11 @@ LEAST, MOST = 1e8, 2.0**53  # numbers that may be a phone or a card, and that a 
 class PersonalData(Check):
     """Looks for personal data in every text, category, id and number column, in English and Chinese.
 
-    Kinds: names; e-mail, phones, IP addresses, users in web addresses; street addresses; payment and bank cards, IBAN,
-    passports, US social security numbers; Chinese resident identity numbers and unified social credit codes. Numbers
-    must have the right shape and check digit, and a column of them counts only if more hold than chance gives or the
-    words near them say what they are. Number columns are read for cards and phones of at most 16 digits. The target
-    and ignored columns are not read.
+    Kinds: names; e-mail, phones, IP addresses, log-ins in web addresses; street addresses; payment and bank cards,
+    IBAN, passports, US social security numbers; Chinese resident identity numbers and unified social credit codes.
+    Numbers must have the right shape and check digit, and a column of them counts only if more hold than chance gives
+    or the words near them say what they are. Number columns are read for cards and phones of at most 16 digits. The
+    target and ignored columns are not read.
 
     One finding a column. Severity is the probability that a hundred of its rows hold some, 1 - (1 - share)**100. Only
     names, addresses and IP addresses are a suspicion; the others are certain. Examples are shown by their shape only.

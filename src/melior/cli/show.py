@@ -199,6 +199,10 @@ def fixed(copy: "Fixed") -> None:
         f"cleaned copy: {copy.path}: {copy.rows_before - copy.rows_dropped:,} of {copy.rows_before:,} rows, "
         f"{copy.cells_changed:,} cells changed{dropped}. What was done to which row, and why: {copy.log}"
     )
+    if copy.left:
+        many = "1 finding was" if len(copy.left) == 1 else f"{len(copy.left):,} findings were"
+        names = ", ".join(dict.fromkeys(copy.left))
+        out.print(f"{many} left as found, in part or whole, for you to look at: {names}.")
 
 
 def repairs(done: "Sequence[Repair]") -> None:

@@ -61,6 +61,7 @@ class Raw:
     listed: bool = False  # whether the rows are the files of the folder, in order of their paths
     separator: str = ""  # between the cells of a file of text
     label: str | None = None  # the column that holds the names of folders, which is the target unless another is named
+    below: str = ""  # of a folder that wraps another with all images in folders: a sentence that names it
 
     def sampled(self, size: int, seed: int) -> "Raw":
         """So many of the rows, drawn at random, in their order, with their numbers."""

@@ -14,7 +14,7 @@ from melior.data import marks, target_sets
 from melior.data import target as targets
 from melior.data.columns import Unparsed, plain_numbers, plainly_typed, store
 from melior.data.files import Raw, is_parquet, read_file, read_parquet_part
-from melior.data.folders import IMAGE, LABEL, read_folder
+from melior.data.folders import IMAGE, LABEL, read_folder, usable_answers
 from melior.data.frames import of_memory
 from melior.data.image_cells import with_images
 from melior.data.kinds import Inferred, infer
@@ -25,6 +25,7 @@ from melior.data.seen import seen_in
 from melior.data.table import LabelMatrix, Labels, Rows, Table, said_row
 from melior.data.unread import unread
 from melior.errors import UserError
+from melior.storage import of_address
 
 Progress = Callable[[str], None]
 
@@ -74,6 +75,7 @@ def read(
             target = raw.label
         else:
             raw = replace(raw, frame=raw.frame.drop(raw.label))  # one folder is no answer to learn
+    usable_answers(raw, target, missing_target)
     frame = raw.frame
     rows: Rows = np.arange(frame.height, dtype=np.int64) if raw.rows is None else raw.rows
     without: Rows | None = None
@@ -81,7 +83,7 @@ def read(
     matrix: LabelMatrix | None = None
     sets: LabelSets | None = None
     classes: tuple[str, ...] = ()
-    notes = list(raw.notes)
+    notes = [*raw.notes, *([raw.below] if raw.below else [])]
     if target is not None:
         cells = frame.get_column(target)
         if target_sets.is_sets(cells, label_separator):
@@ -209,6 +211,8 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str, tell
     if raw.label is not None and missing_target == "keep":
         known = frame.get_column(raw.label).drop_nulls().is_in(list(schema.classes)).all()
         frame = frame if known else frame.drop(raw.label)  # new images, put into folders for other reasons
+    elif missing_target != "keep":
+        usable_answers(raw, schema.target, missing_target)
     there = set(frame.columns)
     absent = [column for column in schema.kinds if column not in there]
     needed = [column for column in absent if schema.kinds[column] in FEATURE_KINDS]
@@ -243,7 +247,7 @@ def _like(raw: Raw, schema: Schema, missing_target: str, learned_from: str, tell
     notation = _as_here(frame, schema, rows, notes)
     stored, wrong = store(frame, schema.kinds, notation)
     unparsed = _by_row(wrong, rows)
-    notes += unread(stored, schema, unparsed, rows)
+    notes += unread(stored, schema, unparsed, rows, images)
     return Table.make(
         stored,
         schema,
@@ -312,7 +316,7 @@ def _open(
     if isinstance(source, Raw):
         return source
     if isinstance(source, str | Path):
-        path = Path(source)
+        path = of_address(str(source)) or Path(source)
         tell(f"reading {name or path.name}")
         part = None
         if sample is not None and is_parquet(path):

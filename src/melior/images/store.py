@@ -34,6 +34,7 @@ from melior.images.decode import (
     webp,
     whole,
 )
+from melior.storage import of_address
 
 Told = Callable[[int, int], None]
 Floats32 = NDArray[np.float32]
@@ -114,7 +115,10 @@ class ImageStore:
             self._add(cells, [partial(_given, data) for data in contents], told)
 
     def path(self, cell: str) -> Path:
-        """The file that a cell names; raises Unreadable for an address on another machine."""
+        """The file that a cell names, by a path or a file:// address (RFC 8089); raises Unreadable for an address on
+        another machine."""
+        if (local := of_address(cell)) is not None:
+            return local
         if _SCHEME.match(cell) and not re.match(r"^[A-Za-z]:/", cell):
             raise Unreadable("elsewhere")
         path = self.folder / cell

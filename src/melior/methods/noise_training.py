@@ -88,6 +88,7 @@ class NoiseTraining(Method):
     """
 
     treats: ClassVar[frozenset[str]] = frozenset({"outliers", "invalid_values", "overfitting"})
+    kinds: ClassVar[frozenset[str]] = frozenset({"number", "text"})
     questions: ClassVar[tuple[int, ...]] = (12,)
     multilabel: ClassVar[bool] = True
     reference: ClassVar[str] = "Bishop, Training with Noise is Equivalent to Tikhonov Regularization, Neural Comp. 1995"

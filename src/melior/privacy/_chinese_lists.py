@@ -72,3 +72,5 @@ WORDS = frozenset(
     楼上 楼下 玉米 石材 党委 江苏 占用 付费 金额
     """.split()
 )
+# What things are said to be, after a surname that is a thing too: 汤可爱 is soup. Hardly anybody's given name.
+PRAISE = frozenset("可爱 明亮 清新 清香 香甜 甜美 美好 光亮 强烈 伟大".split())

@@ -106,7 +106,7 @@ PHONE_WORDS = Words(
 )
 # Area codes: 010, 02x of the largest cities, and three digits after 0 from 3 to 9.
 _LANDLINE = re.compile(
-    rf"(?<![0-9A-Za-z_/.])(?<![0-9A-Za-z]-)(?:\(?\+86\)?[ -]?(?:10|2\d|[3-9]\d\d)|[(（]?0(?:10|2\d"
+    rf"(?<![0-9A-Za-z_/.])(?<![0-9A-Za-z]-)(?:\(?(?:\+|00)86\)?[ -]?(?:10|2\d|[3-9]\d\d)|[(（]?0(?:10|2\d"
     rf"|[3-9]\d\d)[)）]?)([ -]?)[2-8]\d{{6,7}}(?:(?:-| ?转 ?| ?ext\.? ?)\d{{1,5}})?{RIGHT}"
 )
 _HOTLINE = re.compile(rf"{LEFT}(?:400|800)([ -]?)\d{{3,4}}\1\d{{3,4}}{RIGHT}")
@@ -177,7 +177,7 @@ def mobiles(texts: Texts, tally: Tally) -> Iterator[Span]:
 
 def landlines(texts: Texts) -> Iterator[Span]:
     """Fixed phones with their area code; without a hyphen or brackets only where they are said to be a phone."""
-    for row, text in texts.having(r"0\d{2,3}[)）]?[ -]?\d{7}|\+86\)?[ -]?\d|[48]00[ -]?\d{3}"):
+    for row, text in texts.having(r"0\d{2,3}[)）]?[ -]?\d{7}|(?:\+|00)86\)?[ -]?\d|[48]00[ -]?\d{3}"):
         for match in _LANDLINE.finditer(text):
             said = PHONE_WORDS.say(text, match.start(), match.end(), texts.header)
             written = bool(match.group(1)) or match.group()[0] in "(（+"

@@ -4,7 +4,7 @@ place and made of a name's characters. Precise rather than greedy: a surname's c
 import re
 from collections.abc import Iterator
 
-from melior.privacy._chinese_lists import COMPOUND, EVERYDAY, FOLLOWING, GIVEN, NEVER, SURNAMES, TITLES, WORDS
+from melior.privacy._chinese_lists import COMPOUND, EVERYDAY, FOLLOWING, GIVEN, NEVER, PRAISE, SURNAMES, TITLES, WORDS
 from melior.privacy.spans import Span, Tally, Texts
 
 _HAN = "\u4e00-\u9fff"
@@ -75,7 +75,7 @@ def find(texts: Texts, tally: Tally) -> Iterator[Span]:
                 yield Span(row, *match.span(group), "name", 0.8)
         for match in _PLACED.finditer(text):
             group = "three" if match.group("three") else "two"
-            if match.group(group)[:2] not in WORDS:
+            if match.group(group)[:2] not in WORDS and match.group(group)[1:] not in PRAISE:
                 yield Span(row, *match.span(group), "name", 0.7 if group == "three" else 0.65)
 
 

@@ -1,4 +1,4 @@
-"""Ways to reach a person or a machine: e-mail, phones outside China, IP addresses, user names in web addresses."""
+"""Ways to reach a person or a machine: e-mail, phones outside China, IP addresses, log-ins in web addresses."""
 
 import re
 from collections.abc import Iterator
@@ -60,6 +60,12 @@ _ABROAD = re.compile(
     r"(?<![0-9A-Za-z_/.+-])\+(?!1(?![0-9])|86)[1-9]\d{0,2}(?:[ .-]?\(0?\d{0,4}\))?(?:[ .-]?\d){6,13}(?: ?(?:x"
     r"|ext\.?) ?\d{1,6})?(?![0-9A-Za-z_])",
     re.IGNORECASE,
+)
+# 00 in place of +: only before a country code that there is (ITU-T E.164, list of assigned codes), and then a gap.
+_DIALLED = re.compile(
+    r"(?<![0-9A-Za-z_/.+-])00 ?(?:7|2(?:0|7|[1-689]\d)|3(?:[0-469]|[578]\d)|4(?:[013-9]|2\d)|5(?:[1-8]|[09]\d)"
+    r"|6(?:[0-6]|[7-9]\d)|8(?:[124]|[05789]\d)|9(?:[0-58]|[679]\d))(?P<gap>[ .-]?)(?:\(0?\d{0,4}\))?"
+    r"\d(?:[ .-]?\d){5,12}(?![0-9A-Za-z_]|-[A-Za-z])"
 )
 _NATIONAL = re.compile(r"(?<![0-9A-Za-z_/.+-])\(?0\d{2,4}\)?[ /-]?\d{3,4}[ -]?\d{3,5}(?![0-9A-Za-z_]|[-.]\d)")
 
@@ -137,7 +143,7 @@ _IP_WORDS = Words(
 
 
 def find(texts: Texts, tally: Tally) -> Iterator[Span]:
-    """E-mail addresses, phones, IP addresses, user names in web addresses."""
+    """E-mail addresses, phones, IP addresses, log-ins in web addresses."""
     yield from emails(texts)
     yield from url_users(texts)
     yield from phones(texts)
@@ -145,8 +151,8 @@ def find(texts: Texts, tally: Tally) -> Iterator[Span]:
 
 
 def emails(texts: Texts) -> Iterator[Span]:
-    """Addresses of the everyday form of RFC 5322, and those spelled with [at] and [dot]. File names such as
-    logo@2x.png are none."""
+    """Addresses of the everyday form of RFC 5322, and those spelled with [at] and [dot], which are no names of people
+    even where a name is announced. File names such as logo@2x.png are none."""
     for row, text in texts.having(r"[A-Za-z0-9_+-]@[A-Za-z0-9]"):
         for place in re.finditer("@", text):
             start, end = place.start(), place.end()
@@ -159,7 +165,7 @@ def emails(texts: Texts) -> Iterator[Span]:
             yield Span(row, local, domain.end(), "email", 0.97)
     for row, text in texts.having(r"[\[({](?:at|AT|@)[\])}]"):
         for match in _SPELLED.finditer(text):
-            yield Span(row, match.start(), match.end(), "email", 0.85)
+            yield Span(row, match.start(), match.end(), "email", 0.93)
 
 
 def _local(text: str, end: int) -> int | None:
@@ -186,7 +192,7 @@ def url_users(texts: Texts) -> Iterator[Span]:
 
 
 def phones(texts: Texts) -> Iterator[Span]:
-    """Phones of North America in their usual ways of writing, and any number with + and a country code.
+    """Phones of North America in their usual ways of writing, and any number with + or 00 and a country code.
 
     Ten digits without anything between, and national numbers that begin with 0, need to be said to be a phone.
     """
@@ -210,6 +216,11 @@ def phones(texts: Texts) -> Iterator[Span]:
             digits = sum(c.isdigit() for c in match.group())
             if 8 <= digits <= 20 and (said := PHONE_WORDS.say(text, match.start(), match.end(), texts.header)) >= 0:
                 yield Span(row, match.start(), match.end(), "phone", 0.9 if said else 0.8)
+    for row, text in texts.having(r"\b00 ?[2-9]\d"):
+        for match in _DIALLED.finditer(text):
+            said = PHONE_WORDS.say(text, match.start(), match.end(), texts.header)
+            if said > 0 or (said == 0 and match.group("gap")):
+                yield Span(row, match.start(), match.end(), "phone", 0.9 if said else 0.75)
     for row, text in texts.having(r"\(?0\d{2,4}\)?[ /-]?\d{3,4}[ -]?\d{3}"):
         for match in _NATIONAL.finditer(text):
             if PHONE_WORDS.say(text, match.start(), match.end(), texts.header) > 0:

@@ -27,7 +27,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "bank_card": ("a bank card number", "bank card numbers"),
     "iban": ("a bank account number (IBAN)", "bank account numbers (IBAN)"),
     "ip_address": ("an IP address", "IP addresses"),
-    "url_user": ("a user name in a web address", "user names in web addresses"),
+    "url_user": ("a log-in in a web address", "log-ins in web addresses"),
     "address": ("a street address", "street addresses"),
     "passport": ("a passport number", "passport numbers"),
     "us_ssn": ("a US social security number", "US social security numbers"),
@@ -88,13 +88,16 @@ class Texts:
     """The texts of one column, with a quick way to those that have a chance to match.
 
     values  a series of strings, or strings with None for missing. Unpaired surrogates count as unreadable characters.
+            Full-width digits are read as the usual ones, each in its place
     header  the column's name, read as context of every text
     """
 
     def __init__(self, values: pl.Series | Sequence[str | None], header: str = "") -> None:
         if not isinstance(values, pl.Series):
             values = pl.Series([None if v is None else _SURROGATE.sub("\ufffd", v) for v in values], dtype=pl.String)
-        self.series = values.cast(pl.String)
+        values = values.cast(pl.String)
+        full = values.str.contains("[０-９]").any()
+        self.series = values.str.replace_many(_FULL_WIDTH) if full else values
         self.header = header
 
     def __len__(self) -> int:
@@ -110,6 +113,7 @@ class Texts:
             yield from zip(some.tolist(), self.series.gather(some).to_list(), strict=True)
 
 
+_FULL_WIDTH = {chr(0xFF10 + digit): str(digit) for digit in range(10)}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 

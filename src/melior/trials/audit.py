@@ -1,7 +1,7 @@
 """The audit: every check that fits the table, one after the other; a check that fails is a finding of its own."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,8 @@ FAULTS_OF_THE_RULER = frozenset(
 
 @dataclass(frozen=True)
 class Fixed:
-    """A cleaned copy: where it and its log are, rows and columns left out, cells changed."""
+    """A cleaned copy: where it and its log are, rows and columns left out, cells changed; `left` the symptoms of the
+    findings of which something was left as it is, for people to look at, one for each finding."""
 
     path: Path
     log: Path
@@ -36,6 +37,7 @@ class Fixed:
     rows_dropped: int
     cells_changed: int
     columns_dropped: tuple[str, ...]
+    left: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {**vars(self), "path": str(self.path), "log": str(self.log)}
@@ -80,6 +82,23 @@ class Audit:
     def __getitem__(self, symptom: str) -> Finding | None:
         """The worst finding of a symptom that is not muted, or None."""
         return next((finding for finding in self.active if finding.symptom == symptom), None)
+
+    def __contains__(self, symptom: object) -> bool:
+        """Whether there is a finding of a symptom that is not muted; a finding is in it where it is one of all."""
+        if isinstance(symptom, Finding):
+            return any(finding is symptom for finding in self.findings)
+        return any(finding.symptom == symptom for finding in self.active)
+
+    def __iter__(self) -> Iterator[Finding]:
+        """All findings, the muted last."""
+        return iter(self.findings)
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __bool__(self) -> bool:
+        """True, with findings or without: an audit that was made is something."""
+        return True
 
     def __repr__(self) -> str:
         lines = [f"<Audit {self.name}: {self.rows:,} rows, {len(self.findings)} findings>"]

@@ -5,9 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from melior.data.files import Raw
+from melior.data.read import opened
+from melior.data.table import Table
 from melior.errors import UserError
 from melior.findings import plain
 from melior.progress import Progress, silent
+from melior.recipe import Recipe
 from melior.runs.store import Run
 from melior.storage import writable_folder
 from melior.trials.audit import Audit, run_checks
@@ -16,7 +20,7 @@ from melior.trials.run import content_hash
 from melior.verbs.examples import examples_of
 from melior.verbs.fix import writable, write_fixed
 from melior.verbs.pictures import By, pictures_of
-from melior.verbs.prepare import prepare
+from melior.verbs.prepare import Prepared, prepare, recipe_and_rows
 
 
 def audit(
@@ -63,6 +67,9 @@ def audit(
         writable(Path(fix))
     if run is not None:
         writable_folder(Path(run))
+    raw: Raw | None = None
+    if fix is not None and sample is None and not isinstance(source, str | Path | Recipe | Table):
+        source = raw = opened(source, target=target)  # what is in memory may be read only once
     ready = prepare(
         source,
         target=target,
@@ -95,7 +102,7 @@ def audit(
         context=context,
     )
     if fix is not None:
-        found = replace(found, fixed=write_fixed(ready.table, found.active, Path(fix)))
+        found = replace(found, fixed=write_fixed(ready.table, found.active, Path(fix), raw or _source(source, ready)))
     if made is not None:
         from melior.report import write
 
@@ -106,3 +113,12 @@ def audit(
         made.finish(seconds=found.seconds, name=ready.table.name, **({"unseen": found.unseen} if found.unseen else {}))
         write(made)
     return found
+
+
+def _source(source: Any, ready: Prepared) -> Raw | None:
+    """The rows as they are written in their file; None where several sources were put together, and of a Table."""
+    _, rows = recipe_and_rows(source)
+    if not isinstance(rows, str | Path):
+        return None
+    data = ready.recipe.data
+    return opened(rows, target=ready.table.target, encoding=data.encoding, separator=data.separator)

@@ -1,25 +1,26 @@
 """A cleaned copy of a table, and a log that says what was done to which row and why. The source is never touched.
 
-Only what is certain is changed: copies but the one that stays, rows that also stand in the test file, cells that stand
-for a missing value or cannot be read, and columns that give the answer away. Everything else is named in the log and
-left to people: rare is not wrong, and neither is a label that a model doubts. The target is written as text, last.
+Only what is certain is changed: copies but the one that stays where all have the same answer, rows that also stand in
+the test file, cells that stand for a missing value or cannot be read, and columns that give the answer away. Everything
+else is named in the log and left to people: rare is not wrong, and neither is a label that a model doubts. What is not
+changed is written as it stands in the source (`as_written`).
 """
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from melior.checks.invalid_values import WORDS
+from melior.data.files import Raw
 from melior.data.table import Table
 from melior.errors import UserError
 from melior.findings import Finding
 from melior.storage import writable_file, write_atomic
 from melior.trials.audit import Fixed
+from melior.verbs.fix_log import LEFT, LOOK, OUT, Log
+from melior.verbs.fix_writing import as_written, rewritten
 
 FORMATS = (".parquet", ".csv", ".jsonl")
 MOST_TO_LOOK_AT = 1000  # lines of one finding
@@ -42,106 +43,57 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.log.csv")
 
 
-@dataclass
-class Log:
-    """Lines of the log: what was done to which row (its number in the file, from 1) and column, and why."""
-
-    lines: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, finding: Finding, action: str, row: int | None = None, column: str = "", before: Any = None,
-            after: Any = None, why: str = "") -> None:  # fmt: skip
-        self.lines.append(
-            {
-                "row": None if row is None else row + 1,
-                "column": column,
-                "action": action,
-                "before": None if before is None else str(before),
-                "after": None if after is None else str(after),
-                "symptom": finding.symptom,
-                "check": finding.check,
-                "why": why or finding.message,
-            }
-        )
-
-    def note(self, row: int, column: str, action: str, why: str) -> None:
-        """What reading did, without a finding."""
-        self.lines.append({"row": row + 1, "column": column, "action": action, "before": None, "after": None,
-                           "symptom": None, "check": None, "why": why})  # fmt: skip
-
-    def frame(self) -> pl.DataFrame:
-        names = ("row", "column", "action", "before", "after", "symptom", "check", "why")
-        schema = {name: pl.Int64 if name == "row" else pl.String for name in names}
-        return pl.DataFrame(self.lines, schema=schema)
-
-
-def write_fixed(table: Table, findings: Sequence[Finding], path: Path) -> Fixed:
+def write_fixed(table: Table, findings: Sequence[Finding], path: Path, raw: Raw | None = None) -> Fixed:
     """Writes the cleaned copy and its log.
 
     table     all rows, as read
     findings  what the audit found and the recipe does not mute
     path      a file that does not exist yet: .parquet, .csv or .jsonl
+    raw       the source as it is written; without it cells are written as they were read
     """
     writable(path)
-    log = Log()
+    log = Log(table)
     gone: set[int] = set()
     columns: list[str] = []
-    frame = _with_paths(table, path)
+    left: list[str] = []
+    frame = as_written(table, raw, path)
     cells = _unread(table, findings, log)
     for row in table.without_target.tolist():
-        log.note(row, table.target or "", "row left out", "its target is empty (data.missing_target: drop)")
+        log.note(row, table.target or "", OUT, "its target is empty (data.missing_target: drop)")
+    mixed = _mixed(table, findings)
     for finding in findings:
         before = len(log.lines)
         if finding.symptom == "target_leakage" and finding.certain and finding.columns:
             columns += _leaks(finding, columns, log)
         elif finding.symptom in ("duplicate_rows", "split_overlap", "label_noise"):
-            _rows(table, finding, gone, log)
+            _rows(table, finding, gone, mixed, log)
         elif finding.symptom == "invalid_values" and finding.measured.get("kind") == "unread":
             continue
         elif finding.symptom == "invalid_values":
             frame, changed = _cells(table, frame, finding, log)
             cells += changed
-        if len(log.lines) == before and finding.symptom != "failed_check":
-            log.add(finding, "left as it is", column=", ".join(finding.columns[:5]))
+        if finding.symptom == "failed_check":
+            continue
+        if len(log.lines) == before:
+            log.add(finding, LEFT, column=", ".join(finding.columns[:5]))
+        if any(line["action"] in (LEFT, LOOK) for line in log.lines[before:]):
+            left.append(finding.symptom)
     kept = ~np.isin(table.row_ids, np.fromiter(gone, dtype=np.int64, count=len(gone)))
     if not kept.any():
         raise UserError(f"{path}: no row would be left, so nothing was written; look at the findings first.")
-    if table.target is not None and table.label_matrix is not None:
-        frame = frame.with_columns(_label_cells(table, as_text=path.suffix.lower() == ".csv"))
-    if table.target is not None and table.labels is not None:
-        words = np.array([*table.classes, None], dtype=object)
-        frame = frame.with_columns(pl.Series(table.target, words[table.labels].tolist(), dtype=pl.String))
+    rewritten(table, frame, raw, log)
     _write(log.frame(), log_of(path))  # first: a copy without its log must not be
     _write(frame.filter(pl.Series(kept)).drop(columns), path)
     without = len(table.without_target)
-    return Fixed(path, log_of(path), table.rows + without, int((~kept).sum()) + without, cells, tuple(columns))
-
-
-def _label_cells(table: Table, *, as_text: bool) -> pl.Series:
-    """The labels of each row as they were read: a list, or text where the file holds none; null where not known."""
-    sets, matrix = table.schema.label_sets, table.given_label_matrix()
-    assert sets is not None
-    cells: list[Any] = [
-        None if (row < 0).any() else [table.classes[code] for code in np.flatnonzero(row)] for row in matrix
-    ]
-    if as_text:
-        joined = [None if cell is None else sets.separator.join(cell) for cell in cells]
-        return pl.Series(table.target, joined, dtype=pl.String)
-    return pl.Series(table.target, cells, dtype=pl.List(pl.String))
-
-
-def _with_paths(table: Table, path: Path) -> pl.DataFrame:
-    """The rows with paths of images as they are found from the copy's folder."""
-    frame = table.frame
-    if table.images is None or os.path.abspath(table.images.folder) == os.path.abspath(path.parent):
-        return frame
-    for column in table.of_kind("image"):
-        moved = []
-        for cell in table.column(column).to_list():
-            there = None if cell is None else table.images.folder / cell
-            relative = there is not None and not Path(cell).is_absolute() and os.path.lexists(there)
-            moved.append(os.path.relpath(str(there), path.parent) if relative else cell)
-        frame = frame.with_columns(pl.Series(column, moved, dtype=pl.String))
-    return frame
+    return Fixed(
+        path,
+        log_of(path),
+        table.rows + without,
+        int((~kept).sum()) + without,
+        cells,
+        tuple(columns),
+        tuple(left),
+    )
 
 
 def _leaks(finding: Finding, already: Sequence[str], log: Log) -> list[str]:
@@ -151,29 +103,67 @@ def _leaks(finding: Finding, already: Sequence[str], log: Log) -> list[str]:
     return new
 
 
-def _rows(table: Table, finding: Finding, gone: set[int], log: Log) -> None:
-    """Rows to leave out: all but the first of a cluster of copies, and rows of the test file. What is not certain, and
-    labels that look wrong, are for people to look at."""
+def _rows(table: Table, finding: Finding, gone: set[int], mixed: dict[int, str], log: Log) -> None:
+    """Rows to leave out: all but the first of a cluster of copies, and rows of the test file. What is not certain,
+    labels that look wrong, and copies with different answers are for people to look at."""
     if finding.symptom == "label_noise" or not finding.certain:
         column = (table.target or "") if finding.symptom == "label_noise" else ""
         for row in finding.rows[:MOST_TO_LOOK_AT]:
-            log.add(finding, "to be looked at", int(row), column)
+            log.add(finding, LOOK, int(row), column)
         return
     if finding.symptom == "duplicate_rows":
-        clusters = finding.measured.get("clusters")
-        for cluster in clusters if isinstance(clusters, Sequence) else ():
-            kept, *copies = (int(row) for row in cluster)
-            for row in copies:
-                _leave_out(finding, row, gone, log, f"a copy of row {kept + 1}")
+        for kept, *copies in _clusters(finding):
+            for row in (kept, *copies):
+                if row in mixed:
+                    log.add(finding, LOOK, row, table.target or "", why=mixed[row])
+                elif row != kept:
+                    _leave_out(finding, row, gone, log, f"a copy of {log.said(kept)}")
         return
     for row in finding.rows:
         _leave_out(finding, int(row), gone, log)
 
 
+def _clusters(finding: Finding) -> list[list[int]]:
+    """The clusters of copies that a finding names, by row numbers from 0, the row to keep first."""
+    clusters = finding.measured.get("clusters")
+    return [[int(row) for row in cluster] for cluster in clusters] if isinstance(clusters, Sequence) else []
+
+
+def _mixed(table: Table, findings: Sequence[Finding]) -> dict[int, str]:
+    """Row number from 0 -> why it stays: of copies with different answers nobody but people can say which is right."""
+    if not table.has_answers:
+        return {}
+    answers = dict(zip(table.row_ids.tolist(), _answers(table), strict=True))
+    found: dict[int, str] = {}
+    for finding in findings:
+        if finding.symptom != "duplicate_rows" or not finding.certain:
+            continue
+        for cluster in _clusters(finding):
+            rows = [(answers[row], row) for row in cluster if answers.get(row) is not None]
+            first: dict[str, int] = {}
+            for answer, row in rows:
+                first.setdefault(str(answer), row)
+            if len(first) > 1:
+                said = ", ".join(f'"{answer}" (row {row + 1:,})' for answer, row in list(first.items())[:5])
+                found |= dict.fromkeys(cluster, f"copies with different answers: {said}")
+    return found
+
+
+def _answers(table: Table) -> list[str | None]:
+    """The answer of each row as text; None where it has none."""
+    known = table.answered().tolist()
+    if table.multilabel:
+        rows = table.given_label_matrix()
+        said = [", ".join(table.classes[code] for code in np.flatnonzero(row > 0)) for row in rows]
+    else:
+        said = [table.classes[code] for code in table.given_labels().tolist()]
+    return [answer if there else None for answer, there in zip(said, known, strict=True)]
+
+
 def _leave_out(finding: Finding, row: int, gone: set[int], log: Log, why: str = "") -> None:
     if row not in gone:
         gone.add(row)
-        log.add(finding, "row left out", row, why=why)
+        log.add(finding, OUT, row, why=why)
 
 
 def _unread(table: Table, findings: Sequence[Finding], log: Log) -> int:
@@ -190,14 +180,16 @@ def _cells(table: Table, frame: pl.DataFrame, finding: Finding, log: Log) -> tup
     """Cells that the finding says stand for a missing value become missing; how many."""
     changed = 0
     for column in finding.columns:
-        old = frame.get_column(column) if column in frame.columns else None
-        stands = None if old is None else _stand_for_missing(table.schema.kinds.get(column, ""), old, finding)
-        if old is None or stands is None:
+        if column not in frame.columns or column not in table.frame.columns:
+            continue
+        old = frame.get_column(column)
+        stands = _stand_for_missing(table.schema.kinds.get(column, ""), table.column(column), finding)
+        if stands is None:
             continue
         for position in stands.arg_true().to_list():
             log.add(finding, "made missing", int(table.row_ids[position]), column, old[position])
         changed += int(stands.sum())
-        frame = frame.with_columns(old.set(stands, None))
+        frame = frame.with_columns(pl.when(~stands).then(pl.col(column)).alias(column))
     return frame, changed
 
 

@@ -9,7 +9,7 @@ from melior.data.read import read
 from melior.data.schema import KINDS
 from melior.data.table import Table
 from melior.errors import UserError
-from melior.storage import writable_file, write_atomic
+from melior.storage import of_address, writable_file, write_atomic
 from melior.verbs.prepare import with_columns
 
 
@@ -22,7 +22,7 @@ def init(
     are rows without labels then stands in the recipe; where a row has one class, that rows with an empty target are
     left out. A recipe that is there already is not overwritten.
     """
-    path = Path(out)
+    source, path = str(of_address(source) or source), Path(out)
     if path.exists():
         raise UserError(f"{path} is there already; choose another name with --out or remove it.")
     writable_file(path)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from melior.data.folders import WRAPPED
 from melior.data.fuse import fuse
 from melior.data.read import read, read_like, read_pair
 from melior.data.table import Table
@@ -90,6 +91,9 @@ def prepare(
         test_table = without_phrases(test_table, recipe)
         table = replace(table, notes=(*table.notes, *(f"{test_table.name}: {note}" for note in test_table.notes)))
     if need_target and table.target is None:
+        for note in table.notes:
+            if note.startswith(WRAPPED):
+                raise UserError(f"{table.name}: no target was named, and {note}")
         raise UserError(f"{table.name}: no target was named; say which column to predict with --target.")
     table = with_columns(table, usable=need_target)
     if recipe.metric == "auto":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from melior.data.splits import seal
+from melior.data.unread import unread_of
 from melior.engine.parallel.ranks import Ranks, joined
 from melior.methods._done import FILE, frame_of, said
 from melior.models._place import trained_in
@@ -154,7 +155,12 @@ def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, p
             )
             examples = examples_of(training, (), scored=sealed, scores=scores, answers=answers)
     done = [] if made is None else changes(recipe, training, shared=shared, threads=cores())
-    notes = (*table.notes, *predictor.notes, *([f"{said(done)}; {FILE} says which rows and why"] if done else []))
+    notes = (
+        *table.notes,
+        *unread_of(table),
+        *predictor.notes,
+        *([f"{said(done)}; {FILE} says which rows and why"] if done else []),
+    )
     notes += () if evaluation is None else evaluation.notes
     seconds = time.perf_counter() - started
     result = Training(
