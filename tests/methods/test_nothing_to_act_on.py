@@ -1,4 +1,4 @@
-"""Methods that would do nothing, or break, are refused before any work, and so are two that make each other pointless."""
+"""Methods that would do nothing, or break, are refused before any work; so are two that make each other pointless."""
 
 import polars as pl
 import pytest
