@@ -92,7 +92,7 @@ def judge(
     notes: list[str] = []
     trusted = trusted or of_recipes(sides, "trusted")
     rows = rows_of(sides, data, answer, [one for one in (id, trusted) if one], label_separator, progress)
-    counted = counted_rows(rows, trusted, sides, notes)
+    counted = counted_rows(rows, trusted, sides, data, notes)
     truth = (rows.truth if noise is None else corrected(rows, noise))[counted]
     metrics, asked = _metrics(asked, rows, sides, notes)
     if noise is not None:
