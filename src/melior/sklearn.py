@@ -286,11 +286,18 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise UserError(f"test_size: {self.test_size!r} is not above 0 and at most 0.5.")
         if self.leaks not in ("certain", "suspected"):
             raise UserError(f'leaks: {self.leaks!r} is neither "certain" nor "suspected".')
-        if not (isinstance(self.margin, Real) and self.margin >= 0):
+        if not (isinstance(self.margin, Real) and 0 <= self.margin < np.inf):
             raise UserError(f"margin: {self.margin!r} is not a number of 0 or more.")
         for name in ("attempt", "never", "known_at_prediction"):
             if isinstance(getattr(self, name), str):
                 raise UserError(f"{name}: give a list, [{getattr(self, name)!r}].")
+        both = [name for name in self.attempt if name in self.never]
+        if both:
+            raise UserError(f"attempt and never both name {both[0]}: take one of them out.")
+        if not isinstance(self.verbose, Integral | np.bool_) or self.verbose < 0:
+            raise UserError(
+                f"verbose: {self.verbose!r} is none of 0 (silent), 1 (a line a stage) and 2 (a line a step)."
+            )
         if self.n_jobs is not None and not (isinstance(self.n_jobs, Integral) and self.n_jobs != 0):
             raise UserError(f"n_jobs: {self.n_jobs!r} is no number of trials; give 1 or more, or -1 for one a core.")
         known_names(self.attempt, self.never)
@@ -355,6 +362,9 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> tuple[Table, str | None]:
         """The rows to learn from, those of weight 0 left out, and the name of the column of groups."""
         labels = labels_of(y)
+        for name, given in (("sample_weight", sample_weight), ("groups", groups)):
+            if given is not None and np.asarray(given).ndim == 0:
+                raise UserError(f"{name}: {given!r} is one value; give one a row, {frame.height:,} of them.")
         check_consistent_length(frame, labels, sample_weight, groups)
         for name in self.known_at_prediction:
             if str(name) not in frame.columns:

@@ -404,3 +404,20 @@ def test_a_pickle_holds_no_rows(improved, spoken):
     with pytest.raises(UserError, match="before pickling"):
         again.report("report.html")
     assert improved._told is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "given", "said"),
+    [
+        ({"attempt": ["threshold"], "never": ["threshold"]}, {}, "attempt and never both name threshold"),
+        ({"verbose": "loud"}, {}, "verbose: 'loud' is none of 0"),
+        ({"verbose": -1}, {}, "verbose: -1 is none of 0"),
+        ({"verbose": None}, {}, "verbose: None is none of 0"),
+        ({"margin": float("inf")}, {}, "margin: inf"),
+        ({}, {"sample_weight": 2.0}, "sample_weight: 2.0 is one value; give one a row, 40 of them"),
+        ({}, {"groups": "all"}, "groups: 'all' is one value; give one a row"),
+    ],
+)
+def test_settings_that_contradict_or_are_none_are_refused_in_a_sentence(settings, given, said):
+    with pytest.raises(UserError, match=said):
+        ImprovedClassifier(**settings).fit(*few(), **given)

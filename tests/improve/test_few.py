@@ -32,7 +32,7 @@ def test_enough_rows_are_not_few():
         (with_counts(200), "one class"),
         (numbers(140), "takes 150"),
         (numbers(100).take(np.arange(400) % 100), "100 different rows"),
-        (with_counts(300, 9), "no class has the 10 rows"),
+        (with_counts(300, 9), "but for one class, no class has the 10 rows"),
         (with_counts(60, 20, *[1] * 80), "82 classes are too many"),
     ],
 )
@@ -84,3 +84,7 @@ def test_a_table_that_nobody_reads_is_refused():
     table = numbers(30)
     with pytest.raises(UserError, match="no column to learn from"):
         fit_plain(Recipe(metric="macro_f1"), table.without_columns(table.features()))
+
+
+def test_that_no_class_has_enough_rows_is_said_without_an_exception():
+    assert too_few(with_counts(*[1] * 200), RECIPE).startswith("no class has the 10 rows")

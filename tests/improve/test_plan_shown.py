@@ -73,3 +73,19 @@ def test_a_language_model_has_no_plan_before_its_plain_training(tmp_path):
 )
 def test_times_are_said_in_their_largest_unit(seconds, said):
     assert time_words(seconds) == said
+
+
+@pytest.mark.parametrize("margin", [-1.0, float("nan"), float("inf")])
+def test_a_margin_that_is_none_is_refused_as_by_improve(file, margin):
+    with pytest.raises(UserError, match="--margin is"):
+        melior.plan(file, target="y", model="linear", margin=margin)
+    result = CliRunner().invoke(app, ["improve", str(file), "-t", "y", "--plan", "--margin", str(margin)])
+    assert isinstance(result.exception, UserError)
+    assert "--margin is" in str(result.exception)
+
+
+@pytest.mark.parametrize("verb", [melior.improve, melior.plan])
+@pytest.mark.parametrize("goal", ["", "  "])
+def test_an_empty_goal_is_refused(file, verb, goal):
+    with pytest.raises(UserError, match="goal: it is empty"):
+        verb(file, target="y", goal=goal)

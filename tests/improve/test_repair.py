@@ -4,8 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+import melior
 from melior.data.schema import Schema
 from melior.data.table import Table
+from melior.errors import UserError
 from melior.findings import Finding
 from melior.improvement.ask import taken_to_be_known
 from melior.improvement.repair import repair_recipe, separate
@@ -90,3 +92,25 @@ def test_rows_leave_training_where_the_sealed_part_would_be_empty():
 def test_parts_without_common_rows_are_left_alone():
     a, b = table([1, 2], [0, 1]), table([3, 4], [0, 1])
     assert separate(a, b, separate_test=False) == (a, b, None)
+
+
+def test_a_test_file_that_holds_every_row_to_learn_from_is_refused():
+    random = np.random.default_rng(0)
+    labels = (random.random(60) < 0.5).astype(int).tolist()
+    whole = table(random.normal(size=60).tolist(), labels)
+    with pytest.raises(UserError, match=r"all 60 rows look the same .* test file, so none is left .* Give other rows"):
+        separate(whole, whole, separate_test=True)
+    with pytest.raises(UserError, match=r"58 of the 60 rows .* the rest is too little to learn from"):
+        separate(whole, whole.take(np.arange(58)), separate_test=True, fewest=5)
+    one_class = np.flatnonzero(np.array(labels) == 1)
+    with pytest.raises(UserError, match=r"sealed part, so the rest is too little to learn from. Add rows that differ"):
+        separate(whole, whole.take(one_class), separate_test=False)
+    assert separate(whole, whole.take(np.arange(50)), separate_test=True, fewest=5)[0].rows == 10
+
+
+def test_an_improvement_that_is_tested_on_its_own_rows_says_so():
+    random = np.random.default_rng(0)
+    truth = (random.random(120) < 0.5).astype(int)
+    rows = pl.DataFrame({"a": random.normal(size=120) + truth, "y": np.where(truth == 1, "yes", "no")})
+    with pytest.raises(UserError, match="all 120 rows look the same to the model as rows of the test file"):
+        melior.improve(rows, target="y", test=rows, model="linear", budget=20)

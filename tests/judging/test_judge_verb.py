@@ -1,6 +1,7 @@
 """`melior judge`: runs and files of predictions, what is drawn together, and what is said of bad input."""
 
 import json
+import os
 from functools import partial
 
 import numpy as np
@@ -390,3 +391,64 @@ def test_a_class_that_nobody_knows(command, place):
     code, _, err = command("a", "b", "--data", "pink.csv")
     assert code == 2
     assert 'pink.csv, row 7: "y" is "pink"' in err
+
+
+# ---- files that are not what they seem
+
+
+def test_predictions_in_another_order_are_refused_and_compared_by_the_column_that_is_named(place):
+    new = rows_of(1)
+    good = predicted(new["y"], 0.85, 4).drop("row").with_columns(new["key"])
+    moved = good.sample(fraction=1.0, shuffle=True, seed=0)
+    data = new.select("key", "size", "y")
+    with pytest.raises(UserError, match=r"another order: .*--id key"):
+        melior.judge(good, moved, data, target="y")
+    assert melior.judge(good, moved, data, target="y", id="key").differ.rows == 0
+
+
+def test_scores_that_contradict_the_answers_are_noted(place):
+    new = rows_of(1)
+    good = predicted(new["y"], 0.85, 4)
+    exchanged = good.rename({"score_blue": "score_green", "score_green": "score_red", "score_red": "score_blue"})
+    said = melior.judge(good, exchanged, new, target="y").notes
+    assert [note for note in said if "predictions B: in 200 of 200 rows the class with the highest score" in note]
+    assert not [note for note in said if "predictions A" in note]
+    some = good.with_columns(prediction=pl.when(pl.col("row") < 90).then(pl.lit("red")).otherwise("prediction"))
+    assert not [note for note in melior.judge(good, some, new, target="y").notes if "highest score" in note]
+
+
+@pytest.mark.parametrize(("marked", "said"), [(0, "marks no rows"), (1, "marks 1 row "), (9, "marks 9 rows")])
+def test_too_few_trusted_rows_are_refused_in_words_of_the_comparison(marked, said):
+    new = rows_of(1).with_columns(sure=pl.Series(["yes"] * marked + ["no"] * (200 - marked)))
+    good = predicted(new["y"], 0.85, 4)
+    with pytest.raises(UserError, match=said) as caught:
+        melior.judge(good, good, new, target="y", trusted="sure")
+    assert "data.trusted" not in str(caught.value)
+    assert "put aside" not in str(caught.value)
+
+
+def test_rows_that_a_run_learned_are_noted_under_whatever_name(place, tmp_path):
+    copy = tmp_path / "other_name.csv"
+    copy.write_bytes((place / "learned.csv").read_bytes())
+    for file in (place / "learned.csv", copy):
+        assert any(
+            "is the file that the run was made from" in note for note in melior.evaluate(place / "a", file).notes
+        )
+        notes = melior.judge(place / "a", place / "b", file).notes
+        assert [note for note in notes if "among its rows are those it learned" in note] == [
+            f"{place / name} was made from this file: among its rows are those it learned, which prove nothing"
+            for name in "ab"
+        ]
+    new = place / "new.csv"
+    assert not any("made from" in note for note in melior.evaluate(place / "a", new).notes)
+    assert not any("made from" in note for note in melior.judge(place / "a", place / "b", new).notes)
+
+
+def test_nothing_is_said_of_a_file_that_was_changed_since(tmp_path):
+    path = tmp_path / "learned.csv"
+    rows_of(0).write_csv(path)
+    melior.train(str(path), target="y", columns={"key": "id"}, model="linear", run=tmp_path / "a")
+    rows_of(7).write_csv(path)
+    later = path.stat().st_mtime + 60
+    os.utime(path, (later, later))
+    assert not any("made from" in note for note in melior.evaluate(tmp_path / "a", path).notes)

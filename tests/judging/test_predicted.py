@@ -169,3 +169,36 @@ def test_ids_that_do_not_fit(own, data, parts):
 def test_an_id_that_is_no_column():
     with pytest.raises(UserError, match=r'"keys" is no column\. Did you mean "key"'):
         id_cells(frame(key=["a"]), "keys", "new.csv")
+
+
+# ---- another order
+
+
+def test_rows_in_another_order_are_not_compared_in_their_order():
+    data = frame(key=["a", "b", "c"], colour=["x", "x", "y"], y=["no", "yes", "no"])
+    moved = frame(key=["c", "b", "a"], colour=["x", "x", "y"], prediction=["no", "yes", "no"])
+    with pytest.raises(UserError, match=r'a.csv has the rows of new.csv in another order: "key".* with --id key, or'):
+        read_predictions(moved, "y", "a.csv").places(None, 3, "new.csv", data)
+    spaced = moved.rename({"key": "the key"})
+    with pytest.raises(UserError, match='--id "the key"'):
+        read_predictions(spaced, "y", "a.csv").places(None, 3, "new.csv", data.rename({"key": "the key"}))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"key": ["a", "b", "c"]},  # the same order
+        {"key": ["a", "b", "c"], "rank": [3, 2, 1]},  # one column that agrees is enough
+        {"key": ["c", "b", "d"]},  # other values
+        {"key": ["a", None, "c"]},  # not in every row
+        {"colour": ["y", "x", "x"]},  # not different in every row
+        {"key": ["c", "b", "a"], "row": [2, 1, 0]},  # the row numbers say where each belongs
+        {"score_no": [0.1, 0.2, 0.3]},
+    ],
+)
+def test_what_does_not_say_that_the_order_is_another_is_compared_in_it(columns):
+    data = frame(key=["a", "b", "c"], rank=[1, 2, 3], colour=["x", "x", "y"], score_no=[0.3, 0.2, 0.1])
+    made = frame(**columns, prediction=["no", "yes", "no"])
+    place, note = read_predictions(made, "y", "a.csv").places(None, 3, "new.csv", data)
+    assert place.tolist() == ([2, 1, 0] if "row" in columns else [0, 1, 2])
+    assert note == ""

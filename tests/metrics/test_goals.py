@@ -9,7 +9,8 @@ from sklearn.metrics import precision_score, recall_score, roc_auc_score
 from melior.errors import UserError
 from melior.methods.threshold import best_offsets, log_scores, value_of
 from melior.metrics import Predictions, bootstrap, metric, one_hot
-from melior.metrics.goals import is_goal, parts_of
+from melior.metrics.goals import LIMITS, is_goal, parts_of
+from melior.trials.cost import UNITS
 
 CLASSES = ["no", "yes"]
 NAME = "precision[yes], recall[yes]>=0.9"
@@ -108,3 +109,12 @@ def test_what_is_no_goal_is_refused_in_one_sentence(name, said):
 def test_a_direction_that_is_right_changes_nothing():
     assert metric("max macro_f1", CLASSES) == metric("macro_f1", CLASSES)
     assert metric("min log_loss", CLASSES) == metric("log_loss", CLASSES)
+
+
+def test_a_limit_in_a_metric_is_told_from_a_metric_that_is_not_there():
+    assert set(LIMITS) == set(UNITS)
+    for said in ("macro_f1, latency<=5ms", "size<=25MB"):
+        with pytest.raises(
+            UserError, match=r"is a limit on what a model costs and no metric: .*--goal, or in a recipe as"
+        ):
+            metric(said, ["no", "yes"])

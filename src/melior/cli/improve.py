@@ -68,6 +68,7 @@ def register(app: typer.Typer) -> None:
             "budget": budget,
             "attempt": attempt or (),
             "never": never or (),
+            "margin": margin,
             "columns": given.kinds(column),
             "label_separator": label_separator,
             "seed": seed,
@@ -87,9 +88,7 @@ def register(app: typer.Typer) -> None:
             return
         folder = run if run is not None else default_run(source)
         with show.progress(budget_seconds(budget)) as progress:
-            found = verb(
-                source, **asked, margin=margin, cluster=cluster, refit=not no_refit, run=folder, progress=progress
-            )
+            found = verb(source, **asked, cluster=cluster, refit=not no_refit, run=folder, progress=progress)
         given.write_json(json, found.to_dict())
         show.improvement(found)
         show.out.print(f"recipe: {folder / 'recipe.yaml'}\nreport: {folder / 'report.html'}")

@@ -42,10 +42,13 @@ class Predicted:
     scored: dict[str, Floats] = field(repr=False)
     frame: pl.DataFrame = field(repr=False)
 
-    def places(self, ids: pl.Series | None, rows: int, data: str) -> tuple[Rows, str]:
+    def places(
+        self, ids: pl.Series | None, rows: int, data: str, frame: pl.DataFrame | None = None
+    ) -> tuple[Rows, str]:
         """(rows,) where in this file each row of the data stands, and a note.
 
-        ids  (rows,) of the data, under the name that their column has in both; None: by row number or order
+        ids    (rows,) of the data, under the name that their column has in both; None: by row number or order
+        frame  the data: rows are not compared in their order where a column that both have says that it is another
         """
         if ids is not None:
             return self._by_id(ids, data)
@@ -55,6 +58,12 @@ class Predicted:
                 "same rows in the same order, or name a column of ids that both have with --id."
             )
         if ROW not in self.frame.columns:
+            if frame is not None and (column := self._in_another_order(frame)) is not None:
+                raise UserError(
+                    f'{self.name} has the rows of {data} in another order: "{column}", which is different in every '
+                    f"row, has the same values there and elsewhere. Compare them by it with --id {_quoted(column)}, or "
+                    "take it out of the predictions."
+                )
             return np.arange(rows), ""
         numbers = as_text(self.frame.get_column(ROW)).str.strip_chars().cast(pl.Int64, strict=False)
         said = self.frame.get_column(ROW)
@@ -70,6 +79,23 @@ class Predicted:
         if twice is not None:
             raise UserError(f'{self.name}, {said_row(twice)}: "{ROW}" is {numbers[twice]} a second time. {drop}')
         return np.argsort(numbers.to_numpy(), kind="stable").astype(np.int64), ""
+
+    def _in_another_order(self, data: pl.DataFrame) -> str | None:
+        """A column that is different in every row and has the same values in both, in another order; None where there
+        is none, or one that has them in the same."""
+        found = None
+        for name in self.frame.columns:
+            answer = self.cells is not None and name == self.cells.name
+            if answer or name not in data.columns or name.startswith(SCORE) or self.frame.schema[name].is_nested():
+                continue
+            own, other = (as_text(one.get_column(name)).str.strip_chars() for one in (self.frame, data))
+            if own.null_count() or own.n_unique() < len(own):
+                continue
+            if (own == other).all():
+                return None
+            if found is None and set(own.to_list()) == set(other.to_list()):
+                found = name
+        return found
 
     def _by_id(self, ids: pl.Series, data: str) -> tuple[Rows, str]:
         own = id_cells(self.frame, ids.name, self.name)
@@ -168,6 +194,11 @@ def id_cells(frame: pl.DataFrame, column: str, name: str) -> pl.Series:
     if twice is not None:
         raise UserError(f'{name}, {said_row(twice)}: "{column}" is "{cells[twice]}" a second time: ids must differ.')
     return cells
+
+
+def _quoted(name: str) -> str:
+    """A name as it is written on a command line."""
+    return f'"{name}"' if " " in name else name
 
 
 def _first_repeat(cells: pl.Series) -> int | None:

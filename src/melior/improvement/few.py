@@ -37,7 +37,8 @@ def too_few(table: Table, recipe: Recipe) -> str:
             f"aside for a proof; that takes {needed:,}"
         )
     if counts[1] < FEWEST_OF_CLASS:
-        return f"but for one class, no class has the {FEWEST_OF_CLASS} rows that a proof takes"
+        but = "but for one class, " if counts[0] >= FEWEST_OF_CLASS else ""
+        return f"{but}no class has the {FEWEST_OF_CLASS} rows that a proof takes"
     if len(counts) > max(FEW, table.rows / 5):
         return f"{len(counts):,} classes are too many for rows of each to be put aside among {table.rows:,}"
     try:

@@ -30,6 +30,7 @@ from melior.metrics import (
     bootstrap,
     paired_difference,
 )
+from melior.metrics.custom import called_once
 from melior.metrics.registry import metric
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
@@ -76,6 +77,7 @@ def improve_table(
     started = time.monotonic()
     deadline = started + 0.85 * budget  # the rest is for the final fits and scores
     measure = metric(recipe.metric, table.classes, multilabel=table.multilabel)
+    called_once(measure, table.truth())
     seen = look(
         table, recipe, test=test, budget=budget, attempt=attempt, never=never, workers=workers, store=store,
         executor=executor, ask=ask, progress=progress, settled=settled,

@@ -25,6 +25,7 @@ def goal_and_limits(goal: str) -> tuple[str | None, dict[str, Any]]:
     >>> goal_and_limits("macro_f1, size<=25MB, latency<=5ms")
     ('macro_f1', {'size': '25MB', 'latency': '5ms'})
     """
+    not_empty(goal)
     metric, limits = [], {}
     for part in parts_of(goal):
         match = CONDITION.match(part)
@@ -39,6 +40,12 @@ def goal_and_limits(goal: str) -> tuple[str | None, dict[str, Any]]:
         limits[name] = match["bound"]
     checked(limits)
     return ", ".join(metric) or None, limits
+
+
+def not_empty(goal: str | None) -> None:
+    """Refuses a goal that says nothing; None is no goal."""
+    if goal is not None and not goal.strip():
+        raise UserError('goal: it is empty; name a metric, such as "macro_f1, latency<=5ms", or leave --goal out.')
 
 
 def checked(limits: dict[str, Any]) -> Limits:

@@ -161,7 +161,9 @@ def look(
         audit, found = _audit_again(audit, parts, recipe, progress, late, repaired.reseal, unseen)
         if not found:
             break
-    development, sealed, overlap = separate(parts.development, parts.sealed, separate_test=parts.given)
+    development, sealed, overlap = separate(
+        parts.development, parts.sealed, separate_test=parts.given, fewest=recipe.split.folds
+    )
     if overlap is not None:
         repairs.append(overlap)
     for part in (development, sealed):

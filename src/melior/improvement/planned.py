@@ -13,6 +13,7 @@ from melior.improvement.looking import Looked, look
 from melior.improvement.pace import all_at_once, enough_folds
 from melior.improvement.plan import Refused, combinable
 from melior.improvement.repair import Repair
+from melior.metrics.custom import called_once
 from melior.metrics.registry import metric
 from melior.progress import Progress, silent, time_words
 from melior.recipe import Recipe
@@ -115,7 +116,7 @@ def plan_table(
     progress: Progress = silent,
 ) -> ImprovementPlan:
     """Looks as `improve` does, fits one fold of the plain recipe to know what a fold takes, and stops there."""
-    metric(recipe.metric, table.classes, multilabel=table.multilabel)
+    called_once(metric(recipe.metric, table.classes, multilabel=table.multilabel), table.truth())
     started = time.monotonic()
     seen = look(
         table, recipe, test=test, budget=budget, attempt=attempt, never=never, workers=workers, ask=ask,

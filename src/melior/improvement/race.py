@@ -15,7 +15,8 @@ from melior.errors import UserError
 from melior.improvement.pace import all_at_once, enough_folds, quick
 from melior.improvement.plan import FIRST, Candidate
 from melior.improvement.runner import HOPELESS, NO_TIME, OTHER_SETTING, SAVED, Runner, joined, why
-from melior.metrics import Metric
+from melior.metrics import Metric, Predictions
+from melior.metrics.custom import must_be_defined
 from melior.progress import Progress
 from melior.recipe import Recipe
 from melior.runs.study import agreed
@@ -84,6 +85,8 @@ class Race:
         self.workers = agreed("workers", lambda: self.trials.workers)  # of the first process, by which time is reckoned
         self.base_results = self._baseline(started)
         self.base = joined(self.base_results)
+        scored = Predictions(self.truth[self.base.rows], self.base.scores, self.base.answers)
+        must_be_defined(self.metric, scored, "the plain recipe")
         taken = sum(result.seconds for result in self.base_results.values()) / self.workers  # where they were kept
         self.baseline_seconds = agreed("seconds of the baseline", lambda: max(time.monotonic() - started, taken))
         if self.runners:

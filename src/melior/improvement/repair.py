@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from melior.data.table import Table
+from melior.errors import UserError
 from melior.findings import Finding, plain
 from melior.improvement.ask import Ask, Question, costs_nothing, known_before, new_ones_come, nobody
 from melior.recipe import Recipe
@@ -161,9 +163,11 @@ def ignoring(table: Table, repairs: Sequence[Repair]) -> Table:
     return table.without_columns(gone) if gone else table
 
 
-def separate(development: Table, sealed: Table, *, separate_test: bool) -> tuple[Table, Table, Repair | None]:
+def separate(
+    development: Table, sealed: Table, *, separate_test: bool, fewest: int = 1
+) -> tuple[Table, Table, Repair | None]:
     """Takes rows out that stand in both parts: out of the sealed part, where enough of it is left; otherwise out of
-    the rows to train on."""
+    the rows to train on, of which at least `fewest` must be left, and of two classes where there were two."""
     own, others = same_rows(development, sealed)
     assert others is not None
     twice = np.isin(others, own)
@@ -178,8 +182,23 @@ def separate(development: Table, sealed: Table, *, separate_test: bool) -> tuple
         said = f"left {count:,} rows ({share:.1%}) out of {where}: rows that look the same to the model are trained on"
         return development, left, Repair("split_overlap", (), said, rows=count)
     kept = ~np.isin(own, others)
+    _must_teach(development, kept, fewest, where, separate_test)
     said = f"left {int((~kept).sum()):,} rows out of training: rows that look the same to the model stand in {where}"
     return development.take(kept), sealed, Repair("split_overlap", (), said, rows=int((~kept).sum()))
+
+
+def _must_teach(table: Table, kept: NDArray[np.bool_], fewest: int, where: str, separate_test: bool) -> None:
+    """UserError where too little is left of the rows to train on."""
+    left = int(kept.sum())
+    before, after = (len(np.unique(codes)) for codes in (table.combinations(), table.combinations()[kept]))
+    if left >= fewest and (after >= 2 or before < 2):
+        return
+    do = "Give other rows to test on" if separate_test else "Add rows that differ, or columns in which they do"
+    rows = f"all {table.rows:,}" if not left else f"{table.rows - left:,} of the {table.rows:,}"
+    rest = "none is left" if not left else "the rest is too little"
+    raise UserError(
+        f"{table.name}: {rows} rows look the same to the model as rows of {where}, so {rest} to learn from. {do}."
+    )
 
 
 def as_read(table: Table, recipe: Recipe) -> Table:

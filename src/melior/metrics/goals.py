@@ -17,6 +17,7 @@ from melior.errors import UserError
 from melior.metrics._base import Floats, Metric, Part
 from melior.metrics.answers import AnswerMetric
 
+LIMITS = ("latency", "size")  # what a model costs: no metric, though `--goal` names them beside one
 PENALTY = 10.0  # what missing one of a condition costs
 CONDITION = re.compile(r"^(?P<name>.+?)\s*(?P<sign>>=|<=|≥|≤)\s*(?P<bound>\S+)$")
 
@@ -127,6 +128,11 @@ def goal_of(name: str, named: Callable[[str], Metric]) -> Metric:
         if match is None:
             objectives.append(_objective(part, named))
             continue
+        if (cost := match["name"].strip()) in LIMITS:
+            raise UserError(
+                f"metric: {part!r} is a limit on what a model costs and no metric: give it to `melior improve` with "
+                f"--goal, or in a recipe as limits: {{{cost}: {match['bound']}}}."
+            )
         conditions.append(_condition(part, named(match["name"].strip()), match["sign"], match["bound"]))
     if len(objectives) != 1:
         how = "names nothing to make better" if not objectives else "names two things to make better"

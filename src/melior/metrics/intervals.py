@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from melior.errors import UserError
-from melior.metrics._base import Floats, Metric, Part, Predictions, evaluate
+from melior.metrics._base import Floats, Metric, Part, Predictions, evaluate, one_hot
 from melior.metrics._bounds import SAME, bca, imagined, unseen_cells, upward, wilson, with_unseen
 from melior.metrics._resample import Draws, draws
 from melior.metrics.answers import Cells
@@ -124,7 +124,7 @@ def _intervals(
         if constant and needs_scores:
             return imagined(metric, data, value, level)
         low, high = bca(value, many, left_out[place], drawn.weights, drawn.units, level)
-        return (low, high) if needs_scores else with_unseen(value, low, high, metric.combine([unseen]))
+        return (low, high) if needs_scores else with_unseen(value, low, high, _of_tables(metric, unseen))
 
     found = {}
     for place, (metric, value) in enumerate(zip(metrics, values, strict=True)):
@@ -162,6 +162,15 @@ def _of_labels(
             low, high = value - math.hypot(value - low, down), value + math.hypot(high - value, up)
         found[metric.name] = Interval(value, max(low, metric.low), min(high, metric.high), level)
     return found
+
+
+def _of_tables(metric: Metric, tables: Floats) -> Floats:
+    """A metric of answers, (tables,), of confusion tables (tables, truth, answer)."""
+    if all(isinstance(part, Cells) for part in metric.parts):
+        return metric.combine([tables])
+    true, said = (each.ravel() for each in np.indices(tables.shape[1:]))  # a function asks for rows: one a cell
+    found = [metric.measure(one_hot(true, len(one), one.ravel()), None, said) for one in tables]
+    return np.array(found, dtype=np.float64)
 
 
 def _parts(metrics: Sequence[Metric]) -> list[Part]:

@@ -61,6 +61,8 @@ def metric(name: str, classes: Sequence[str], *, multilabel: bool = False) -> Me
         return goal_of(name, lambda single: metric(single, classes, multilabel=multilabel))
     labels = [str(label) for label in classes]
     if name.startswith(PREFIX):
+        if multilabel:
+            raise UserError(f"metric: {name}: a function is for rows of one class each; name a metric of labels.")
         return function_metric(name, labels)
     family, bracket, label = name.partition("[")
     found = families(multilabel).get(family)

@@ -35,6 +35,7 @@ from melior.trials.run import content_hash
 from melior.trials.together import drawn_together
 from melior.verbs.by_language import LanguageScore, by_language
 from melior.verbs.examples import examples_of
+from melior.verbs.learned_rows import made_from
 
 if TYPE_CHECKING:
     from melior.trials.language_scores import LanguageScores
@@ -240,6 +241,9 @@ def evaluate(
     progress("scoring", 1, 3, f"{table.rows:,} rows")
     groups = drawn_together(table, recipe)
     evaluation, scores, answers = measured(predictor, table, on=table.name, seed=seed, groups=groups)
+    if folder is not None and made_from(Run(folder), recipe, source):
+        told = f"{table.name} is the file that the run was made from: among its rows are those it learned"
+        notes = (*notes, f"{told}, so the scores say little of new rows")
     evaluation = replace(evaluation, notes=(*notes, *evaluation.notes))
     progress("writing", 2, 3)
     if run is not None:

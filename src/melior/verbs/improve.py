@@ -12,6 +12,7 @@ from melior.errors import UserError
 from melior.improvement.ask import Ask, nobody
 from melior.improvement.improve import improve_table
 from melior.improvement.improvement import Improvement, LanguageImprovement
+from melior.improvement.limits import not_empty
 from melior.improvement.looking import Parts
 from melior.improvement.read_back import BY_ANOTHER, read_back
 from melior.improvement.ruler import truth_of
@@ -89,6 +90,7 @@ def improve(
     seconds = budget_seconds(budget)
     started = time.monotonic()
     possible(attempt, never, margin)
+    not_empty(goal)
     if run is not None:
         writable_folder(Path(run))
     language = language_recipe(source, model=model, methods=methods, seed=seed)

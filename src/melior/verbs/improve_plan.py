@@ -7,6 +7,7 @@ from typing import Any
 
 from melior.errors import UserError
 from melior.improvement.ask import Ask, nobody
+from melior.improvement.limits import not_empty
 from melior.improvement.planned import ImprovementPlan, plan_table
 from melior.progress import Progress, silent
 from melior.recipe import Choice
@@ -29,20 +30,23 @@ def plan(
     label_separator: str | None = None,
     attempt: Sequence[str] = (),
     never: Sequence[str] = (),
+    margin: float = 0.0,
     workers: int = 0,
     thorough: bool = False,
     ask: Ask = nobody,
     progress: Progress = silent,
 ) -> ImprovementPlan:
     """Looks at the rows as `improve` does and says what it would try, in which order, and how long that takes: one fold
-    of the plain recipe is fitted, nothing is tried and nothing is written. The arguments are those of `improve`.
+    of the plain recipe is fitted, nothing is tried and nothing is written. The arguments are those of `improve`;
+    no margin changes what is tried.
 
     UserError: a recipe of a language model, since what is tried there depends on how its plain training went.
 
     >>> melior.plan("reviews.csv", target="recommended", budget="5m")      # doctest: +SKIP
     """
     seconds, started = budget_seconds(budget), time.monotonic()
-    possible(attempt, never, 0.0)
+    possible(attempt, never, margin)
+    not_empty(goal)
     if language_recipe(source, model=model, methods=methods, seed=seed) is not None:
         raise UserError(
             "--plan: what is tried on a language model depends on how its plain training goes, so there is no plan "

@@ -9,10 +9,10 @@ import numpy as np
 
 from melior.data.predicted import id_cells
 from melior.errors import UserError
-from melior.metrics import Metric, Predictions, bootstrap, from_function
+from melior.metrics import Metric, Predictions, bootstrap
 from melior.metrics import metric as named_metric
 from melior.metrics._base import Floats
-from melior.metrics.custom import OwnMetric, is_here
+from melior.metrics.custom import is_here, must_be_defined, name_of, own_metrics
 from melior.metrics.goals import CONDITION, parts_of
 from melior.progress import Progress, silent
 from melior.trials.versus import metric_differences, together
@@ -92,12 +92,12 @@ def judge(
     notes: list[str] = []
     trusted = trusted or of_recipes(sides, "trusted")
     rows = rows_of(sides, data, answer, [one for one in (id, trusted) if one], label_separator, progress)
-    counted = counted_rows(rows, trusted, sides, notes)
+    counted = counted_rows(rows, trusted, sides, data, notes)
     truth = (rows.truth if noise is None else corrected(rows, noise))[counted]
     metrics, asked = _metrics(asked, rows, sides, notes)
     if noise is not None:
         notes.append("scores are corrected for wrong labels with the noise matrix that was given")
-        if own := [one.name for one in metrics if isinstance(one, OwnMetric)]:
+        if own := [one.name for each in metrics for one in own_metrics(each)]:
             raise UserError(
                 f"--noise: {own[0]} is a function, which cannot count a row less than nothing; leave it out."
             )
@@ -115,6 +115,9 @@ def judge(
     ]
     units = units_of(in_groups, counted, pair, metrics[: len(asked)], rows.raw.name, notes)
     one, two = (each.with_groups(units.paired) for each in pair)
+    for each in metrics[: len(asked)]:
+        must_be_defined(each, one, rows.raw.name)
+        must_be_defined(each, two, rows.raw.name)
     found = metric_differences(
         metrics, one, two, asked=asked, margin=margin, non_inferior=non_inferior, alone=units.alone, seed=seed,
         progress=progress,
@@ -151,7 +154,7 @@ def _asked(metric: Named | Sequence[Named] | None) -> list[str]:
     found: list[str] = []
     for one in [metric] if isinstance(metric, str) or callable(metric) else metric or ():
         before = len(found)
-        for piece in filter(None, parts_of(one if isinstance(one, str) else from_function(one))):
+        for piece in filter(None, parts_of(one if isinstance(one, str) else name_of(one))):
             if CONDITION.match(piece) and len(found) > before:
                 found[-1] += f", {piece}"
             else:

@@ -14,7 +14,7 @@ from melior.data import target_sets
 from melior.data.files import Raw
 from melior.data.label_sets import LabelSets
 from melior.data.naming import instead, named
-from melior.data.predicted import Predicted, read_predictions
+from melior.data.predicted import PREDICTION, Predicted, read_predictions
 from melior.data.read import opened, read, read_like
 from melior.data.table import Floats, Table
 from melior.errors import UserError
@@ -32,12 +32,14 @@ UNKNOWN = "the comparison"
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: its name, and either a predictor with the recipe of its run, or predictions that were read."""
+    """One of the two: its name, and either a predictor with the recipe of its run (and that run where it has a folder),
+    or predictions that were read."""
 
     name: str
     predictor: Predictor | None
     recipe: Recipe | None
     predicted: Predicted | None
+    run: Run | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -94,7 +96,7 @@ def _is_model(what: Any) -> bool:
 def _model(what: Any, name: str) -> Side:
     predictor, folder = predictor_of(what)
     if folder is not None:
-        return Side(str(what), predictor, Run(folder).recipe(), None)
+        return Side(str(what), predictor, Run(folder).recipe(), None, Run(folder))
     recipe = getattr(what, "recipe", None)
     return Side(name, predictor, recipe if isinstance(recipe, Recipe) else None, None)
 
@@ -181,10 +183,18 @@ def answers_of(side: Side, rows: Rows, ids: pl.Series | None, notes: list[str]) 
     assert side.predicted is not None
     found = side.predicted
     several = rows.sets is not None
-    place, note = found.places(ids, rows.raw.frame.height, rows.raw.name)
+    place, note = found.places(ids, rows.raw.frame.height, rows.raw.name, rows.raw.frame)
     scores, also = found.scores(rows.classes, several=several)
     answers = found.answers(rows.classes, rows.sets, f'"{rows.target}" of {rows.raw.name}')
     notes += [one for one in (note, also) if one]
+    if answers is not None and scores is not None and not several:
+        other = int((scores.argmax(axis=1) != answers).sum())
+        if other > found.rows / 2:
+            notes.append(
+                f"{found.name}: in {other:,} of {found.rows:,} rows the class with the highest score is not the "
+                f'"{found.cells.name if found.cells is not None else PREDICTION}": see whether the columns of scores '
+                "are named as they should be"
+            )
     if answers is None:
         assert scores is not None
         answers = (scores >= 0.5).astype(np.int64) if several else scores.argmax(axis=1)

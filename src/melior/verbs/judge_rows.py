@@ -14,13 +14,13 @@ from melior.data.naming import instead
 from melior.data.splits import group_numbers, time_ranks
 from melior.data.table import Floats, Table
 from melior.errors import UserError
-from melior.improvement.ruler import trusted_rows
+from melior.improvement.ruler import FEWEST_TRUSTED, marked
 from melior.metrics import Metric, Predictions, blocks_in_order, label_weights
 from melior.metrics.probabilities import brier_losses
-from melior.recipe import Data, Recipe
 from melior.runs.store import Run
 from melior.trials.where import share_right
 from melior.verbs.judge_inputs import FEWEST, Rows, Side
+from melior.verbs.learned_rows import made_from
 
 FEW_UNITS = 20
 
@@ -37,8 +37,11 @@ def of_recipes(sides: Sequence[Side], what: str) -> str | None:
     return None
 
 
-def counted_rows(rows: Rows, column: str | None, sides: Sequence[Side], notes: list[str]) -> NDArray[np.bool_]:
-    """(rows,) those that count: with a known answer, and marked as right where such a column is named."""
+def counted_rows(
+    rows: Rows, column: str | None, sides: Sequence[Side], data: Any, notes: list[str]
+) -> NDArray[np.bool_]:
+    """(rows,) those that count: with a known answer, and marked as right where such a column is named. data: where they
+    were read from."""
     counted = rows.known
     if not counted.all():
         notes.append(f'{int((~counted).sum()):,} rows have no "{rows.target}" and were left out')
@@ -54,7 +57,11 @@ def counted_rows(rows: Rows, column: str | None, sides: Sequence[Side], notes: l
         raise UserError(f"{rows.raw.name}: {int(counted.sum())} rows are left to compare on; give more.")
     for side in sides:
         path = None if side.recipe is None else side.recipe.data.path
-        if path is not None and Path(path).name == rows.raw.name:
+        if side.run is not None and side.recipe is not None and made_from(side.run, side.recipe, data):
+            notes.append(
+                f"{side.name} was made from this file: among its rows are those it learned, which prove nothing"
+            )
+        elif path is not None and Path(path).name == rows.raw.name:
             notes.append(f"{side.name} was made from a file of the same name: rows that it learned prove nothing")
     return counted
 
@@ -163,10 +170,12 @@ def column_of(rows: Rows, column: str, option: str) -> Table:
 def trusted(rows: Rows, column: str) -> NDArray[np.bool_]:
     """(rows,) whether the user marks the row's answer as right."""
     table = column_of(rows, column, "--trusted")
-    marked = trusted_rows(table, Recipe(data=Data(trusted=column)))
-    assert marked is not None
-    found = np.zeros(table.rows, dtype=bool)
-    found[marked] = True
+    found = marked(table, column)
+    if (many := int(found.sum())) < FEWEST_TRUSTED:
+        raise UserError(
+            f'{rows.raw.name}: --trusted: "{column}" marks {many or "no"} row{"" if many == 1 else "s"} as right (with '
+            f"1, true or yes), and a comparison takes at least {FEWEST_TRUSTED}. Mark more, or name another column."
+        )
     return found
 
 

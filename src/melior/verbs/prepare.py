@@ -14,7 +14,7 @@ from melior.data.table import Table
 from melior.errors import UserError
 from melior.improvement.limits import goal_and_limits
 from melior.methods._base import resolve
-from melior.metrics.custom import from_function
+from melior.metrics.custom import name_of
 from melior.metrics.registry import metric as named_metric
 from melior.progress import Progress, silent
 from melior.recipe import Choice, Recipe
@@ -69,7 +69,7 @@ def prepare(
     given: dict[str, Any] = recipe.model_dump(exclude_unset=True)
     given["data"] = {**given.get("data", {}), **data}
     if callable(metric):
-        metric = from_function(metric)
+        metric = name_of(metric)
     if goal is not None:
         named, limits = goal_and_limits(goal)
         if named is not None and metric is not None:
