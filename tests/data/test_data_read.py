@@ -235,3 +235,11 @@ def test_wide_tables_are_read_in_seconds(tmp_path):
     path.write_text("\n".join(lines))
     table = read(path)
     assert len(table.of_kind("number")) == len(table.of_kind("category")) == width // 2
+
+
+@pytest.mark.parametrize("cells", [["", "\x000"], ["\x000" * 5], ["a\x00", "b", "c\x00"]])
+def test_a_zero_byte_in_a_cell_makes_no_other_encoding(tmp_path, cells):
+    path = tmp_path / "a.csv"
+    pl.DataFrame({"words": cells, "n": list(range(len(cells)))}).write_csv(path)
+    table = read(path, columns={"words": "text"})
+    assert [cell or "" for cell in table.column("words")] == cells

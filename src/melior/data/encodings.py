@@ -92,6 +92,9 @@ def _wide(data: bytes) -> str | None:
     if len(data) % 2 or head.size < 4:
         return None
     even, odd = int((head[::2] == 0).sum()), int((head[1::2] == 0).sum())
+    first = data.partition(b"\n")[0]
+    if b"\0" not in first and any(separator in first for separator in b",;\t|"):
+        return None  # a separator of one byte: what is zero further down is a cell's own
     few, many = sorted((even, odd))
     if many < 0.02 * head.size / 2 or few > 0.01 * many:
         return None
