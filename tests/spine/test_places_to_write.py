@@ -149,3 +149,14 @@ def test_a_disk_that_is_full_after_all_is_one_sentence(melior, place, monkeypatc
     with pytest.raises(OSError, match="No space left"):
         write_atomic(place / "full.csv", "x")
     assert not list(place.glob("*full.csv*"))
+
+
+def test_a_recipe_is_written_for_a_path_as_for_its_name(tmp_path):
+    from melior.verbs.init import init
+
+    source = tmp_path / "rows.csv"
+    source.write_text("a,y\n" + "1,x\n2,z\n" * 20)
+    found = [init(given, target="y", out=tmp_path / f"{number}.yaml")[0]
+             for number, given in enumerate((source, str(source), source.as_uri()))]  # fmt: skip
+    assert [table.rows for table in found] == [40] * 3
+    assert len({(tmp_path / f"{number}.yaml").read_text() for number in range(3)}) == 1

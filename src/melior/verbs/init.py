@@ -14,7 +14,11 @@ from melior.verbs.prepare import with_columns
 
 
 def init(
-    source: str, *, target: str | None = None, label_separator: str | None = None, out: str | Path = "melior.yaml"
+    source: str | Path,
+    *,
+    target: str | None = None,
+    label_separator: str | None = None,
+    out: str | Path = "melior.yaml",
 ) -> tuple[Table, list[ColumnSummary]]:
     """Writes a recipe for a file, every setting explained; returns the table and what each column is.
 
@@ -22,7 +26,7 @@ def init(
     are rows without labels then stands in the recipe; where a row has one class, that rows with an empty target are
     left out. A recipe that is there already is not overwritten.
     """
-    source, path = str(of_address(source) or source), Path(out)
+    source, path = str(of_address(str(source)) or source), Path(out)
     if path.exists():
         raise UserError(f"{path} is there already; choose another name with --out or remove it.")
     writable_file(path)
