@@ -92,7 +92,7 @@ def train(
     if len(source) == 0:
         raise UserError("there are no rows to train on.")
     if valid is None and (settings.patience or settings.schedule == "plateau" or settings.keep == "best"):
-        raise UserError("the plateau schedule and early stopping need rows to validate on: set stop_share, say 0.1.")
+        raise UserError("the plateau schedule and early stopping need rows to validate on; set some aside: stop_share.")
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     device = choose(settings, module, "" if folder is None else begun_in(folder / "checkpoints"))

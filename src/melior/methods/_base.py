@@ -213,10 +213,10 @@ def check(recipe: Recipe, table: Table, model: Model) -> tuple[Method, ...]:
         reason = method.refused(recipe, table, model)
         if reason:
             raise UserError(f"methods.{method.name} cannot be used here: {reason}.")
-    for one, other in combinations(chosen, 2):
-        if never_together(one, other):
-            raise UserError(f"methods: {one.name} and {other.name} are never used together; take one of them out.")
     losses = [method.name for method in chosen if method.own_loss()]
     if len(losses) > 1:
         raise UserError(f"methods: {' and '.join(losses)} each set the loss, and there is one; take one of them out.")
+    for one, other in combinations(chosen, 2):
+        if never_together(one, other):
+            raise UserError(f"methods: {one.name} and {other.name} are never used together; take one of them out.")
     return chosen
