@@ -11,13 +11,14 @@ The second is beyond any honest chooser: it is picked on the rows that it is sco
 
 import argparse
 from collections import defaultdict
+from functools import partial
 from typing import Any
 
 import numpy as np
 from common import Results, Shown, mean, number, options
-from planted import COST, f1
+from planted import COST, asked, f1, kind_of
 
-from melior.proofs.planting import FAULTS, Fault
+from melior.proofs.planting import Fault
 from melior.proofs.tables import SETS, TARGET, split
 
 NAMES = ("wine", "breast_cancer", "mixed 600", "mixed 1500 of 4")
@@ -70,7 +71,7 @@ def tables(results: Results) -> list[Shown]:
     by_kind: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for key, one in results.finished().items():
         if one["clean"] - one["faulty"] >= COST:
-            by_kind[next(fault.kind for fault in FAULTS if fault.name == key.split(" | ")[1])].append(one)
+            by_kind[kind_of(key)].append(one)
     summary, best = [], []
     for kind, cases in by_kind.items():
         share = [
@@ -112,15 +113,10 @@ def main() -> None:
     if given.quick:
         given.seeds, given.only, given.faults = 1, given.only or "wine", given.faults or "wrong labels 20"
     results = Results("ceiling", "What could be won back at most", given, {"seeds": f"from {FIRST_SEED} on"})
-    names = [name.strip() for name in given.only.split(",") if name.strip()] or list(NAMES)
-    wanted = tuple(word.strip() for word in given.faults.split(",") if word.strip()) or ("",)
     if not given.show:
-        for seed in range(FIRST_SEED, FIRST_SEED + given.seeds):
-            for name in names:
-                for fault in FAULTS:
-                    if fault.kind in KINDS and fault.name.startswith(wanted):
-                        key = f"{name} | {fault.name} | seed {seed}"
-                        results.case(key, lambda f=fault, n=name, s=seed: case(n, f, s))
+        for key, name, fault, seed in asked(given, NAMES, range(FIRST_SEED, FIRST_SEED + given.seeds)):
+            if fault.kind in KINDS:
+                results.case(key, partial(case, name, fault, seed))
     results.show(tables(results))
 
 

@@ -17,6 +17,9 @@ fault cost 0.02 or more; elsewhere the fault cost nothing that could be recovere
 
 import argparse
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -232,6 +235,17 @@ def more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--faults", default="", help="faults whose name begins so, commas between")
 
 
+def asked(
+    given: argparse.Namespace, names: Iterable[str], seeds: Iterable[int]
+) -> Iterator[tuple[str, str, Fault, int]]:
+    """(key, data set, fault, seed) of the cases that --only and --faults leave."""
+    only = [name.strip() for name in given.only.split(",") if name.strip()] or list(names)
+    wanted = tuple(word.strip() for word in given.faults.split(",") if word.strip()) or ("",)
+    for seed, name, fault in product(seeds, only, FAULTS):
+        if fault.name.startswith(wanted):
+            yield f"{name} | {fault.name} | seed {seed}", name, fault, seed
+
+
 def main() -> None:
     given = options(__doc__ or "", more)
     if given.quick:
@@ -244,15 +258,9 @@ def main() -> None:
         given,
         {"budget": given.budget, "metric": "macro_f1", "seeds": "in the names of cases"},
     )
-    names = [name.strip() for name in given.only.split(",") if name.strip()] or list(SETS)
-    wanted = tuple(word.strip() for word in given.faults.split(",") if word.strip()) or ("",)
     if not given.show:
-        for seed in range(given.seeds):
-            for name in names:
-                for fault in FAULTS:
-                    if fault.name.startswith(wanted):
-                        key = f"{name} | {fault.name} | seed {seed}"
-                        results.case(key, lambda f=fault, n=name, s=seed: case(n, f, s, given.budget))
+        for key, name, fault, seed in asked(given, SETS, range(given.seeds)):
+            results.case(key, partial(case, name, fault, seed, given.budget))
     results.show(tables(results), notes())
 
 

@@ -87,6 +87,7 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     attempt     names of methods to try whatever is found
     never       names of methods not to try
     margin      the smallest gain that matters, in units of the metric, >= 0
+    thorough    use all of the budget, where proofs otherwise end after half a minute or some cross-validations
     test_size   share of the rows that is sealed, above 0 and at most 0.5
     folds       of the cross-validation on the other rows, 2..20
     repeats     how often it is repeated with other folds, 1..20; None: up to 5 times on few rows, where time allows
@@ -136,6 +137,7 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         attempt: Sequence[str] = (),
         never: Sequence[str] = (),
         margin: float = 0.0,
+        thorough: bool = False,
         test_size: float = 0.2,
         folds: int = 5,
         repeats: int | None = None,
@@ -153,6 +155,7 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.attempt = attempt
         self.never = never
         self.margin = margin
+        self.thorough = thorough
         self.test_size = test_size
         self.folds = folds
         self.repeats = repeats
@@ -212,6 +215,7 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             progress=progress,
             ask=nobody if self.leaks == "suspected" else taken_to_be_known,
             settled=table.rows <= SETTLED_ROWS,
+            thorough=bool(self.thorough),
             refit=False,
         )
         notes = [*table.notes, *(repair.message for repair in found.repairs), *found.notes]

@@ -122,7 +122,7 @@ def test_every_class_may_have_a_stamp_of_its_own(classes):
     hints = answer + random.normal(0, 0.7, 500)
     frame = pl.DataFrame({"file": paths, "hint": hints, "answer": [f"class {code}" for code in answer]})
     (finding,) = found(frame, "leaking_phrases")
-    assert set(finding.measured["take_out"]) & set(stamps)
+    assert set(finding.measured["take_out"]) >= set(stamps[:classes])
     assert not known_before(finding).default
 
 

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from melior.improvement.improve import improve_table
-from melior.improvement.last_fit import affordable
+from melior.improvement.last_fit import affordable, fit_both
 from melior.methods._base import methods
-from melior.recipe import Limits, Recipe
+from melior.progress import silent
+from melior.recipe import Choice, Limits, Recipe
 from melior.testing import tables
 from melior.trials.fit import fit
+from melior.trials.shared import Shared
 
 RECIPE = Recipe(model="linear", metric="accuracy", split={"folds": 3})
 HOW = {"budget": 3600.0, "never": list(methods()), "workers": 1, "settled": True}
@@ -48,3 +50,19 @@ def test_what_would_not_end_in_time_or_is_a_network_is_not_taught_again():
     assert affordable(RECIPE, took=8.0, rows=800, more=200, left=14.0)
     assert not affordable(RECIPE, took=8.0, rows=800, more=200, left=12.0)
     assert not affordable(Recipe(model="tabular_network"), took=0.1, rows=800, more=200, left=3600.0)
+
+
+@pytest.mark.parametrize("family", ["linear", "trees"])
+def test_two_fits_side_by_side_give_what_each_gives_alone(family):
+    table = tables.mixed_table(300)
+    plain = Recipe(metric="macro_f1").with_model(family)
+    better = plain.with_methods(Choice(name="class_weights"), Choice(name="threshold"))
+    how = {"beside": None, "training": None, "shared": Shared(), "progress": silent}
+    one, two, took = fit_both(plain, better, table, **how)
+    for found, recipe in ((one, plain), (two, better)):
+        alone = fit(recipe, table)
+        np.testing.assert_array_equal(found.scores(table), alone.scores(table))
+        np.testing.assert_array_equal(found.decided(found.scores(table)), alone.decided(alone.scores(table)))
+    assert took > 0
+    same, again, _ = fit_both(plain, plain, table, **how)
+    assert same is again

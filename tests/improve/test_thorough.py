@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import polars as pl
+import pytest
 
 import melior
 from melior.data.splits import folds
@@ -28,12 +29,13 @@ def rare():
     return melior.read(frame.with_columns(pl.Series("y", np.where(answer, "rare", "common").tolist())), target="y")
 
 
-def raced(monkeypatch, thorough):
-    """A race on few rows whose constants say that next to nothing may be spent on them."""
+def raced(monkeypatch, thorough, once=False):
+    """A race on few rows whose constants say that next to nothing may be spent on them; once: with no look at one fold
+    before."""
     for name in ("LOOK", "CONFIRM"):
         monkeypatch.setattr(racing, name, 0.0)
     monkeypatch.setattr(racing, "quick", lambda rows: 0.0)
-    monkeypatch.setattr(racing, "all_at_once", lambda seconds, left, rows, thorough: thorough and seconds <= 0.5 * left)
+    monkeypatch.setattr(racing, "all_at_once", lambda seconds, left, rows, thorough: once)
     table = rare()
     trials = Trials(table, folds(table, Split(folds=3, repeats=2), 0), workers=1)
     planned, _ = candidates(RECIPE, (), table, attempt=TRIED, never=("label_cleaning",))
@@ -49,12 +51,15 @@ def test_what_is_not_proved_to_save_time_is_said(monkeypatch):
     assert saved
     (note,) = [note for note in race.notes if "to save time" in note]
     assert "`--thorough`" in note
+    assert "thorough=True" in note
     assert set(note.split(": ", 1)[1].split("; ")) == set(saved)
     assert all(verdict.verdict == "undecided" for runner, verdict in race.judged() if runner.stopped == SAVED)
 
 
-def test_with_time_left_all_that_is_promising_is_proved(monkeypatch):
-    race = raced(monkeypatch, thorough=True)
+@pytest.mark.parametrize("once", [True, False])
+def test_with_time_left_all_that_is_promising_is_proved(monkeypatch, once):
+    race = raced(monkeypatch, thorough=True, once=once)
+    assert sum(runner.complete for runner in race.runners) >= 2
     assert not [note for note in race.notes if "not proved" in note]
     assert all(runner.complete or runner.stopped not in ("", SAVED) for runner in race.promising)
 

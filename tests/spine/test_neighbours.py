@@ -7,10 +7,13 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 import melior
+from melior.data.splits import folds
 from melior.features import neighbours
 from melior.features.neighbours import closeness_sample, distance_to, nearest
+from melior.recipe import Split
 from melior.trials import context as contexts
 from melior.trials.context import TableContext
+from melior.trials.fit import fit
 
 
 def test_few_rows_are_exact():
@@ -80,3 +83,16 @@ def test_models_of_many_rows_learn_from_some_and_the_audit_says_so(monkeypatch):
     found = melior.audit(frame, target="y")
     assert any("learned from 500 drawn rows" in note for note in found.notes)
     assert not found.failed
+
+
+def test_the_rows_that_were_learned_are_those_of_the_first_fold():
+    random = np.random.default_rng(1)
+    answer = random.integers(0, 2, 300)
+    frame = pl.DataFrame({"a": random.normal(size=300) + answer, "y": answer.astype(str)})
+    table = melior.read(frame, target="y")
+    context = TableContext(table, melior.Recipe(metric="macro_f1", model="linear"))
+    first = folds(table, Split(folds=context.folds, repeats=1), context.seed)[0]
+    learned = context.in_sample()
+    np.testing.assert_array_equal(np.flatnonzero(np.isfinite(learned[:, 0])), np.sort(first.train))
+    alone = fit(melior.Recipe(metric="macro_f1", model="linear"), table.take(np.sort(first.train)))
+    np.testing.assert_allclose(learned[np.sort(first.train)], alone.scores(table.take(np.sort(first.train))), atol=1e-9)

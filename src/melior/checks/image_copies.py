@@ -23,8 +23,9 @@ class ImageCopies(Check):
     split_overlap   images of this part that stand in the other part too. Severity is the share of the other part.
 
     Pictures are laid on one another (shift, stretch, brightness), and the share of their details that is not in common
-    is the distance, 0..1. Mirrored and turned copies are not looked for; uniform images are not compared. The score of
-    a row is 1 less the distance to its nearest copy.
+    is the distance, 0..1. Mirrored and turned copies are not looked for; uniform images are not compared. Ten images
+    and more whose answers are about as mixed as those of all are what one camera sees, and only the same pictures among
+    them are copies. The score of a row is 1 less the distance to its nearest copy.
     """
 
     symptoms = frozenset({"duplicate_rows", "split_overlap"})

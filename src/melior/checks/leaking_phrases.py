@@ -23,7 +23,6 @@ MOST_TAKEN = 50
 HIDDEN_COPY = 0.3  # share of wrong values up to which a phrase that says more than all else is one of a copy's
 SURELY = 0.999
 TOGETHER = 0.7  # |phi| from which phrases stand and fall together: the words of one stamp, or the stamps of two classes
-MOST_TRIED = 3  # such groups that are looked at, each with a model of what is left
 SURE_ERRORS = 3.0  # standard errors
 CONTENT = 0.15  # share of the texts with a word that say it again; a stamp is written once (Church and Gale 1995)
 
@@ -72,40 +71,23 @@ class LeakingPhrases(Check):
                 strict |= told > copy_explains(LOOSE_COPY, halves)
                 of = np.where(told > explains, code, of)
                 explains = np.maximum(explains, told)
-            phrases = Phrases(context, column, present, names, explains, of, strict)
-            leads = phrases.leaders()
-            beats = not strict.any() and bool(leads) and phrases.beat_all_else(leads[0])
+            phrases = Phrases(context, column, present, again, names, explains, of)
+            groups = phrases.groups(strict)
             if strict.any():
-                stamps = [one for one in leads[:MOST_TRIED] if not phrases.honest(one)]
+                stamps = [group for group in groups if not phrases.honest(group, np.concatenate(groups))]
             else:
-                stamps = leads[:1] if beats else []
+                stamps = [group for group in groups if phrases.beats_all_else(group)]
             if stamps:
-                strong = np.concatenate(stamps)
-                strong = strong[np.argsort(-explains[strong], kind="stable")]
-                taken = names(strong[:MOST_TAKEN])
-                best = names(strong[:1])[0].split()
-                telling = np.flatnonzero(explains)
-                # the strongest phrase, and the telling words that it is made of
-                some = [n for n, name in zip(telling, names(telling), strict=True) if inside_of(name.split(), best)]
-                said_again = float(np.max(again[:, some].sum(axis=0) / present[:, some].sum(axis=0)))
-                found.append(self.finding(context, column, present, taken, strong, explains, beats, said_again))
+                found.append(self.finding(phrases, phrases.strongest_first(np.concatenate(stamps)), not strict.any()))
         return found
 
-    def finding(
-        self,
-        context: Context,
-        column: str,
-        present: csr_matrix,
-        names: list[str],
-        strong: np.ndarray,
-        explains: Floats,
-        beats: bool,
-        said_again: float,
-    ) -> Finding:
+    @staticmethod
+    def finding(phrases: "Phrases", strong: Rows, beats: bool) -> Finding:
+        context, column, explains = phrases.context, phrases.column, phrases.explains
         table = context.table
         labels = table.given_labels()
-        best = int(strong[0])
-        holds = np.flatnonzero(np.asarray(present[:, best].todense()).ravel())
+        best, names = int(strong[0]), phrases.names(strong[:MOST_TAKEN])
+        holds, said_again = np.flatnonzero(phrases.holds(best)), phrases.said_again(best)
         inside = np.bincount(labels[holds][labels[holds] >= 0], minlength=len(table.classes))
         name = table.classes[int(inside.argmax())]
         few = names[:MOST_PHRASES]
@@ -145,36 +127,48 @@ class LeakingPhrases(Check):
 
 @dataclass(frozen=True)
 class Phrases:
-    """Phrases of a column that tell a class: `present` (rows of the table, phrases), what each `explains` of the class
-    `of` it tells most, 0 where that is little; `strict`: those that tell as much as a copy with 13 % wrong."""
+    """Phrases of a column: which are `present` in which rows of the table, and there `again` (rows, phrases); what each
+    `explains` of the class `of` it tells most, 0 where that is little."""
 
     context: Context
     column: str
     present: csr_matrix
+    again: csr_matrix
     names: Callable[[np.ndarray], list[str]]
     explains: Floats
     of: Rows
-    strict: NDArray[np.bool_]
 
-    def leaders(self) -> list[Rows]:
-        """Groups of phrases that stand and fall together, each with the one that tells most in front; those of `strict`
-        phrases, or where there are none the one that tells most."""
-        strict = self.strict
-        left = np.argsort(-self.explains, kind="stable")[: np.count_nonzero(self.explains)]
+    def holds(self, phrase: int) -> NDArray[np.bool_]:
+        """(rows,) whether it stands there."""
+        found: NDArray[np.bool_] = np.asarray(self.present[:, phrase].todense()).ravel() > 0
+        return found
+
+    def strongest_first(self, phrases: Rows) -> Rows:
+        found: Rows = phrases[np.argsort(-self.explains[phrases], kind="stable")]
+        return found
+
+    def said_again(self, phrase: int) -> float:
+        """The share of the texts with the phrase that say it more than once; of the telling words that it is made of
+        the most."""
+        words, telling = self.names(np.array([phrase]))[0].split(), np.flatnonzero(self.explains)
+        own = [n for n, name in zip(telling, self.names(telling), strict=True) if inside_of(name.split(), words)]
+        return float(np.max(self.again[:, own].sum(axis=0) / self.present[:, own].sum(axis=0)))
+
+    def groups(self, strict: NDArray[np.bool_]) -> list[Rows]:
+        """Phrases that stand and fall together, each group with the one that tells most in front: those of the `strict`
+        phrases, or where there are none of the one that tells most."""
+        left = self.strongest_first(np.flatnonzero(self.explains))
         found: list[Rows] = []
-        while len(left) and (strict[left[0]] or not found):
+        while len(left) and (strict[left[0]] if strict.any() else not found):
             together = self.alike(left) >= TOGETHER
             together[0] = True
             found.append(left[together])
             left = left[~together]
-            if not strict.any():
-                break
         return found
 
     def alike(self, phrases: Rows) -> Floats:
         """(phrases,) how far each stands and falls with the first: |phi|, the correlation of their presence."""
-        first = np.asarray(self.present[:, phrases[0]].todense(), dtype=np.float64).ravel() > 0
-        own = self.present[:, phrases]
+        first, own = self.holds(int(phrases[0])), self.present[:, phrases]
         size, share = len(first), first.mean()
         shares = np.asarray((own > 0).sum(axis=0)).ravel() / size
         both = np.asarray((own > 0).T @ first.astype(np.float64)).ravel() / size
@@ -182,32 +176,31 @@ class Phrases:
         found: Floats = np.abs(both - share * shares) / np.maximum(spread, 1e-12)
         return found
 
-    def scored(self, group: Rows, others: Rows) -> tuple[Floats, Floats, Labels]:
+    def scored(self, group: Rows, out: Rows) -> tuple[Floats, Floats, Labels]:
         """(rows, 2) scores of the class that the group tells: by its first phrase, and by all that is left in the rows
-        without the group and other phrases; (rows,) whether it is the class."""
+        once the phrases `out` are; (rows,) whether it is the class."""
         code, labels = int(self.of[group[0]]), self.context.table.given_labels()
         rows = np.flatnonzero(labels >= 0)
         own = (labels[rows] == code).astype(np.int32)
-        holds = np.asarray(self.present[:, int(group[0])].todense()).ravel()[rows] > 0
+        holds = self.holds(int(group[0]))[rows]
         shares = np.array([(own[holds == held].sum() + 0.5) / ((holds == held).sum() + 1) for held in (False, True)])
-        out = np.concatenate([group, others[~np.isin(others, group)]])[:MOST_TAKEN]
-        gone = tuple(shortest(self.names(out)))
+        gone = tuple(shortest(self.names(self.strongest_first(out)[:MOST_TAKEN])))
         alone, rest = shares[holds.astype(np.int64)], self.context.score_without_phrases(self.column, gone)[rows, code]
         return np.column_stack([1 - alone, alone]), np.column_stack([1 - rest, rest]), own
 
-    def honest(self, group: Rows) -> bool:
+    def honest(self, group: Rows, suspected: Rows) -> bool:
         """Whether the phrase surely is missing, or there, against its class where the rest is unsure too: what no
-        strict phrase says, for one that is wrong contradicts the stamps of other classes as well."""
-        alone, rest, own = self.scored(group, np.flatnonzero(self.strict))
+        suspected phrase says, for a stamp that is wrong contradicts those of other classes as well."""
+        alone, rest, own = self.scored(group, suspected)
         errs = alone.argmax(axis=1) != own
         if errs.sum() < FEWEST_ERRORS:
             return False
         elsewhere, error = within(-rest[np.arange(len(own)), own], errs, own)
         return elsewhere - 0.5 > SURE_ERRORS * error
 
-    def beat_all_else(self, group: Rows) -> bool:
+    def beats_all_else(self, group: Rows) -> bool:
         """Whether the phrase surely says more of its class than a model of all that is left without the group."""
-        alone, rest, own = self.scored(group, group[:0])
+        alone, rest, own = self.scored(group, group)
         losses = [explained(each, own)[1] for each in (alone, rest)]
         return mean_interval(losses[1] - losses[0], level=SURELY)[1] > 0
 

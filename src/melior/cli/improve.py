@@ -42,7 +42,10 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--no-refit", help="Keep the model that was scored, not one taught the sealed rows too.")
         ] = False,
         thorough: Annotated[
-            bool, typer.Option("--thorough", help="Use all of the budget; else only a part of it where rows are many.")
+            bool,
+            typer.Option(
+                "--thorough", help="Use all of the budget; otherwise half a minute or some cross-validations do."
+            ),
         ] = False,
         plan: Annotated[
             bool, typer.Option("--plan", help="Only say what would be tried, and how long it would take.")

@@ -35,7 +35,7 @@ CLEARLY = 0.16  # one-sided p of a difference of one standard error
 FEWEST_TRAINING = 500  # rows of the quick look
 EVERY = 2  # folds between two looks whether a gain is still in reach, however many run at once: the verdict is the same
 NOT_PROVED = {
-    SAVED: "to save time (`--thorough` uses all of the budget)",
+    SAVED: "to save time (all of the budget is used with `--thorough`, or thorough=True in Python)",
     NO_TIME: "because the time would not have sufficed",
 }
 SETTLED_FITS = 150  # fits of the baseline that repeats may cost there
@@ -50,8 +50,8 @@ class Race:
     deadline  time.monotonic() at which no new trial begins
     settled   every candidate has every fold until it is hopeless, and repeats go by what methods usually cost, not by
               the clock: the same rows give the same verdicts unless the deadline comes first, and then `notes` say so
-    thorough  all the time up to the deadline may be used; else no more than a few cross-validations of the baseline
-              where rows are many
+    thorough  all the time up to the deadline may be used; else no more than some cross-validations of the baseline, or
+              some seconds (`quick`), whichever is more
     """
 
     trials: Trials

@@ -74,8 +74,9 @@ def improve(
     workers   trials side by side; 0 for one a core
     cluster   trials run on a Ray cluster instead: "auto" for the one that this machine is part of, or HOST:PORT of its
               head
-    thorough  everything promising is proved, for as long as the budget lasts; else, where rows are many, no more than a
-              few cross-validations of the plain recipe are spent, and what is left unproved for that is said
+    thorough  everything promising is proved, for as long as the budget lasts; else proofs end after half a minute or
+              three cross-validations of the plain recipe, whichever is more (beyond 4,000 rows after less than half a
+              minute), and what is left unproved for that is said
     refit     once the sealed rows have told what the recipe is worth, it is taught them too, where a part of the rows
               was sealed, the family is no network and time is left; False: the model that was scored is kept
     run       a folder for the predictor, the improved recipe, the evidence and a report; a run that was killed goes on
