@@ -78,16 +78,21 @@ class LeakingPhrases(Check):
             else:
                 stamps = [group for group in groups if phrases.beats_all_else(group)]
             if stamps:
-                found.append(self.finding(phrases, phrases.strongest_first(np.concatenate(stamps)), not strict.any()))
+                strong = phrases.strongest_first(np.concatenate(stamps))
+                again_in = np.array([phrases.said_again(int(one)) for one in strong])
+                once = again_in <= CONTENT
+                # what the texts are about is not taken out together with a stamp
+                kept = once if once.any() else ~once
+                found.append(self.finding(phrases, strong[kept], float(again_in[kept][0]), not strict.any()))
         return found
 
     @staticmethod
-    def finding(phrases: "Phrases", strong: Rows, beats: bool) -> Finding:
+    def finding(phrases: "Phrases", strong: Rows, said_again: float, beats: bool) -> Finding:
         context, column, explains = phrases.context, phrases.column, phrases.explains
         table = context.table
         labels = table.given_labels()
         best, names = int(strong[0]), phrases.names(strong[:MOST_TAKEN])
-        holds, said_again = np.flatnonzero(phrases.holds(best)), phrases.said_again(best)
+        holds = np.flatnonzero(phrases.holds(best))
         inside = np.bincount(labels[holds][labels[holds] >= 0], minlength=len(table.classes))
         name = table.classes[int(inside.argmax())]
         few = names[:MOST_PHRASES]
