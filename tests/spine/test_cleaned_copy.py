@@ -224,3 +224,13 @@ def test_rows_without_a_target_stand_in_the_log_of_the_copy(tmp_path):
     assert log["row"].to_list() == [59, 60]
     assert (found.fixed.rows_before, found.fixed.rows_dropped) == (60, 2)
     assert pl.read_csv(tmp_path / "clean.csv").height == 58
+
+
+def test_a_copy_of_a_file_with_semicolons_has_them_too(tmp_path):
+    source = tmp_path / "rows.csv"
+    lines = [f"{n};0,{n:03d};{'yes' if n % 2 else 'no'}" for n in range(60)]
+    source.write_text("\n".join(["id;price;y", *lines]) + "\n")
+    melior.audit(source, target="y", fast=True, fix=tmp_path / "clean.csv")
+    assert (tmp_path / "clean.csv").read_text() == source.read_text()
+    again = melior.read(tmp_path / "clean.csv", target="y")
+    np.testing.assert_array_equal(again.numbers("price"), melior.read(source, target="y").numbers("price"))

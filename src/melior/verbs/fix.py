@@ -83,7 +83,9 @@ def write_fixed(table: Table, findings: Sequence[Finding], path: Path, raw: Raw 
         raise UserError(f"{path}: no row would be left, so nothing was written; look at the findings first.")
     rewritten(table, frame, raw, log)
     _write(log.frame(), log_of(path))  # first: a copy without its log must not be
-    _write(frame.filter(pl.Series(kept)).drop(columns), path)
+    # decimal commas are told by semicolons, and cells stay as they are written
+    own = "," if raw is None or raw.separator in ("", "\t") else raw.separator
+    _write(frame.filter(pl.Series(kept)).drop(columns), path, own)
     without = len(table.without_target)
     return Fixed(
         path,
@@ -207,7 +209,7 @@ def _stand_for_missing(kind: str, cells: pl.Series, finding: Finding) -> pl.Seri
     return None
 
 
-def _write(frame: pl.DataFrame, path: Path) -> None:
+def _write(frame: pl.DataFrame, path: Path, separator: str = ",") -> None:
     import io
 
     content = io.BytesIO()
@@ -217,5 +219,5 @@ def _write(frame: pl.DataFrame, path: Path) -> None:
     elif suffix == ".jsonl":
         frame.write_ndjson(content)
     else:
-        frame.write_csv(content)
+        frame.write_csv(content, separator=separator)
     write_atomic(path, content.getvalue())
