@@ -87,7 +87,8 @@ def main() -> None:
             for kind in ("honest", "stamped"):
                 results.case(f"{' | '.join(pair)} | {kind}", lambda p=pair, k=kind: case(p, k == "stamped"))
     results.show(
-        tables(results), ["The rule that tells stamps from words was made on these very reviews; the stamps were planted afterwards."]
+        tables(results),
+        ["The rule that tells stamps from words was made on these very reviews; the stamps were planted afterwards."],
     )
 
 
