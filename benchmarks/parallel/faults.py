@@ -6,6 +6,10 @@
 A small encoder is trained by two processes, a checkpoint every 4 steps. One of them, drawn anew each time, is killed
 (SIGKILL) at a moment drawn uniformly from the training; the other ends by itself, since nobody answers it. Then the
 same is started again and must end with the same losses and weights, bit by bit.
+
+Meeting point: `melior train` of a table by two torchrun agents, of which the one that holds the meeting point is killed
+with its process at a step drawn at random. The other must end by itself, and the same two commands must end with the
+weights of an undisturbed training, bit by bit.
 """
 
 import argparse
@@ -21,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import numpy as np
 from common import Results, Shown, number, options
 from together import Case, together
+from two_agents import host_killed
 
 LAYOUTS: dict[str, Case] = {
     "copies": {},
@@ -54,16 +59,23 @@ def case(name: str, kills: int, steps: int) -> Case:
 
 def more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=20, help="tries a layout")
+    parser.add_argument("--hosts", type=int, default=5, help="tries of the meeting point")
+
+
+def meeting_point(tries: int) -> Case:
+    with tempfile.TemporaryDirectory() as folder:
+        return host_killed(Path(folder), tries)
 
 
 def main() -> None:
     given = options(__doc__ or "", more)
     if given.quick:
-        given.kills = 2
+        given.kills, given.hosts = 2, 1
     results = Results("parallel/faults", "Processes killed while they train together", given, {"kills": given.kills})
     if not given.show:
         for name in LAYOUTS:
             results.case(name, lambda n=name: case(n, given.kills, 64))
+        results.case("copies, the meeting point lost", lambda: meeting_point(given.hosts))
     rows = [
         (name, str(one["tries"]), str(one["kills"]), str(one["same"]), number(one["seconds"], 0))
         for name, one in results.finished().items()

@@ -129,13 +129,14 @@ def main() -> None:
     torch.set_num_threads(1)
     with joined(60) as ranks:
         module, source, loss = network(job["network"], job["rows"])
+        rows = held_bytes() - sum(one.nbytes for one in module.parameters())  # held before any training
         marks: list[tuple[float, int, int]] = []
 
         def measure(_: Any) -> dict[str, float]:
             """Called between steps: where the clock and the counters are."""
             if not marks:
                 (out / f"{ranks.number}.began").touch()
-            marks.append((time.perf_counter(), sent_bytes(), held_bytes() if len(marks) == 2 else 0))
+            marks.append((time.perf_counter(), sent_bytes(), held_bytes() - rows if len(marks) == 2 else 0))
             return {}
 
         folder = Path(job["folder"]) if job.get("folder") else None

@@ -164,7 +164,9 @@ def test_one_layer_by_hand():
     assert tensor.memory["weights"] == 4 * (200 + 200 + 400)  # half of the matrices, all of the rest
     assert tensor.sent["tensor"] == 8 * 4 * (2 * 1 / 2) * 4 * 50
     alone = plan(sizes, cluster(2, per_machine=2), Layout(local_steps=10))
-    assert alone.memory["averages"] == 2 * 4800
+    assert alone.memory["averages"] == 4800  # the weights where they last met; and their velocity, where they have one
+    outer = Layout(local_steps=10, outer_rate=0.7, outer_momentum=0.9)
+    assert plan(sizes, cluster(2, per_machine=2), outer).memory["averages"] == 2 * 4800
     assert alone.sent == {**dict.fromkeys(alone.sent, 0.0), "averages": 480.0}
 
 

@@ -257,7 +257,7 @@ class Loop:
         self.spread.summed(gradients)
         # losses, counts, and the norm of the gradients as they are: the one moment at which the CPU waits for a GPU
         raw = clip.total_norm(self.optimizers.counted(gradients), self.mesh)
-        *each, raw = torch.stack([one.float() for one in (*losses, *counts, raw)]).tolist()
+        *each, raw = torch.stack([one.double() for one in (*losses, *counts, raw)]).tolist()
         total, count = self._global([sum(each[: len(losses)]), sum(each[len(losses) :])])
 
         if count == 0 and total == 0:  # nothing in these rows counts

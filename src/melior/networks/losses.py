@@ -40,9 +40,9 @@ def next_token_loss(hidden: Tensor, head: nn.Module | None, labels: Tensor, cell
     states, wanted = hidden[:, :-1], labels[:, 1:]
     counted = wanted != IGNORED
     states, wanted = states[counted], wanted[counted]  # (tokens, width), (tokens,)
-    total = hidden.sum() * 0.0 if not len(wanted) else hidden.new_zeros((), dtype=torch.float32)
+    total = hidden.sum() * 0.0 if not len(wanted) else hidden.new_zeros((), dtype=torch.float64)
     if head is None:
-        return TokenLoss(total + cross_entropy(states.float(), wanted, reduction="sum"), counted.sum().float())
+        return TokenLoss(total + summed(states, wanted), counted.sum().float())
     step = max(cells // _outputs(head), 1)
     for start in range(0, len(wanted), step):
         part = states[start : start + step], wanted[start : start + step]
@@ -54,7 +54,16 @@ def next_token_loss(hidden: Tensor, head: nn.Module | None, labels: Tensor, cell
 
 
 def _summed(head: nn.Module, states: Tensor, wanted: Tensor) -> Tensor:
-    return cross_entropy(head(states).float(), wanted, reduction="sum")
+    return summed(head(states), wanted)
+
+
+def summed(logits: Tensor, wanted: Tensor) -> Tensor:
+    """The cross-entropy of all tokens together. logits (tokens, vocabulary); wanted (tokens,).
+
+    Summed in float64: a sum of a thousand losses of 8 nats keeps three digits behind the point in float32, and the
+    same tokens in other portions, as on more ranks, would show another loss.
+    """
+    return cross_entropy(logits.float(), wanted, reduction="none").sum(dtype=torch.float64)
 
 
 def _outputs(head: nn.Module) -> int:

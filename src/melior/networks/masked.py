@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, gelu
+from torch.nn.functional import gelu
 
 from melior.engine.loop import train
 from melior.engine.losses import IGNORED
@@ -20,7 +20,7 @@ from melior.engine.settings import Training
 from melior.errors import UserError
 from melior.networks.build import drawing
 from melior.networks.loading import Loaded
-from melior.networks.losses import TokenLoss, language_loss
+from melior.networks.losses import TokenLoss, language_loss, summed
 from melior.networks.tokens import Tokens, tokenized
 
 MASKED, RANDOM = 0.8, 0.1  # of the chosen tokens: the mask, another token; the rest stay (Devlin et al. 2019)
@@ -91,7 +91,7 @@ class MaskedNetwork(nn.Module):
         counted = labels != IGNORED
         made = self.norm(gelu(self.dense(states[counted])))  # (tokens, width): only where something is to be found
         logits = made @ self.encoder.get_input_embeddings().weight.T + self.bias
-        total = cross_entropy(logits.float(), labels[counted], reduction="sum") if counted.any() else states.sum() * 0
+        total = summed(logits, labels[counted]) if counted.any() else states.sum() * 0
         return TokenLoss(total, counted.sum().float())
 
 

@@ -34,7 +34,8 @@ class LocalSteps:
             whole = sum(one.nbytes for one in self._live().values())
             self.each_time = 2 * (mesh.ranks - 1) * whole // mesh.ranks
             self.common = {name: one.detach().clone() for name, one in self._live().items()}
-            self.velocity = {name: torch.zeros_like(one) for name, one in self.common.items()}
+            if self.momentum:
+                self.velocity = {name: torch.zeros_like(one) for name, one in self.common.items()}
 
     def _live(self) -> dict[str, Tensor]:
         return {name: one for name, one in self.module.named_parameters() if one.requires_grad}
@@ -53,13 +54,15 @@ class LocalSteps:
         apart = torch.zeros((), dtype=torch.float64)
         length = torch.zeros((), dtype=torch.float64)
         for name, one in live.items():
-            common, velocity = self.common[name], self.velocity[name]
+            common = self.common[name]
             way = (one - common) * share  # small beside the weights, so that little is lost to rounding
             dist.all_reduce(way, group=self.mesh.along("data"))
             apart += (one - common - way).double().square().sum().cpu()
             length += one.double().square().sum().cpu()
-            velocity.mul_(self.momentum).sub_(way)  # the way of all ranks together, taken for a gradient
-            common.sub_(velocity * self.momentum - way if self.momentum else -way, alpha=self.rate)
+            if self.momentum:  # the way of all ranks together, taken for a gradient
+                velocity = self.velocity[name].mul_(self.momentum).sub_(way)
+                way -= velocity * self.momentum
+            common.add_(way, alpha=self.rate)
             one.copy_(common)
         for buffer in self.module.buffers():
             if buffer.is_floating_point():  # running statistics
@@ -75,7 +78,7 @@ class LocalSteps:
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """The common weights and their velocity, by name."""
+        """The common weights and their velocity, where there is momentum, by name."""
         return {
             **{f"common.{name}": one for name, one in self.common.items()},
             **{f"velocity.{name}": one for name, one in self.velocity.items()},

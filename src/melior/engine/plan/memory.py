@@ -104,6 +104,7 @@ def memory(sizes: Sizes, layout: Layout, rows: Cut, stage: Stage) -> dict[str, f
     dealt = data if layout.sharded else 1
     many = max(len(sizes.blocks), 1)
     whole_gradients = layout.sharded and rows.pieces > 1  # they are dealt out after the last micro-batch only
+    local = (1 + bool(layout.outer_momentum)) * bool(layout.local_steps)  # where they were last, and their velocity
     kept = 1 - SHARED_ACTIVATIONS * (1 - 1 / layout.tensor)
     block_activations = sizes.row_activations * kept / many
     flying = in_flight(layout, stage, rows.pieces) if layout.pipeline > 1 else 1
@@ -128,7 +129,7 @@ def memory(sizes: Sizes, layout: Layout, rows: Cut, stage: Stage) -> dict[str, f
         "weights": (FLOAT * held.trained + sizes.frozen_bytes * held.frozen) / dealt,
         "gradients": FLOAT * held.trained / (1 if whole_gradients else dealt),
         "optimizer": held.state / dealt,
-        "averages": FLOAT * held.trained * (sizes.average + 2 * bool(layout.local_steps)) / dealt,
+        "averages": FLOAT * held.trained * (sizes.average + local) / dealt,
         "casts": sizes.cast * (cast_blocks + head) if sizes.cast < FLOAT else 0.0,
         "activations": rows.at_once * activations,
         "working": rows.at_once * block_activations,
