@@ -6,9 +6,12 @@ Few starts of processes for all cases: two ranks, one process, three ranks and f
 is nothing to one process, which trains it once for all of them.
 """
 
+import json
+import sys
+
 import numpy as np
 import pytest
-from started import trained
+from started import ended, start, trained
 
 BASE = {"epochs": 3, "batch_rows": 8, "optimizer": "sgd", "learning_rate": 0.05, "log_every": 1, "threads": 1,
         "checkpoint_every": 0, "precision": "float32"}  # fmt: skip
@@ -191,3 +194,41 @@ def test_a_checkpoint_is_read_under_other_layouts_and_by_other_numbers_of_ranks(
             assert len(found["losses"]) == 12, told
             assert np.abs(found["weights"] - undisturbed["weights"]).max() < CLOSE, told
             assert np.abs(found["losses"] - undisturbed["losses"]).max() < CLOSE, told
+
+
+DEALT = """
+import json, torch, torch.distributed.fsdp as fsdp
+from spread_toys import made
+from melior.engine.parallel import spread as made_of
+from melior.engine.parallel.mesh import Mesh
+from melior.engine.parallel.ranks import joined
+from melior.layout import Layout
+
+module, *_ = made("deep")
+before = [one.detach().clone() for one in module.parameters()]
+plain, left = fsdp.fully_shard, []
+
+def counted(one, **how):
+    left.append(sum(weight.nbytes for weight in module.parameters()))
+    return plain(one, **how)
+
+fsdp.fully_shard = counted
+with joined(60):
+    mesh = Mesh.of(Layout(sharded=True), torch.device("cpu"))
+    held = made_of.spread(module, mesh, torch.device("cpu"))
+    left.append(sum(weight.nbytes for weight in module.parameters()))
+    held.whole()
+    same = all(bool((one == was).all()) for one, was in zip(module.parameters(), before))
+    print(json.dumps([left, sum(one.nbytes for one in before), same]))
+"""
+
+
+def test_of_what_is_dealt_out_one_block_at_a_time_is_whole():
+    codes, said, errors = ended(start(2, [sys.executable, "-c", DEALT]), seconds=120)
+    assert codes == [0, 0], errors
+    for left, all_of_it, same in (json.loads(one.splitlines()[-1]) for one in said):
+        assert left[0] == all_of_it
+        assert left[-1] == 0
+        assert all(after < before for before, after in zip(left, left[1:], strict=False)), left
+        assert len(left) > 3
+        assert same

@@ -106,7 +106,6 @@ def train(
     with surroundings(settings, device) as interrupt, ExitStack() as stack:
         if settings.activation_checkpointing:
             stack.enter_context(recomputed(module))
-        module.to(device.device)
         loop = Loop(module, source, loss, settings, device, valid, measure, folder, progress, interrupt, lessons)
         loop.valid_loss = valid_loss or loss
         stack.callback(loop.diary.history.close)

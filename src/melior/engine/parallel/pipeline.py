@@ -52,6 +52,7 @@ class Pipeline(Summed):
         measured: bool,
     ) -> None:
         super().__init__(module, mesh)
+        module.to(device.device)  # whole, until it is cut: where is seen from passes through it
         self.module = same_weights(module)
         self.loss, self.device = loss, device.device
         self.precision = Precision.of(device)
@@ -284,7 +285,7 @@ class Pipeline(Summed):
 
     @torch.no_grad()
     def whole(self) -> None:
-        put_whole(self.given, self.module)
+        put_whole(self.given, self.module, self.device)
         for name, one in self.stage.parameters.items():
             if self.number not in self.stage.holders[name]:
                 one.data = one.data.new_empty(self.shapes[name])

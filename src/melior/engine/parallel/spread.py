@@ -5,7 +5,7 @@ the module that the caller gave, on every rank, so that what comes after knows n
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -29,6 +29,7 @@ class Spread:
 
     def __init__(self, module: nn.Module, mesh: Mesh) -> None:
         self.given, self.module, self.mesh = module, module, mesh
+        self.home = next((one.device for one in module.parameters()), torch.device("cpu"))
         self.forward: Callable[..., Any] = module
         self.batch_norms: list[Any] = []  # those that take their statistics over all ranks
 
@@ -60,7 +61,7 @@ class Spread:
         """Weights were changed by something else than a step of the optimiser: what was gathered of them is stale."""
 
     def whole(self) -> None:
-        """Puts the weights as they are now into the module that was given."""
+        """Puts the weights as they are now into the module that was given, where it came from."""
 
 
 class Copies(Spread):
@@ -123,7 +124,7 @@ class Summed(Spread):
                 one.copy_(sum_of_it.view_as(one))
 
     def whole(self) -> None:
-        put_whole(self.given, self.module)
+        put_whole(self.given, self.module, self.home)
 
 
 class Dealt:
@@ -135,8 +136,10 @@ class Dealt:
 
         assert mesh.axes is not None
         blocks = [block for block in repeated(module) if any(True for _ in block.parameters())]
-        for one in (*blocks, root):
+        for one in (*blocks, root):  # to the device, dealt out and freed: no more than one of them is ever whole there
+            whole = list(one.parameters())
             fully_shard(one, mesh=mesh.axes["data"])
+            freed(whole, root)
         self.parts = [one for one in root.modules() if isinstance(one, FSDPModule)]
         for one in self.parts:
             one.set_gradient_divide_factor(1.0)  # sums, see Mesh
@@ -172,17 +175,17 @@ class Shards(Spread):
         self.dealt.changed()
 
     def whole(self) -> None:
-        put_whole(self.given, self.module)
+        put_whole(self.given, self.module, self.home)
 
 
 def spread(module: nn.Module, mesh: Mesh, device: torch.device) -> Spread:
-    """The module under the mesh's layout, pipelines apart (see pipeline.py)."""
-    if mesh.alone or mesh.world == 1:
-        return Spread(module, mesh)
+    """The module under the mesh's layout, on the device; pipelines apart (see pipeline.py). What is dealt out goes
+    there part by part, so that a network that does not fit on a device never has to."""
     layout = mesh.layout
-    if layout.local_steps:
-        return Spread(module, mesh)
+    if mesh.alone or mesh.world == 1 or layout.local_steps:
+        return Spread(module.to(device), mesh)
     if not layout.sharded and layout.tensor == 1:
+        module.to(device)
         norms = shared_statistics(module, mesh)
         copies = Copies(module, mesh, device)
         copies.batch_norms = norms
@@ -200,6 +203,9 @@ def spread(module: nn.Module, mesh: Mesh, device: torch.device) -> Spread:
         made.module, made.forward = work, work
     made.batch_norms = norms
     emptied(module, work)
+    for one in (*work.parameters(), *work.buffers()):
+        if not isinstance(one, DTensor):  # what was dealt out is there
+            one.data = one.data.to(device)
     return made
 
 
@@ -211,20 +217,26 @@ def same_weights(module: nn.Module) -> nn.Module:
 
 def emptied(given: nn.Module, work: nn.Module) -> None:
     """Frees the weights of `given` that `work` holds in another form."""
+    freed(given.parameters(), work)
+
+
+def freed(weights: Iterable[Tensor], work: nn.Module) -> None:
+    """Frees those of these weights that `work` no longer has."""
     used = {id(one) for one in (*work.parameters(), *work.buffers())}
-    for one in given.parameters():
+    for one in weights:
         if id(one) not in used:
             one.data = one.data.new_empty(0)
 
 
 @torch.no_grad()
-def put_whole(given: nn.Module, work: nn.Module) -> None:
+def put_whole(given: nn.Module, work: nn.Module, home: torch.device) -> None:
+    """Gathers one weight after the other and puts it where the module came from."""
     held = dict(work.named_parameters())
     for name, one in given.named_parameters():
         if name in held and held[name] is not one:
-            one.data = full(held[name]).detach().clone()
+            one.data = full(held[name]).detach().to(home, copy=True)
     for name, buffer in work.named_buffers():
-        given.get_buffer(name).data = full(buffer).detach().clone()
+        given.get_buffer(name).data = full(buffer).detach().to(home, copy=True)
 
 
 def full(tensor: Tensor) -> Tensor:
