@@ -8,6 +8,7 @@ is nothing to one process, which trains it once for all of them.
 
 import json
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -229,6 +230,6 @@ def test_of_what_is_dealt_out_one_block_at_a_time_is_whole():
     for left, all_of_it, same in (json.loads(one.splitlines()[-1]) for one in said):
         assert left[0] == all_of_it
         assert left[-1] == 0
-        assert all(after < before for before, after in zip(left, left[1:], strict=False)), left
+        assert all(after < before for before, after in pairwise(left)), left
         assert len(left) > 3
         assert same
