@@ -13,6 +13,7 @@ from melior.features.neighbours import EXACT, distance_to
 
 NEIGHBOURS = 20
 SHUFFLED_NEIGHBOURS, SHUFFLES = 10, 4
+MANY = 5000  # rows; beyond, one shuffling is enough: distances among so many vary little from one to the next
 COPIES = 0.05  # copies are at distance 0; no neighbourhood counts as narrower than this quantile
 
 
@@ -22,7 +23,8 @@ def unusual(points: Floats, distances: Floats, near: Rows, *, seed: int = 0, thr
 
     points     (rows, dimensions)
     distances  (rows, k) to the nearest other rows, the nearest first; near: their positions. The first 20 are looked at
-    seed       of the shuffling, which is done four times; above 20,000 rows not at all, and two logarithms are added up
+    seed       of the shuffling, which is done four times, above 5,000 rows once; above 20,000 not at all, and two
+               logarithms are added up
 
     >>> rows = np.random.default_rng(0).normal(size=(200, 2))
     >>> from melior.features.neighbours import nearest
@@ -41,10 +43,11 @@ def unusual(points: Floats, distances: Floats, near: Rows, *, seed: int = 0, thr
         random = np.random.default_rng([seed, 37])
         place = min(SHUFFLED_NEIGHBOURS, distances.shape[1])
         apart = np.zeros(len(points))
-        for _ in range(SHUFFLES):
+        shuffles = SHUFFLES if len(points) <= MANY else 1
+        for _ in range(shuffles):
             shuffled = np.column_stack([random.permutation(column) for column in points.T])
             reached = distance_to(points, shuffled, place, seed=seed, threads=threads)
-            apart += np.log(np.maximum(reached, least)) / SHUFFLES
+            apart += np.log(np.maximum(reached, least)) / shuffles
         # far out, the shuffled ones are far too, which speaks for nobody
         found += np.maximum(_scaled(np.log(np.maximum(distances[:, place - 1], least)) - apart), -1.0)
     return found

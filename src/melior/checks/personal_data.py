@@ -1,6 +1,6 @@
 """Personal data: names, numbers that belong to a person, and addresses stand in texts and columns."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -9,8 +9,10 @@ from melior.checks._base import Check, Context
 from melior.checks._statistics import count, share
 from melior.data.table import Rows, Table
 from melior.findings import Finding
-from melior.privacy.columns import FALSE_RATE, Found, personal_spans
 from melior.privacy.spans import KINDS, Span, masked
+
+if TYPE_CHECKING:
+    from melior.privacy.columns import Found  # its patterns take half a second to compile: read where they are used
 
 SHOWN = 4  # kinds that a message names
 LEAST, MOST = 1e8, 2.0**53  # numbers that may be a phone or a card, and that a number column holds to the last digit
@@ -35,6 +37,8 @@ class PersonalData(Check):
     for_people = True
 
     def measure(self, context: Context) -> list[Finding]:
+        from melior.privacy.columns import personal_spans
+
         table, found = context.table, []
         for column in table.of_kind(*self.reads):
             values = written(table, column)
@@ -46,7 +50,9 @@ class PersonalData(Check):
                 found.append(self.said(table, column, values, different, seen))
         return found
 
-    def said(self, table: Table, column: str, values: pl.Series, different: pl.Series, seen: Found) -> Finding:
+    def said(self, table: Table, column: str, values: pl.Series, different: pl.Series, seen: "Found") -> Finding:
+        from melior.privacy.columns import FALSE_RATE
+
         rows, which = places(values, different)
         scores = np.zeros(len(different))
         kinds: dict[str, list[Span]] = {}
