@@ -65,3 +65,30 @@ def test_languages_that_the_pairs_do_not_have_are_refused(tmp_path):
     pairs.write_text("en,de\n" + "".join(f"word {n},Wort {n}\n" for n in range(30)))
     method = methods()["multilingual_augmentation"](pairs=str(pairs), languages=["fr"])
     assert method.refused(Recipe(), texts(), families()["linear"]()) == "the pairs are in de and en, not in fr"
+
+
+def tables():
+    numbers = {"x": [float(n % 7) for n in range(60)], "z": [float(n % 5) for n in range(60)]}
+    answers = {"y": ["a", "b", "c"] * 20}
+    return {
+        "texts": texts(),
+        "numbers": melior.read(pl.DataFrame({**numbers, **answers}), target="y"),
+        "categories": melior.read(
+            pl.DataFrame({"c": ["red", "blue"] * 30, **answers}), target="y", columns={"c": "category"}
+        ),
+    }
+
+
+@pytest.mark.parametrize("family", ["linear", "trees", "tabular_network", "text_encoder"])
+def test_every_refusal_says_what_to_do_instead(family):
+    if family.endswith(("network", "encoder")):
+        pytest.importorskip("torch")
+    model = families()[family]()
+    bare = {
+        (kind, name): reason
+        for kind, table in tables().items()
+        for name, method in methods().items()
+        for settings in ({}, *method.candidates)
+        if (reason := method(**settings).refused(Recipe(), table, model)) and ";" not in reason
+    }
+    assert not bare

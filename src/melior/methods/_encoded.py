@@ -69,7 +69,7 @@ def nothing_sparse(table: Table, model: Model) -> str | None:
     if table.of_kind("category", "language"):
         return None
     if not table.of_kind("text"):
-        return "there are no columns of categories or texts, and numbers are present in every row"
+        return "there are no columns of categories or texts, and numbers are present in every row; use noise_training"
     dense = "text_dimensions" in type(model).model_fields and getattr(model, "texts", "dimensions") != "words"
     if not dense:
         return None

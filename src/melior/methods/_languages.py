@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from melior.checks._languages import OTHER
 from melior.data.table import Floats, Rows
 
-NONE = "there are no text columns and no language column, so no row has a language"
+NONE = "there are no text columns and no language column, so no row has a language; use class_weights for rare classes"
 
 
 def language_shares(languages: NDArray[np.str_], alpha: float, most: float, weights: Floats | None = None) -> Floats:

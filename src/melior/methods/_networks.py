@@ -15,7 +15,7 @@ def lacking(model: Model, setting: str, instead: str) -> str | None:
 def untrained(model: Model) -> str | None:
     """Why nothing can act inside the training of a family with these settings, or None."""
     if not model.is_network:
-        return f"{model.name} is no network"
+        return f"{model.name} is no network; name one under `model`"
     source = getattr(model, "pretrained_source", str)()
     if source and getattr(model, "chosen", str)() == "frozen":
         return (

@@ -15,7 +15,7 @@ def only_text_encoders(model: Model, table: Table, changed: Callable[[Model], Mo
             return f"{model.name} reads no text with an encoder; text_encoder does"
         return f"{model.name} reads whole texts and weighs no token by itself; text_encoder has windows and attention"
     if not table.of_kind("text"):
-        return "the table has no text column"
+        return "the table has no text column; name the one that holds long texts under `columns`"
     made = changed(model)
     assert isinstance(made, TextEncoder)
     return made.too_long()

@@ -58,7 +58,7 @@ class BilingualTraining(Method):
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
         if not table.of_kind("text"):
-            return "there are no text columns"
+            return "there are no text columns to align; joint_training balances the languages of rows of any kind"
         if not self.pairs:
             return NO_PAIRS
         if model.name == "text_encoder":

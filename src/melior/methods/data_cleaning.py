@@ -122,7 +122,11 @@ class DataCleaning(Method):
     how: How = "clip"
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
-        return None if table.of_kind("number") else "there are no number columns to clean"
+        return (
+            None
+            if table.of_kind("number")
+            else "there are no number columns to clean; deduplication and label_cleaning act on rows of any kind"
+        )
 
     def columns(self) -> TableStep:
         return CleanNumbers(self.how)

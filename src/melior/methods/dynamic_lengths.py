@@ -28,7 +28,7 @@ class DynamicLengths(Method):
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
         if not isinstance(model, NetworkModel) or not model.reads_lengths(table):
-            return f"{model.name} reads rows of one length only, so there is no padding to save"
+            return f"{model.name} reads rows of one length only, so there is no padding to save; it is for text_encoder"
         if self.longest is not None and "longest" not in type(model).model_fields:
             return f"{model.name} has no setting for the tokens that it reads; leave longest out"
         return None

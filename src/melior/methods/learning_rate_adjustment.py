@@ -38,7 +38,7 @@ class LearningRateAdjustment(Method):
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
         if not model.is_network:
-            return f"{model.name} does not train in steps whose rate could be adjusted"
+            return f"{model.name} does not train in steps whose rate could be adjusted; l2_penalty suits it"
         return None
 
     def model(self, model: Model) -> Model:

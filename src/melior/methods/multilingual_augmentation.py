@@ -67,7 +67,7 @@ class MultilingualAugmentation(Method):
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
         texts = table.of_kind("text")
         if not texts:
-            return "there are no text columns to carry into another language"
+            return "there are no text columns to carry into another language; table_augmentation varies other columns"
         if self.kind == "written" and table.multilabel:
             return "a writer is shown rows of one class; use kind: dictionary or translation"
         if self.kind == "written" and len(texts) > 1:

@@ -104,7 +104,11 @@ class NoiseTraining(Method):
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
         reason = untrained(model)
         if reason is None:
-            return None if table.of_kind("number", "text", "image") else "there are no numbers, texts or images"
+            return (
+                None
+                if table.of_kind("number", "text", "image")
+                else "there are no numbers, texts or images; use dropout"
+            )
         if not table.of_kind("number"):
             return f"there are no number columns, and words and pixels are changed inside networks alone: {reason}"
         if not self.numbers:

@@ -89,7 +89,7 @@ class RareAugmentation(Method):
         if self.kind == "weights" and "row_weights" not in model.can:
             return f"{model.name} takes no row weights; use kind: copies"
         if not table.of_kind("number", "category", "language", "text", "image"):
-            return "which rows are rare is seen in number, category, text and image columns, and there are none"
+            return "there are no number, category, text or image columns, in which rare rows are seen; use oversampling"
         return None
 
     def rows(self, train: Table, context: FitContext) -> Table:
