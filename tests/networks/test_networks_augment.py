@@ -215,11 +215,25 @@ def test_boxes_are_inside_and_as_large_as_they_should_be():
     assert area.mean() == pytest.approx(0.21, abs=0.02)
     assert boxes[hit][:, 0].min() == 0
     assert boxes[hit][:, 2].max() == 32
-    seen = torch.zeros(2, 1, 4, 4)
-    noise = torch.full((2, 1, 4, 4), 9.0)
-    found = augment.erased(seen, np.array([[1, 0, 3, 2], [0, 0, 0, 0]]), noise)
-    assert (found[0, 0] == 9).nonzero().tolist() == [[1, 0], [1, 1], [2, 0], [2, 1]]
+    seen = torch.zeros(2, 400, 400, 3, dtype=torch.uint8)
+    found = augment.erased(seen, np.array([[100, 0, 300, 200], [0, 0, 0, 0]]), np.random.default_rng(0))
+    assert not seen.any()
+    inside = found[0, 100:300, :200]
+    assert torch.bincount(inside[..., 0].flatten().long(), minlength=256).min() > 100  # all brightnesses, 156 each
+    assert torch.equal(inside[..., 0], inside[..., 1])
+    assert found[0].any(dim=2).sum() == inside.any(dim=2).sum()
     assert not found[1].any()
+
+
+def test_what_is_only_mirrored_is_mirrored_to_the_bit():
+    seen = pictures(rows=60)
+    for flip, ways in (("sides", [()]), ("all", [(), (1,)])):
+        found = varied(seen, Ranges(flip=flip), np.random.default_rng(1))
+        kinds = [axes for way in ways for axes in (way, (*way, 2))]
+        seen_as = [[bool(torch.equal(one, own.flip(tuple(a - 1 for a in axes)))) for axes in kinds]
+                   for one, own in zip(found, seen, strict=True)]  # fmt: skip
+        assert all(any(one) for one in seen_as)
+        assert all(sum(one[n] for one in seen_as) > 5 for n in range(len(kinds)))  # each way now and then
 
 
 # ---- mixing

@@ -50,12 +50,10 @@ def varied(pictures: Tensor, ranges: Ranges, random: np.random.Generator) -> Ten
     maps = maps_of(strengths, ranges, (height, width), random)
     colours = colours_of(strengths, ranges)
     boxes = erasing(rows, ranges.erase, (height, width), random)
-    planes = planes_of(pictures)
-    planes = coloured(moved(planes, maps, ranges.fill), colours)
-    if boxes.any():
-        noise = random.integers(0, 256, (rows, 1, height, width), dtype=np.uint8)
-        planes = erased(planes, boxes, torch.from_numpy(noise).float())
-    return pictures_of(planes)
+    pictures, maps = mirrored(pictures, maps)
+    if (maps != np.eye(2, 3)).any() or (colours != 1).any():
+        pictures = pictures_of(coloured(moved(planes_of(pictures), maps, ranges.fill), colours))
+    return erased(pictures, boxes, random)
 
 
 def planes_of(pictures: Tensor) -> Tensor:
@@ -178,6 +176,24 @@ def erasing(rows: int, chance: float, size: tuple[int, int], random: np.random.G
 # ---- what is done to pictures
 
 
+def mirrored(pictures: Tensor, maps: Floats) -> tuple[Tensor, Floats]:
+    """Bytes of pictures of which nothing is asked but to be mirrored, mirrored to the bit, and the maps of what is left
+    to do."""
+    signs = maps[:, [0, 1], [0, 1]]
+    alone = (
+        (np.abs(signs) == 1).all(axis=1) & (maps[:, [0, 1], [1, 0]] == 0).all(axis=1) & (maps[:, :, 2] == 0).all(axis=1)
+    )
+    found, left = pictures, maps
+    for axis in (0, 1):
+        which = np.flatnonzero(alone & (signs[:, axis] < 0))
+        if len(which):
+            found = pictures.clone() if found is pictures else found
+            found[which] = found[which].flip(2 - axis)
+    if found is not pictures:
+        left = np.where(alone[:, None, None], np.eye(2, 3), maps)
+    return found, left
+
+
 def moved(planes: Tensor, maps: Floats, fill: str = "edge") -> Tensor:
     """Each picture sampled where its map says, between pixels in proportion; (rows, channels, height, width).
 
@@ -227,9 +243,16 @@ def coloured(planes: Tensor, factors: Floats) -> Tensor:
     return torch.addcmul(beside, planes, b * c * s)
 
 
-def erased(planes: Tensor, boxes: Numbers, noise: Tensor) -> Tensor:
-    """Noise (rows, 1, height, width) of all brightnesses inside the boxes (rows, 4)."""
-    return torch.where(inside(boxes, (planes.shape[2], planes.shape[3]))[:, None], noise, planes)
+def erased(pictures: Tensor, boxes: Numbers, random: np.random.Generator) -> Tensor:
+    """Noise of all brightnesses inside the boxes (rows, 4) of pictures (rows, height, width, channels) of bytes."""
+    hit = np.flatnonzero(boxes.any(axis=1))
+    if not len(hit):
+        return pictures
+    found = pictures.clone()
+    for row, (top, left, bottom, right) in zip(hit.tolist(), boxes[hit].tolist(), strict=True):
+        noise = random.integers(0, 256, (bottom - top, right - left, 1), dtype=np.uint8)
+        found[row, top:bottom, left:right] = torch.from_numpy(noise)
+    return found
 
 
 def inside(boxes: Numbers, size: tuple[int, int]) -> Tensor:
