@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from melior.networks.build import drawing
 from melior.networks.freezing import freeze
+from melior.networks.library import whole_library
 from melior.networks.loading import Loaded, found, load_encoder, quiet
 from melior.networks.longer import repeated_positions, why_not, with_local_attention
 from melior.networks.losses import TextClassifier
@@ -81,6 +82,7 @@ def tuned(encoder: Any, plan: dict[str, Any]) -> None:
 
 def encoder_of(config: dict[str, Any]) -> Any:
     """An encoder with weights from torch's random state."""
+    whole_library()
     from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
 
     with quiet():

@@ -12,10 +12,12 @@ from typing import Any
 import torch
 
 from melior.errors import MissingExtra, UserError
+from melior.networks.library import whole_library
 
 
 def gguf_model(path: Path, name: str | Path) -> Any:
     """The model in the file. UserError: damaged, an architecture that is not known, weights that do not fit."""
+    whole_library()
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils.import_utils import is_gguf_available
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from melior.errors import UserError
+from melior.networks.library import whole_library
 
 READ = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.bin")  # what is fetched of a model by name
 VOCABULARIES = (
@@ -54,6 +55,7 @@ def quiet() -> Iterator[None]:
     """Keeps the library's remarks and progress bars off the terminal, and puts everything back as it was."""
     import warnings
 
+    whole_library()
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -76,6 +78,7 @@ def load_encoder(name: str | Path) -> Loaded:
     cannot be reached, no config, an architecture that would need code of its own, weights that do not fit, no
     tokenizer, no pad token.
     """
+    whole_library()
     from transformers import AutoModel, AutoModelForTextEncoding
 
     path = found(name)
@@ -93,6 +96,7 @@ def load_causal(name: str | Path) -> Loaded:
     UserError as for `load_encoder`; also an encoder (such a model has no next token) and a GGUF file that is damaged
     or of an unknown architecture.
     """
+    whole_library()
     from transformers import AutoModelForCausalLM
 
     path = found(name)
@@ -138,6 +142,7 @@ def load_tokenizer(path: Path, name: str | Path) -> tuple[Any, tuple[str, ...]]:
 
     Where there is no pad token the end token serves: padding is masked, so that its value never counts.
     """
+    whole_library()
     from transformers import AutoTokenizer
 
     where = {"pretrained_model_name_or_path": str(path)}
@@ -215,6 +220,7 @@ def first_line(error: BaseException) -> str:
 
 def config_at(path: Path, name: str | Path) -> Any:
     """The config of a model's folder; UserError: none, damaged, or one that would need code of its own."""
+    whole_library()
     from transformers import AutoConfig
 
     if not (path / "config.json").exists():

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
+from melior.networks.library import whole_library
 from melior.networks.loading import quiet
 
 NAME = "melior_local"  # of this attention among those of transformers
@@ -129,6 +130,7 @@ def mask_of_library(*, attention_mask: Tensor | None = None, **kwargs: Any) -> T
 def attend_locally(encoder: Any, window: int, first: int) -> None:
     """Sets the attention of a transformers encoder, in place: `window` and `first` as in `local_attention`. For which
     encoders that can be done, `melior.networks.longer.why_not` says."""
+    whole_library()
     from transformers import AttentionInterface, AttentionMaskInterface
 
     AttentionInterface.register(NAME, attention_of_library)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from melior.errors import UserError
+from melior.networks.library import whole_library
 
 
 def small_encoder(
@@ -23,6 +24,7 @@ def small_encoder(
     vocabulary  tokens. width  of the states, a multiple of `heads`. depth  layers. context  most tokens of a row
     dropout     in states and attention, 0..1. pad  id of the pad token. seed  of the weights
     """
+    whole_library()
     from transformers import BertConfig, BertModel
 
     _checked(width, heads)
@@ -57,6 +59,7 @@ def small_causal(
     vocabulary  tokens. width  of the states, a multiple of 2 * `heads`. depth  layers. context  most tokens of a row
     pad, end    ids of the pad and the end token. seed  of the weights
     """
+    whole_library()
     from transformers import LlamaConfig, LlamaForCausalLM
 
     _checked(width, 2 * heads)

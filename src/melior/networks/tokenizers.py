@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from melior.errors import UserError
+from melior.networks.library import whole_library
 
 PAD, UNKNOWN, FIRST, LAST, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 END = "<|end|>"
@@ -36,6 +37,7 @@ def train_tokenizer(
     fewest      a token must occur so often
     limit       most tokens of a row, kept as model_max_length
     """
+    whole_library()
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -136,6 +138,7 @@ def restored(text: str) -> Any:
     """The tokenizer of `saved`."""
     import json
 
+    whole_library()
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 

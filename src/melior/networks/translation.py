@@ -9,6 +9,7 @@ import torch
 
 from melior.errors import UserError
 from melior.networks.build import drawing
+from melior.networks.library import whole_library
 from melior.networks.loading import Loaded, _loaded, _model, config_at, found
 
 AT_ONCE = 16  # texts that are translated at once
@@ -18,6 +19,7 @@ FEW = 8
 
 def load_translator(name: str | Path) -> Loaded:
     """A sequence-to-sequence model by folder or name. UserError: it cannot be read, or is of another kind."""
+    whole_library()
     from transformers import AutoModelForSeq2SeqLM
 
     path = found(name)

@@ -21,6 +21,7 @@ from melior.images.prepare import preparation, size_of
 from melior.networks.build import drawing
 from melior.networks.encoded import config_of, tuned
 from melior.networks.freezing import standing_after
+from melior.networks.library import whole_library
 from melior.networks.loading import WEIGHTS, config_at, first_line, found, kind_of, quiet, with_weights
 from melior.networks.lora import linear_names
 from melior.networks.pictures import PictureVector
@@ -92,6 +93,7 @@ def encoder_of(plan: dict[str, Any]) -> nn.Module:
     """The encoder with weights from torch's random state."""
     if plan["kind"] == "residual":
         return PictureVector(plan["channels"], plan["config"]).eval()
+    whole_library()
     from transformers import AutoConfig, AutoModel
 
     with quiet():
@@ -163,6 +165,7 @@ def load_pictures(base: str | Path) -> Seen:
 
 
 def _transformer(path: Path, folder: Path, name: str) -> Seen:
+    whole_library()
     from transformers import AutoModel
 
     config = config_at(folder, name)

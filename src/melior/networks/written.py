@@ -15,6 +15,7 @@ import torch
 
 from melior.errors import UserError
 from melior.networks.generate import Generation, answers
+from melior.networks.library import whole_library
 from melior.networks.loading import (
     Loaded,
     config_at,
@@ -60,6 +61,7 @@ def _author(source: str, state: Any) -> Author:
     if path.is_dir():
         config = config_at(path, source)
         if getattr(config, "is_encoder_decoder", False):
+            whole_library()
             from transformers import AutoModelForSeq2SeqLM
 
             kind = kind_of(AutoModelForSeq2SeqLM, source, config)
