@@ -271,6 +271,11 @@ def function_metric(name: str, classes: Sequence[str]) -> Metric:
     return OwnMetric(name, called, part, own.greater_is_better, own.low, own.high)
 
 
+def known(name: str) -> Own | None:
+    """The function of a name, and how it is read; None where there is none in this process."""
+    return _known.get(name)
+
+
 def is_here(name: str) -> bool:
     """Whether a name can be measured in this process: every one but a function of another."""
     return not name.startswith(PREFIX) or name in _known

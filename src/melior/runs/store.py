@@ -27,6 +27,7 @@ from melior.errors import UserError
 from melior.findings import plain
 from melior.predictor import Predictor
 from melior.recipe import Recipe
+from melior.runs.identity import identity
 from melior.storage import sha256, writable_folder, write_atomic
 
 MANIFEST = "MANIFEST.json"
@@ -231,7 +232,7 @@ class Run:
 def about_run(verb: str, recipe: Recipe, data: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What makes two runs the same, as `run.json` says it; options that say nothing are left out."""
     given = {name: plain(value) for name, value in (options or {}).items() if value}
-    about = {"verb": verb, "recipe": recipe.fingerprint(), "data": data, "version": __version__}
+    about = {"verb": verb, "recipe": identity(recipe), "data": data, "version": __version__}
     return {**about, "options": given} if given else about
 
 

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from melior._version import __version__
 from melior.checks._training import Record
 from melior.data.language import Row
 from melior.metrics._base import Floats
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
+from melior.runs.identity import depends_on
 from melior.runs.store import TRAINING
 from melior.storage import write_atomic
+from melior.trials.executors.agree import stamp
 from melior.trials.language_model import (
     Writer,
     begun,
@@ -72,7 +73,7 @@ class LanguageTrial:
 
 def folder_of(store: Path, recipe: Recipe, rows: Rows) -> Path:
     """Where a trial is kept: named after everything that it depends on."""
-    key = json.dumps([__version__, recipe.fingerprint(), rows.digest()])
+    key = json.dumps([stamp(network=True), depends_on(recipe), rows.digest()])
     return store / sha256(key.encode()).hexdigest()[:16]
 
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from melior._version import __version__
 from melior.data.splits import Fold
 from melior.data.table import Table
 from melior.errors import UserError
+from melior.models._base import families
 from melior.recipe import Recipe
+from melior.runs.identity import depends_on
 from melior.runs.study import agreed
 from melior.trials.bench import Bench, Result
 from melior.trials.executors._base import Executor
+from melior.trials.executors.agree import stamp
 from melior.trials.executors.local import Threads
 from melior.trials.kept import Kept
 
@@ -67,7 +69,9 @@ class Trials:
 
     def key(self, recipe: Recipe, number: int) -> str:
         fold = self.folds[number]
-        digest = hashlib.sha256(f"{__version__} {recipe.fingerprint()} {self._rows}".encode())
+        digest = hashlib.sha256(
+            f"{stamp(network=families()[recipe.model.name].is_network)} {depends_on(recipe)} {self._rows}".encode()
+        )
         digest.update(fold.train.astype(np.int64).tobytes())
         digest.update(b"|")
         digest.update(fold.test.astype(np.int64).tobytes())

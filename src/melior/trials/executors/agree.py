@@ -2,6 +2,7 @@
 them ran."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from melior.trials.executors.porter import look
 
@@ -15,6 +16,14 @@ PACKAGES = tuple(name for name in (*EVERYWHERE, *WHERE_USED) if name not in ("me
 def installed() -> dict[str, str | None]:
     """Versions on this machine by name; None for what is not installed."""
     return look(PACKAGES)
+
+
+@cache
+def stamp(*, network: bool = False) -> str:
+    """The versions on which the numbers of a trial depend, of a network those of its libraries too: trials of others
+    are not compared with these."""
+    there = installed()
+    return " ".join(f"{name} {_plain(there.get(name))}" for name in (*EVERYWHERE, *(WHERE_USED if network else ())))
 
 
 def difference(here: Installed, there: Installed, machine: str) -> str:
