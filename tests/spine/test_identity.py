@@ -1,5 +1,7 @@
 """What a run is taken for, and what a trial: files that a recipe names, mutes and limits, functions, versions."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,8 +9,7 @@ import pytest
 import melior
 from melior.data.splits import folds
 from melior.errors import UserError
-from melior.metrics import from_function
-from melior.metrics.custom import name_of
+from melior.metrics import custom
 from melior.recipe import Recipe, Split
 from melior.runs.identity import BLOCK, BLOCKS, content, depends_on, identity
 from melior.testing import tables
@@ -101,7 +102,7 @@ def rows(folder):
     return path
 
 
-def test_a_finished_run_is_not_taken_for_one_with_another_goal_or_function(tmp_path):
+def test_a_finished_run_is_not_taken_for_one_with_another_goal_or_function(tmp_path, monkeypatch):
     path = rows(tmp_path)
     how = {"target": "y", "model": "linear", "budget": 5, "attempt": ["class_weights"]}
     melior.improve(path, run=tmp_path / "goal", goal="macro_f1, size<=25MB", **how)
@@ -111,13 +112,11 @@ def test_a_finished_run_is_not_taken_for_one_with_another_goal_or_function(tmp_p
     def right(truth, said, sample_weight=None):
         return float(np.average(truth == said, weights=sample_weight))
 
-    from_function(right, name="mine_here")
-    recipe = Recipe(metric="python:mine_here")
-    first = identity(recipe)
-    assert identity(recipe) == first
-
-    def right(truth, said, sample_weight=None):  # written anew
+    def wrong(truth, said, sample_weight=None):
         return float(np.average(truth != said, weights=sample_weight))
 
-    assert name_of(right) == "python:mine_here"
-    assert identity(recipe) != first
+    recipe = Recipe(metric=custom.from_function(right, name="mine_here"))
+    first = identity(recipe)
+    assert identity(recipe) == first != recipe.fingerprint()
+    monkeypatch.setitem(custom._known, recipe.metric, replace(custom._known[recipe.metric], function=wrong))
+    assert identity(recipe) != first  # the function was written anew

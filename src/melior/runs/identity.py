@@ -27,8 +27,8 @@ def depends_on(recipe: Recipe) -> str:
 
 def identity(recipe: Recipe) -> str:
     """A name of all that a run of a recipe depends on but its rows: what is muted and what a model may cost as well."""
-    said = recipe.model_dump(mode="json", include={"mute", "limits"})
-    if not any(said.values()):
+    said = recipe.model_dump(mode="json", include={"mute", "limits"}, exclude_defaults=True)
+    if not said:
         return depends_on(recipe)
     return _digest([depends_on(recipe), said])
 
