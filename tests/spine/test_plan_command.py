@@ -70,7 +70,7 @@ def test_the_recipes_own_layout_is_marked_and_compared(recipe):
     assert "auto would take data 4 (replicated)" in found.why[0]
     local = plan_training(recipe({"local_steps": 8}), processes=2)
     assert local.plan.layout.local_steps == 8
-    assert local.plan.memory["averages"] == 2 * local.plan.memory["weights"]
+    assert local.plan.memory["averages"] == local.plan.memory["weights"]
     assert local.plan.sent["averages"] == pytest.approx(
         next(one for one in local.plans if one.layout == Layout(data=2)).sent["gradients"] / 8
     )

@@ -285,19 +285,18 @@ class Pipeline(Summed):
 
     @torch.no_grad()
     def whole(self) -> None:
-        put_whole(self.given, self.module, self.device)
+        put_whole(self.given, self.module, self.home)
         for name, one in self.stage.parameters.items():
-            if self.number not in self.stage.holders[name]:
-                one.data = one.data.new_empty(self.shapes[name])
-            self._from(one.data, self.stage.holders[name][0])
+            own = self.number in self.stage.holders[name]
+            one.data = self._from(one if own else one.new_empty(self.shapes[name]), self.stage.holders[name][0])
         for name, buffer in self.stage.buffers.items():
-            self._from(buffer, self.stage.owners[name])
+            buffer.data = self._from(buffer, self.stage.owners[name])
 
-    def _from(self, tensor: Tensor, stage: int) -> None:
-        sent = tensor.contiguous()
+    def _from(self, tensor: Tensor, stage: int) -> Tensor:
+        """What a stage has of it, where the network came from; no more than one of them is whole on a device."""
+        sent = tensor.detach().to(self.device).contiguous()
         dist.broadcast(sent, group=self.group, group_src=stage)
-        if sent is not tensor:
-            tensor.copy_(sent)
+        return sent.to(self.home)
 
 
 class _Piece(nn.Module):

@@ -103,7 +103,24 @@ def sizes_of(module: nn.Module, source: Source, settings: Training, device: Devi
         frozen_bytes=sum(one.nbytes for one in frozen) / count if count else 4.0,
         checkpointing=settings.activation_checkpointing,
         average=settings.average > 0,
+        tied=_tied(module, settings) if blocks else Part(),
     )
+
+
+def _tied(module: nn.Module, settings: Training) -> Part:
+    """Weights outside of blocks that several modules have in common."""
+    inside = {id(one) for block in repeated(module) for one in block.parameters()}
+    seen: dict[int, int] = {}
+    for one in module.modules():
+        for weight in one.parameters(recurse=False):
+            seen[id(weight)] = seen.get(id(weight), 0) + 1
+    parts = []
+    for weight in module.parameters():
+        if seen[id(weight)] > 1 and id(weight) not in inside:
+            state = state_bytes(settings.optimizer, tuple(weight.shape), inner=False, momentum=settings.momentum)
+            trained = weight.numel() if weight.requires_grad else 0
+            parts.append(Part(trained, weight.numel() - trained, state if trained else 0))
+    return together(parts)
 
 
 def _attention_flops(query: Any, key: Any, value: Any, *given: Any, out_shape: Any = None, **named: Any) -> int:

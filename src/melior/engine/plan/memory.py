@@ -18,6 +18,7 @@ SHARED_ACTIVATIONS = 24 / 34  # of those of a layer that tensor ranks share; 10 
 
 PARTS = (
     "weights", "gradients", "optimizer", "averages", "casts", "activations", "working", "logits", "gathered", "buffers",
+    "start",
 )  # fmt: skip
 SAID = {
     "weights": "trained and frozen, float32",
@@ -30,6 +31,7 @@ SAID = {
     "logits": "of a language model, with their float32 copy and gradient",
     "gathered": "weights of shards that are whole for a while: two blocks, and what stands outside of them",
     "buffers": "what goes in and comes out of the network",
+    "start": "of a pipeline: what more it takes to hold the whole network while it is cut",
 }
 
 
@@ -59,7 +61,7 @@ def stages(sizes: Sizes, layout: Layout) -> list[Stage]:
     found = []
     for number in range(count):
         ends = [sizes.before] if number == 0 else []
-        ends += [sizes.after] if number == count - 1 else []
+        ends += [sizes.after, *([sizes.tied] if number else [])] if number == count - 1 else []
         blocks = tuple(one.share(layout.tensor) for one in sizes.blocks[cuts[number] : cuts[number + 1]])
         found.append(Stage(blocks, together(one.share(layout.tensor) for one in ends), number, count))
     return found
@@ -125,7 +127,7 @@ def memory(sizes: Sizes, layout: Layout, rows: Cut, stage: Stage) -> dict[str, f
         buffers = FLOAT * (max(largest.all, outside.all) + 2 * most_trained)
     elif data > 1 and (layout.tensor > 1 or layout.pipeline > 1):
         buffers = 2.0 * min(BUCKET, FLOAT * held.trained)
-    return {
+    found = {
         "weights": (FLOAT * held.trained + sizes.frozen_bytes * held.frozen) / dealt,
         "gradients": FLOAT * held.trained / (1 if whole_gradients else dealt),
         "optimizer": held.state / dealt,
@@ -137,3 +139,5 @@ def memory(sizes: Sizes, layout: Layout, rows: Cut, stage: Stage) -> dict[str, f
         "gathered": gathered,
         "buffers": buffers,
     }
+    whole = FLOAT * sizes.weights.all if layout.pipeline > 1 else 0.0  # where to cut is seen from passes through it
+    return {**found, "start": max(whole - sum(found.values()), 0.0)}

@@ -56,6 +56,7 @@ class Sizes:
 
     blocks           repeated ones in order: what is gathered at once, and what a pipeline cuts between
     before, after    what stands before the first and behind the last of them
+    tied             of `before`: what is used behind the last of them too (token vectors that are the output layer)
     rows             of a step, over all ranks
     row_flops        floating-point operations of the forward pass of a row; a multiplication with its addition is two
     row_activations  bytes that a row keeps for the backward pass
@@ -85,6 +86,7 @@ class Sizes:
     frozen_bytes: float = FLOAT
     checkpointing: bool = False
     average: bool = False
+    tied: Part = Part()
 
     @cached_property
     def weights(self) -> Part:
@@ -209,6 +211,7 @@ def transformer(
         blocks=(part(matrices + 2 * width, matrices),) * layers,
         before=part(vocabulary * width),
         after=part(width + (0 if tied else vocabulary * width)),
+        tied=part(vocabulary * width) if tied else Part(),
         rows=rows,
         row_flops=flops,
         row_activations=layers * layer_activations(tokens, width, heads, inner, gated=gated, number=cast),

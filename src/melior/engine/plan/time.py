@@ -45,6 +45,8 @@ def sent(sizes: Sizes, layout: Layout, rows: Cut, stage: Stage) -> dict[str, flo
     if stage.of > 1:  # states to the next stage, their gradients to the one before
         neighbours = (stage.number < stage.of - 1) + (stage.number > 0)
         found["borders"] = rows.rows * neighbours * FLOAT * sizes.row_states
+        if stage.number in (0, stage.of - 1):  # gradients of what both ends hold, to the first, and their sum back
+            found["borders"] += FLOAT * sizes.tied.trained
     return found
 
 
