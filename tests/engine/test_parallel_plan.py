@@ -278,9 +278,8 @@ def test_the_rungs_in_order():
     assert choose(sizes, cluster(8))[0] == Layout(data=8)
     assert choose(sizes, cluster(8, memory=10e9))[0] == Layout(data=8, sharded=True)
     assert choose(sizes, cluster(8, memory=4.6e9))[0].tensor > 1
-    # of four heavy blocks two are whole at a time under shards; a pipeline has to hold all of the weights but once
-    stiff = replace(sizes, heads=0, blocks=(adam(2.5e8, 1.0),) * 4)
-    layout, why = choose(stiff, cluster(8, memory=6.5e9))
+    stiff = replace(sizes, heads=0)
+    layout, why = choose(stiff, cluster(8, memory=4.2e9))
     assert layout.pipeline > 1, why
     assert "copies" in why[0].lower()
 
@@ -366,20 +365,12 @@ def test_how_many_times_as_fast(ranks):
     assert times_as_fast(1.0, 1e6, slow) == pytest.approx(1 / (1 / ranks + 2 * (ranks - 1) / ranks * 4))
 
 
-def test_a_pipeline_holds_the_whole_network_while_it_is_cut_and_both_ends_hold_what_is_tied():
+def test_both_ends_of_a_pipeline_hold_what_is_tied():
     sizes = replace(flat(4, 1e6, rows=8, micro_batch=1), before=adam(2e6), tied=adam(2e6))
     there = cluster(4, per_machine=4)
     found = plan(sizes, there, Layout(pipeline=4))
-    weights = sizes.weights.all
-    assert weights == 6e6  # what is tied counts once
-    first, last = (
-        memory(sizes, found.layout, cut(sizes, found.layout), stages(sizes, found.layout)[at]) for at in (0, 3)
-    )
-    for one in (first, last):
-        assert one["weights"] == 4 * 3e6
-        assert sum(one.values()) >= 4 * weights
-    middle = memory(sizes, found.layout, cut(sizes, found.layout), stages(sizes, found.layout)[1])
-    assert middle["weights"] == 4 * 1e6
-    assert sum(middle.values()) == 4 * weights  # the start, which is more than all that it holds later
+    assert sizes.weights.all == 6e6  # what is tied counts once
+    each = [memory(sizes, found.layout, cut(sizes, found.layout), one) for one in stages(sizes, found.layout)]
+    assert [one["weights"] for one in each] == [4 * 3e6, 4 * 1e6, 4 * 1e6, 4 * 3e6]
     apart = plan(replace(sizes, tied=Part()), there, Layout(pipeline=4))
     assert found.sent["borders"] - apart.sent["borders"] == 4 * 2e6

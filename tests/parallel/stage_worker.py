@@ -12,7 +12,9 @@ from spread_toys import made
 from stage_toys import staged
 
 from melior.engine.loop import train
+from melior.engine.parallel import visiting
 from melior.engine.parallel.ranks import joined
+from melior.engine.parallel.visiting import fits
 from melior.engine.settings import Training
 from melior.errors import UserError
 
@@ -44,6 +46,7 @@ def main():
         for case in json.loads(job.read_text()):
             how = {"rows": 61, "seed": 0, **case.get("how", {})}
             module, source, loss, valid = staged(case["toy"], **how) or made(case["toy"], **how)
+            visiting.fits = (lambda *given: False) if case["name"].startswith("visited") else fits
             if "kill" in case:
                 source = Deadly(source, case["kill"])
             folder = Path(case["folder"]) if "folder" in case else None

@@ -23,6 +23,9 @@ TWO = {  # name: toy, how it is made, settings
     "gpt2": ("gpt2", {"rows": 29}, {"activation_checkpointing": True, "parallel": {"pipeline": 2}}),
     "faulty": ("faulty", {}, {"non_finite": "skip", "parallel": {"pipeline": 2}}),
     "layers": ("layers", {}, {"parallel": {"pipeline": 2}}),
+    # as where the whole network does not fit on a device: blocks come by one at a time
+    "visited-causal": ("causal", {"rows": 29}, {"parallel": {"pipeline": 2}}),
+    "visited-tied": ("tied", {"rows": 29}, {"clip_norm": 0.3, "parallel": {"pipeline": 2}}),
 }  # fmt: skip
 # Where one process has the same micro-batches and no norm is taken (a sum over stages rounds in another way), every
 # weight goes through the same operations in the same order, so that not a bit may differ.

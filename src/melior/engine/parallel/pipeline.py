@@ -21,6 +21,7 @@ from melior.engine.parallel.mesh import Mesh
 from melior.engine.parallel.spread import Dealt, Summed, emptied, local, put_whole, same_weights
 from melior.engine.parallel.stages import Stage, split
 from melior.engine.parallel.traced import trace
+from melior.engine.parallel.visiting import settled, visiting
 from melior.engine.precision import Precision
 from melior.engine.problem import Batch, Loss, Source
 from melior.engine.settings import Training
@@ -52,7 +53,6 @@ class Pipeline(Summed):
         measured: bool,
     ) -> None:
         super().__init__(module, mesh)
-        module.to(device.device)  # whole, until it is cut: where is seen from passes through it
         self.module = same_weights(module)
         self.loss, self.device = loss, device.device
         self.precision = Precision.of(device)
@@ -65,9 +65,11 @@ class Pipeline(Summed):
             from melior.engine.parallel.tensor import plan_of
 
             plan = plan_of(module, mesh.layout.tensor)
-        self.stage = self._cut(source)
-        self._all_train()
+        with visiting(self.module, self.device):  # where to cut is seen from passes through the whole network
+            self.stage = self._cut(source)
+            self._all_train()
         self.stage.free()
+        settled(self.module, self.device)
         self.dealt: Dealt | None = None
         self._share(plan)
         most = min(-(-settings.batch_rows // mesh.ranks), len(source))
@@ -100,7 +102,8 @@ class Pipeline(Summed):
                 f"the network has {longest}; give fewer stages."
             )
         for one in enough:
-            stage = Stage(self.module, one, split(self.mesh.told(one.seconds), self.stages), self.number)
+            firsts = split(self.mesh.told(one.seconds), self.stages)
+            stage = Stage(self.module, one, firsts, self.number, self.device)
             if not self.mesh.any(not stage.right(inputs, self.precision.forward())):
                 return stage
             stage.undo()

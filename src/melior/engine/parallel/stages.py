@@ -64,10 +64,14 @@ class Stage:
     cuts     as `split` gives them     number  of this stage, from 0
     holders  by name of a parameter: the stages that hold it; several, where first and last share token vectors
     owners   by name of a buffer: the stage whose value counts
+    device   on which it computes; None: where the weights are
     """
 
-    def __init__(self, module: nn.Module, trace: Trace, cuts: Sequence[int], number: int) -> None:
+    def __init__(
+        self, module: nn.Module, trace: Trace, cuts: Sequence[int], number: int, device: torch.device | None = None
+    ) -> None:
         self.module, self.trace, self.cuts, self.number = module, trace, list(cuts), number
+        self.device = device
         self.last = number == len(cuts) - 2
         self.parameters, self.buffers = dict(module.named_parameters()), dict(module.named_buffers())
         self.holders = {
@@ -130,7 +134,8 @@ class Stage:
         for one in self.module.modules():
             for name, weight in list(one._parameters.items()):
                 if weight is not None and weight in foreign:
-                    shown = torch.full((), NO_NUMBER, dtype=weight.dtype, device=weight.device).expand(weight.shape)
+                    device = self.device or weight.device
+                    shown = torch.full((), NO_NUMBER, dtype=weight.dtype, device=device).expand(weight.shape)
                     self._hidden(one, one._parameters, name, weight, shown)
             for name, buffer in list(one._buffers.items()):
                 if buffer is not None and id(buffer) in elsewhere:

@@ -18,7 +18,6 @@ SHARED_ACTIVATIONS = 24 / 34  # of those of a layer that tensor ranks share; 10 
 
 PARTS = (
     "weights", "gradients", "optimizer", "averages", "casts", "activations", "working", "logits", "gathered", "buffers",
-    "start",
 )  # fmt: skip
 SAID = {
     "weights": "trained and frozen, float32",
@@ -31,7 +30,6 @@ SAID = {
     "logits": "of a language model, with their float32 copy and gradient",
     "gathered": "weights of shards that are whole for a while: two blocks, and what stands outside of them",
     "buffers": "what goes in and comes out of the network",
-    "start": "of a pipeline: what more it takes to hold the whole network while it is cut",
 }
 
 
@@ -127,7 +125,7 @@ def memory(sizes: Sizes, layout: Layout, rows: Cut, stage: Stage) -> dict[str, f
         buffers = FLOAT * (max(largest.all, outside.all) + 2 * most_trained)
     elif data > 1 and (layout.tensor > 1 or layout.pipeline > 1):
         buffers = 2.0 * min(BUCKET, FLOAT * held.trained)
-    found = {
+    return {
         "weights": (FLOAT * held.trained + sizes.frozen_bytes * held.frozen) / dealt,
         "gradients": FLOAT * held.trained / (1 if whole_gradients else dealt),
         "optimizer": held.state / dealt,
@@ -139,5 +137,3 @@ def memory(sizes: Sizes, layout: Layout, rows: Cut, stage: Stage) -> dict[str, f
         "gathered": gathered,
         "buffers": buffers,
     }
-    whole = FLOAT * sizes.weights.all if layout.pipeline > 1 else 0.0  # where to cut is seen from passes through it
-    return {**found, "start": max(whole - sum(found.values()), 0.0)}
