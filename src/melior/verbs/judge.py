@@ -18,6 +18,7 @@ from melior.progress import Progress, silent
 from melior.trials.versus import metric_differences, together
 from melior.trials.where import by_class, slices_of, worse_slices
 from melior.verbs.comparison import Comparison, Disagreement
+from melior.verbs.evaluate import possible_seed
 from melior.verbs.judge_inputs import Rows, Side, answers_of, rows_of, sides_of, target_of
 from melior.verbs.judge_rows import corrected, counted_rows, of_recipes, together_of, units_of
 from melior.verbs.prepare import DEFAULT_METRIC
@@ -79,6 +80,7 @@ def judge(
     started = time.perf_counter()
     asked = _asked(metric)
     _possible(margin, non_inferior, groups, order)
+    possible_seed(seed)
     if is_language_run(a) or is_language_run(b):
         from melior.verbs.judge_language import judge_language
 

@@ -203,7 +203,8 @@ def _noise_of(noise: Any, classes: Sequence[str]) -> tuple[list[str], Floats]:
         return list(classes), np.asarray(noise, dtype=np.float64)
     path = Path(noise)
     if path.is_dir():
-        for finding in Run.open(path).read("findings.json") if (path / "findings.json").is_file() else ():
+        run = Run.open(path)
+        for finding in run.read("findings.json") if run.has("findings.json") else ():
             measured = finding.get("measured", {})
             if finding.get("symptom") == "label_noise" and "noise_matrix" in measured and "label" not in measured:
                 if not measured.get("corrects_scores", True):
