@@ -82,6 +82,13 @@ def test_scores_may_be_rounded():
     assert scores.sum() == pytest.approx(1)
 
 
+def test_a_column_of_scores_that_is_of_no_class():
+    zeros = frame(score_no=[0.4], score_yes=[0.6], score_maybe=[0.0])
+    assert read_predictions(zeros, "y").scores(("no", "yes"), several=False)[0].tolist() == [[0.4, 0.6]]
+    with pytest.raises(UserError, match=r'"score_" is of no class; they are "no", "yes"'):
+        read_predictions(frame(score_no=[0.4], score_=[0.6]), "y", "a.csv").scores(("no", "yes"), several=False)
+
+
 def read_whole(made):
     found = read_predictions(made, "y", "a.csv")
     return found.answers(("no", "yes"), None, KNOWN), found.scores(("no", "yes"), several=False)

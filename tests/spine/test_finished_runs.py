@@ -1,5 +1,6 @@
 """The same `melior train` or `improve` of a run that is finished loads it, and of anything else does not."""
 
+import errno
 import json
 
 import numpy as np
@@ -113,6 +114,35 @@ def test_a_finished_improve_is_loaded(improved, monkeypatch):
     assert (again.accepted, again.seconds, again.recipe) == (first.accepted, first.seconds, first.recipe)
     ready = read(path, target="y")
     np.testing.assert_array_equal(again.predictor.scores(ready), first.predictor.scores(ready))
+
+
+@pytest.fixture
+def only_read(monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", "x")
+
+    for name in ("NamedTemporaryFile", "TemporaryFile", "mkstemp"):
+        monkeypatch.setattr(f"melior.storage.{name}", denied)
+
+
+def test_a_finished_run_is_loaded_where_nothing_can_be_written(improved, only_read, monkeypatch):
+    path, given, first = improved
+    monkeypatch.setattr(improve_verb, "improve_table", fitted_never)
+    assert melior.improve(path, **given).notes == (*first.notes, WAS_FINISHED)
+    for changed in ({"margin": 0.01}, {"run": given["run"] / "new"}):
+        with pytest.raises(UserError, match=r"cannot be written \(Permission denied\)"):
+            melior.improve(path, **{**given, **changed})
+
+
+def test_a_finished_training_is_loaded_where_nothing_can_be_written(tmp_path, request, monkeypatch):
+    given = {"target": "y", "model": "linear", "run": tmp_path / "run"}
+    path = written(tmp_path, made_rows())
+    melior.train(path, **given)
+    request.getfixturevalue("only_read")
+    monkeypatch.setattr(train_verb, "fit", fitted_never)
+    assert WAS_FINISHED in melior.train(path, **given).notes
+    with pytest.raises(UserError, match=r"cannot be written \(Permission denied\)"):
+        melior.train(path, **given, seed=7)
 
 
 @pytest.mark.parametrize(

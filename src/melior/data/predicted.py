@@ -130,14 +130,24 @@ class Predicted:
             raise UserError(f'{self.name}, {said_row(at)}: "{self.cells.name}" is empty: every row needs a prediction.')
         return codes.astype(np.int64)
 
+    def meant(self, classes: Sequence[str], sets: LabelSets | None, known_by: str) -> NDArray[np.bool_]:
+        """(classes,) which of them some row is answered with, or has a score above 0 for. known_by: see `answers`."""
+        found = np.zeros(len(classes), dtype=bool)
+        for number, values in self._scores_of(classes).items():
+            found[number] = values.any()
+        answers = self.answers(classes, sets, known_by)
+        if answers is None:
+            return found
+        return found | (np.isin(np.arange(len(classes)), answers) if sets is None else answers.any(axis=0))
+
     def scores(self, classes: Sequence[str], *, several: bool) -> tuple[Floats | None, str]:
         """(rows, classes) probabilities, and a note; None where there are none. several: a row may have several labels,
         each with a probability of its own."""
         if not self.scored:
             return None, ""
         found = np.full((self.rows, len(classes)), np.nan)
-        for name, values in self.scored.items():
-            found[:, _number(name, classes)] = values
+        for number, values in self._scores_of(classes).items():
+            found[:, number] = values
         absent = [number for number in range(len(classes)) if np.isnan(found[:, number]).all()]
         note = ""
         if len(absent) == 1 and len(classes) == 2 and not several:
@@ -161,6 +171,20 @@ class Predicted:
                 f"class a row sum to 1. Turn them into probabilities, or take the columns {SCORE}... out."
             )
         return found / sums[:, None], note
+
+    def _scores_of(self, classes: Sequence[str]) -> dict[int, Floats]:
+        """The number of a class -> (rows,) its scores. A column of zeros alone may be of no class."""
+        found = {}
+        for name, values in self.scored.items():
+            label = name if name in classes else next(iter(targets.classes_of([name])), "")
+            if label in classes:
+                found[classes.index(label)] = values
+            elif values.any():
+                raise UserError(
+                    f'{self.name}: "{SCORE}{name}" is of no class; they are {targets.listed(classes)}. Name it after '
+                    "one of them, or take it out."
+                )
+        return found
 
 
 def read_predictions(source: Any, target: str, name: str | None = None) -> Predicted:
@@ -219,8 +243,3 @@ def _probabilities(raw: Raw, column: str) -> Floats:
             f"Correct it, or take the columns {SCORE}... out."
         )
     return np.asarray(values.to_numpy(), dtype=np.float64)
-
-
-def _number(name: str, classes: Sequence[str]) -> int:
-    """The class that a column of scores is of."""
-    return classes.index(name) if name in classes else int(targets.known(pl.Series([name]), "scores", classes)[0])

@@ -108,6 +108,13 @@ class Run:
             return False
         return True
 
+    @classmethod
+    def possible(cls, folder: str | Path) -> None:
+        """Refuses, before any work, a folder that a command could not write its run in. One that holds a finished run
+        is looked at by `begin`: the same command gives that back and writes nothing."""
+        if not cls(folder).is_finished():
+            writable_folder(Path(folder))
+
     def write(self, name: str, content: Any) -> Path:
         """Writes a JSON file."""
         path = self.folder / name

@@ -222,6 +222,7 @@ def evaluate(
     """
     from melior.verbs.language import evaluate_language, is_language_run
 
+    possible_seed(seed)
     if is_language_run(what):
         return evaluate_language(what, source, out=run, seed=seed, progress=progress)
     predictor, folder = predictor_of(what)
@@ -260,6 +261,12 @@ def evaluate(
             Run(folder).renew_manifest()
     progress("done", 3, 3)
     return evaluation
+
+
+def possible_seed(seed: int) -> None:
+    """Refuses a seed that random numbers cannot begin from, where no recipe has looked at it."""
+    if seed < 0:
+        raise UserError(f"--seed is {seed}; give 0 or more.")
 
 
 def own_folder(run: Path, name: str, recipe: Recipe, rows: str) -> Path:

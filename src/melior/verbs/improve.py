@@ -23,7 +23,6 @@ from melior.progress import Progress, silent
 from melior.recipe import Choice
 from melior.runs.store import WAS_FINISHED, Run
 from melior.runs.study import Ended, agreed, joined
-from melior.storage import writable_folder
 from melior.trials.run import content_hash
 from melior.trials.together import drawn_together
 from melior.verbs.evaluate import measured
@@ -93,7 +92,7 @@ def improve(
     possible(attempt, never, margin)
     not_empty(goal)
     if run is not None:
-        writable_folder(Path(run))
+        Run.possible(run)
     language = language_recipe(source, model=model, methods=methods, seed=seed)
     if language is not None:
         if cluster is not None:

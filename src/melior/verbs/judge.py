@@ -18,8 +18,9 @@ from melior.progress import Progress, silent
 from melior.trials.versus import metric_differences, together
 from melior.trials.where import by_class, slices_of, worse_slices
 from melior.verbs.comparison import Comparison, Disagreement
+from melior.verbs.evaluate import possible_seed
 from melior.verbs.judge_inputs import Rows, Side, answers_of, rows_of, sides_of, target_of
-from melior.verbs.judge_rows import corrected, counted_rows, of_recipes, together_of, units_of
+from melior.verbs.judge_rows import classes_without_rows, corrected, counted_rows, of_recipes, together_of, units_of
 from melior.verbs.prepare import DEFAULT_METRIC
 
 USUAL = (
@@ -79,6 +80,7 @@ def judge(
     started = time.perf_counter()
     asked = _asked(metric)
     _possible(margin, non_inferior, groups, order)
+    possible_seed(seed)
     if is_language_run(a) or is_language_run(b):
         from melior.verbs.judge_language import judge_language
 
@@ -91,8 +93,9 @@ def judge(
     answer = target_of(sides, target)
     notes: list[str] = []
     trusted = trusted or of_recipes(sides, "trusted")
-    rows = rows_of(sides, data, answer, [one for one in (id, trusted) if one], label_separator, progress)
+    rows = rows_of(sides, data, answer, [one for one in (id, trusted) if one], label_separator, notes, progress)
     counted = counted_rows(rows, trusted, sides, data, notes)
+    notes += classes_without_rows(rows, counted)
     truth = (rows.truth if noise is None else corrected(rows, noise))[counted]
     metrics, asked = _metrics(asked, rows, sides, notes)
     if noise is not None:

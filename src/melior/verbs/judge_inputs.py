@@ -26,7 +26,7 @@ from melior.runs.store import Run
 from melior.verbs.evaluate import predictor_of
 
 NAMED = ("A", "B")
-FEWEST = 2  # rows, and groups or blocks of them
+FEWEST = 2  # rows, groups or blocks of them, and classes
 UNKNOWN = "the comparison"
 
 
@@ -119,7 +119,13 @@ def target_of(sides: Sequence[Side], target: str | None) -> str:
 
 
 def rows_of(
-    sides: Sequence[Side], data: Any, target: str, ignored: Sequence[str], separator: str | None, progress: Progress
+    sides: Sequence[Side],
+    data: Any,
+    target: str,
+    ignored: Sequence[str],
+    separator: str | None,
+    notes: list[str],
+    progress: Progress,
 ) -> Rows:
     """The rows of the data, and what is true of them.
 
@@ -127,15 +133,15 @@ def rows_of(
     separator  between the labels of a row, where the target is text and a row may have several
     """
     progress("reading", 0, 1)
-    for side in sides:
-        own = None if side.predicted is None else side.predicted.cells
-        if own is not None and own.name == target and side.name == str(data):
-            raise UserError(f'{side.name}: its "{target}" are the right answers; put predictions beside them, named '
-                            '"prediction", or name a file of predictions.')  # fmt: skip
     raw = opened(data, target=str(target))
     target = named(target, raw.frame.columns)
     if target not in raw.frame.columns:
         raise UserError(f'{raw.name}: the target "{target}" is no column. {instead(target, raw.frame.columns)}')
+    for side in sides:
+        # by what is in it and not by its path, of which there are many for one file
+        if _answers_as(side, target) and side.predicted is not None and side.predicted.frame.equals(raw.frame):
+            raise UserError(f'{side.name}: its "{target}" are the right answers; put predictions beside them, named '
+                            '"prediction", or name a file of predictions.')  # fmt: skip
     cells = raw.frame.get_column(target)
     sets = _label_sets(sides, cells, separator)
     classes = _classes(sides, cells, raw.name, sets)
@@ -147,6 +153,11 @@ def rows_of(
         matrix = target_sets.known(cells, raw.name, classes, sets, learned_from=UNKNOWN, otherwise="leave them out")
         known = np.asarray((matrix >= 0).all(axis=1))
         truth = np.maximum(matrix, 0).astype(np.float64)
+    meant = _meant(sides, classes, sets, truth[known], f'"{target}" of {raw.name}')
+    if not meant.all() and int(meant.sum()) >= FEWEST:  # of two classes, one may be 0 in every row
+        left = [label for label, kept in zip(classes, meant, strict=True) if not kept]
+        notes.append(f"no row is {targets.listed(left)} or is answered so, and every score of it is 0: it is left out")
+        classes, truth = tuple(label for label in classes if label not in left), truth[:, meant]
     if int(known.sum()) < FEWEST:
         raise UserError(f'{raw.name}: {int(known.sum())} rows have a "{target}"; at least {FEWEST} are needed.')
     others = raw.frame.drop(target)
@@ -168,12 +179,36 @@ def _label_sets(sides: Sequence[Side], cells: pl.Series, separator: str | None) 
 
 
 def _classes(sides: Sequence[Side], cells: pl.Series, name: str, sets: LabelSets | None) -> tuple[str, ...]:
-    """The classes of both, in order: those that they are known to know, else those that are true of some row."""
+    """The classes of both, in order: those that they are known to know, and, where these are none or one that a column
+    of scores names, those that are true of some row."""
     told = [label for one in sides for label in one.classes]
+    enough = any(one.predictor is not None for one in sides) or len(targets.classes_of(told)) > 1
     if sets is not None:
-        learned = () if told else target_sets.learn(cells, name, sets.separator, "no_label", part=True).classes
+        learned = () if enough else target_sets.learn(cells, name, sets.separator, "no_label", part=True).classes
         return target_sets.ordered(list(dict.fromkeys([*told, *learned])))
-    return targets.classes_of(told) if told else targets.learn(cells, name, "drop", part=True).classes
+    learned = () if enough else targets.learn(cells, name, "drop", part=True).classes
+    return targets.classes_of([*told, *learned])
+
+
+def _meant(
+    sides: Sequence[Side], classes: Sequence[str], sets: LabelSets | None, truth: Floats, known_by: str
+) -> NDArray[np.bool_]:
+    """(classes,) all but those that are named by columns of zeros alone, and would only lower means over classes.
+    truth: of the rows with known answers."""
+    meant = np.asarray(truth.any(axis=0))
+    for side in sides:
+        if side.predictor is not None:
+            meant = meant | np.isin(classes, side.predictor.classes)
+    for side in sides:
+        if side.predicted is not None and not meant.all():
+            meant = meant | side.predicted.meant(classes, sets, known_by)
+    return meant
+
+
+def _answers_as(side: Side, target: str) -> bool:
+    """Whether the answers were read from a column called like the target."""
+    cells = None if side.predicted is None else side.predicted.cells
+    return cells is not None and named(cells.name, [target]) == target
 
 
 def answers_of(side: Side, rows: Rows, ids: pl.Series | None, notes: list[str]) -> Answers:
@@ -198,7 +233,13 @@ def answers_of(side: Side, rows: Rows, ids: pl.Series | None, notes: list[str]) 
     if answers is None:
         assert scores is not None
         answers = (scores >= 0.5).astype(np.int64) if several else scores.argmax(axis=1)
-    return Answers(answers[place], None if scores is None else scores[place])
+    answers = answers[place]
+    right = answers == (rows.truth if several else rows.truth.argmax(axis=1))
+    if _answers_as(side, rows.target) and right[rows.known].all():
+        notes.append(
+            f'{found.name}: its "{rows.target}" is the right answer in every row: see whether it was predicted'
+        )
+    return Answers(answers, None if scores is None else scores[place])
 
 
 def _predicted(side: Side, predictor: Predictor, rows: Rows, notes: list[str]) -> Answers:

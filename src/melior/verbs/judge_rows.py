@@ -66,6 +66,17 @@ def counted_rows(
     return counted
 
 
+def classes_without_rows(rows: Rows, counted: NDArray[np.bool_]) -> list[str]:
+    """What is to be known of the scores where no row that counts is of a class: a note, or none."""
+    there = np.asarray(rows.truth[counted].any(axis=0))
+    absent = [label for label, so in zip(rows.classes, there, strict=True) if not so]
+    if not absent:
+        return []
+    also = "" if rows.sets is not None else "; balanced_accuracy leaves it out"
+    what = f"means over all classes (macro_f1, macro_recall, macro_precision) count it as 0{also}"
+    return [f"no row that counts is {targets.listed(absent)}: {what}"]
+
+
 @dataclass(frozen=True)
 class Together:
     """Which rows are drawn together: those of one of `groups`, or those that follow one another by `ranks`; single rows
@@ -203,7 +214,8 @@ def _noise_of(noise: Any, classes: Sequence[str]) -> tuple[list[str], Floats]:
         return list(classes), np.asarray(noise, dtype=np.float64)
     path = Path(noise)
     if path.is_dir():
-        for finding in Run.open(path).read("findings.json") if (path / "findings.json").is_file() else ():
+        run = Run.open(path)
+        for finding in run.read("findings.json") if run.has("findings.json") else ():
             measured = finding.get("measured", {})
             if finding.get("symptom") == "label_noise" and "noise_matrix" in measured and "label" not in measured:
                 if not measured.get("corrects_scores", True):

@@ -13,7 +13,6 @@ from melior.models.causal_lm import CausalLm
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
 from melior.runs.store import TRAINING, WAS_FINISHED, Run
-from melior.storage import writable_folder
 from melior.trials.language_model import (
     TASK,
     Writer,
@@ -87,7 +86,7 @@ def train_language(
     with joined(timeout_in(recipe)) as ranks:
         progress("reading", 0, 1)
         run = ranks.told(None if run is None else str(run))[0]
-        ranks.together(lambda: None if run is None or not ranks.first else writable_folder(Path(run)))
+        ranks.together(lambda: None if run is None or not ranks.first else Run.possible(run))
         why = ranks.together(lambda: why_streamed(recipe, source, run) if ranks.first else "")
         why = ranks.told(why)[0]  # the first says it: machines may have more or less free memory
         given = ranks.together(lambda: rows_of(recipe, source, test, why, progress))

@@ -15,7 +15,6 @@ from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Choice, Recipe
 from melior.runs.store import TRAINING, WAS_FINISHED, Run
-from melior.storage import writable_folder
 from melior.trials.family import choose_family
 from melior.trials.fit import changes, fit
 from melior.trials.run import content_hash
@@ -111,7 +110,7 @@ def train(
     with joined(timeout_of(source)) as ranks:
         progress("reading", 0, 1)
         run = ranks.told(None if run is None else str(run))[0]  # the same for all, whatever the clock of each says
-        ranks.together(lambda: None if run is None or not ranks.first else writable_folder(Path(run)))
+        ranks.together(lambda: None if run is None or not ranks.first else Run.possible(run))
         ready = ranks.together(
             lambda: prepare(
                 source, target=target, test=test, metric=metric, model=model, methods=methods, seed=seed,
