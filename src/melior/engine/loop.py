@@ -195,6 +195,7 @@ class Loop:
             whole = None if self.spread.staged else self.module
             ranks = self.mesh.world
             line = start(whole, self.source, self.order, self.total, self.settings, self.device, at_once, ranks)
+            self.spread.changed()  # passes were tried out: a rank holds its part again
             self.diary.history.add({**line, "weights": self.kinds})
             self.remember(to_disk=False)
         if self.place.stopped:
@@ -374,6 +375,7 @@ class Loop:
         place = self.place
         whole = None if self.spread.staged else self.module
         found = guard.broken(whole, self.source, self.loss, rows, self.device, place.step, loss)
+        self.spread.changed()  # what is kept, read or put back is what each rank holds
         match guard.decide(found, self.settings, place):
             case "skip":
                 place.skipped.append(place.step)
@@ -398,7 +400,9 @@ class Loop:
         place = self.place
         place.skipped, place.rate, place.lowered, place.lowered_at = was.skipped, was.rate, was.lowered, was.lowered_at
         whole = None if self.spread.staged else self.module
-        if len(guard.faulty_rows(whole, self.source, self.loss, rows, self.device)):
+        faulty = guard.faulty_rows(whole, self.source, self.loss, rows, self.device)
+        self.spread.changed()
+        if len(faulty):
             place.skipped.append(step)
             said = f"{why}; back to step {place.step}, and that step will be left out"
             self.diary.event(self.place, "non_finite", said, data=True, at=step)
@@ -408,8 +412,8 @@ class Loop:
         self.diary.event(self.place, "non_finite", said, data=False, at=step, rate=place.rate)
 
     def restore(self, tensors: Tensors, place: Place) -> None:
+        self.spread.changed()  # into what each rank holds, not into what was gathered of it
         self.state.restore(tensors)
-        self.spread.changed()
         self.place = place.copy()
         if self.spread.staged or not place.micro_batch:  # another layout has other micro-batches
             self.place.micro_batch = self._at_once()
@@ -507,7 +511,9 @@ class Loop:
 
     def _fitting(self, most: int) -> int:
         with self.precision.forward():
-            return memory.micro_batch(self.module, self.source, most, self.device, self.mesh.neighbours)
+            found = memory.micro_batch(self.module, self.source, most, self.device, self.mesh.neighbours)
+        self.spread.changed()
+        return found
 
     def _compiling_pays(self) -> bool:
         return self.device.is_gpu and self.total >= 2000 and not self.spread.staged

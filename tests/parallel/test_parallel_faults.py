@@ -1,0 +1,53 @@
+"""What goes wrong in a training of several ranks ends as in one process, or with a sentence on every rank.
+
+One start of two ranks for all cases, and one of one process.
+"""
+
+import numpy as np
+import pytest
+from started import trained
+
+BASE = {"epochs": 1, "batch_rows": 8, "optimizer": "adamw", "learning_rate": 0.01, "log_every": 1, "threads": 1,
+        "checkpoint_every": 2, "precision": "float32"}  # fmt: skip
+LAYOUTS = {"copies": {}, "shards": {"sharded": True}, "tensor": {"tensor": 2}}
+CLOSE = 1e-6
+
+
+def case(name, toy, parallel, how=None, **changes):
+    settings = {**BASE, **changes, "parallel": parallel}
+    return {"name": name, "toy": toy, "settings": settings, "how": how or {}}
+
+
+ALONE = case("back", "once", None, {"step": 5})
+BACK = [case(f"back, {name}", "once", parallel, {"step": 5}) for name, parallel in LAYOUTS.items()]
+BACK.append(case("back, shards in pieces", "once", LAYOUTS["shards"], {"step": 5}, micro_batch=2))
+ON_DISK = [{**one, "name": f"{one['name']}, on disk"} for one in BACK]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faults")
+    kept = [{**one, "folder": str(folder / one["name"])} for one in ON_DISK]
+    return trained(2, [*BACK, *kept])
+
+
+@pytest.fixture(scope="module")
+def one():
+    return trained(1, [ALONE])
+
+
+@pytest.mark.parametrize("name", [one["name"] for one in (*BACK, *ON_DISK)])
+def test_going_back_gives_the_weights_of_one_process(name, one, two):
+    """The passes that look whose fault it is leave shards gathered, and what is put back must not go there."""
+    right, found = one["back"], two[name]
+    assert len(right["told"]) == 1
+    assert "back to step 4, at 0.5 times the rate" in right["told"][0]
+    assert list(found["told"]) == list(right["told"])
+    assert np.abs(found["losses"] - right["losses"]).max() < CLOSE
+    assert np.abs(found["weights"] - right["weights"]).max() < CLOSE
+
+
+def test_the_first_line_of_layers_has_every_weight(one, two):
+    """The passes that are tried out before the first step leave shards gathered too."""
+    for found in (two[case["name"]] for case in BACK):
+        assert found["layers"].tolist() == one["back"]["layers"].tolist()
