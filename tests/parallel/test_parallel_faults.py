@@ -22,13 +22,17 @@ ALONE = case("back", "once", None, {"step": 5})
 BACK = [case(f"back, {name}", "once", parallel, {"step": 5}) for name, parallel in LAYOUTS.items()]
 BACK.append(case("back, shards in pieces", "once", LAYOUTS["shards"], {"step": 5}, micro_batch=2))
 ON_DISK = [{**one, "name": f"{one['name']}, on disk"} for one in BACK]
+FACTORED = [
+    {**case(f"adafactor, {name}", "deep", LAYOUTS[name], optimizer="adafactor"), "refused": True}
+    for name in ("shards", "tensor")
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults")
     kept = [{**one, "folder": str(folder / one["name"])} for one in ON_DISK]
-    return trained(2, [*BACK, *kept])
+    return trained(2, [*BACK, *kept, *FACTORED])
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +55,10 @@ def test_the_first_line_of_layers_has_every_weight(one, two):
     """The passes that are tried out before the first step leave shards gathered too."""
     for found in (two[case["name"]] for case in BACK):
         assert found["layers"].tolist() == one["back"]["layers"].tolist()
+
+
+@pytest.mark.parametrize("name", [one["name"] for one in FACTORED])
+def test_adafactor_of_matrices_that_are_dealt_out_is_refused_by_every_rank(name, two):
+    said = two[name]["said"].tolist()
+    assert said[0].startswith("optimizer: adafactor looks at rows and columns of whole matrices")
+    assert said == [said[0]] * 2

@@ -153,6 +153,7 @@ class Loop:
         self.order = Order(len(source), settings.batch_rows, settings.seed, lengths, settings.same_rows)
         self.total = settings.steps or settings.epochs * self.order.steps_per_epoch
         self.optimizers = Optimizers(self.module, settings)
+        self.optimizers.refuse(settings, self.mesh)
         self.optimizers.elsewhere = self.spread.elsewhere
         self.average = Average(self.module, settings.average)
         self.local = LocalSteps(self.module, self.optimizers, self.mesh)
