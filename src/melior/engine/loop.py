@@ -418,6 +418,8 @@ class Loop:
         self.place = place.copy()
         if self.spread.staged or not place.micro_batch:  # another layout has other micro-batches
             self.place.micro_batch = self._at_once()
+        elif self.settings.micro_batch:  # fewer may be asked for now than when that was written
+            self.place.micro_batch = min(place.micro_batch, self.settings.micro_batch)
         if self.precision.scales and place.scale > 1:
             self.precision.scale, self.precision.good = place.scale, place.good
         self.diary.back_to(self.place)
