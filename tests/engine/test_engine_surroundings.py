@@ -24,6 +24,7 @@ from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch
 from melior.engine.rate_range import rate_range, suggestion
 from melior.engine.settings import Training
+from melior.engine.state import frozen
 from melior.engine.surroundings import seed_step
 from melior.errors import UserError
 
@@ -84,6 +85,19 @@ def test_dropout_is_seeded_on_the_gpu_that_computes(named, seeded, monkeypatch):
     finally:
         torch.set_rng_state(before)
     assert [one.initial_seed() for one in gpus] == [drawn if place == seeded else 7 for place in range(2)]
+
+
+def test_frozen_weights_are_told_apart_and_are_the_same_on_any_number_of_threads():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2000, 2000), nn.Linear(2, 2)).requires_grad_(False)
+    found = []
+    for threads in (1, 2, 3, 4):
+        torch.set_num_threads(threads)
+        found.append(frozen(module))
+    assert found == [found[0]] * 4
+    assert list(found[0]) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    module[0].weight[3, 4].neg_()
+    assert {name for name, one in frozen(module).items() if one != found[0][name]} == {"0.weight"}
 
 
 @pytest.mark.parametrize("ahead", [0, 2])
