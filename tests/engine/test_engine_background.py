@@ -24,7 +24,8 @@ SETTINGS = Training(epochs=2, batch_rows=8, average=0.9, checkpoint_every=3)
 def state():
     module = net()
     optimizers, mesh = Optimizers(module, SETTINGS), Mesh()
-    return State(module, optimizers, Average(module, 0.9), LocalSteps(module, optimizers, mesh))
+    average = Average(module, 0.9)
+    return State(module, optimizers, average, LocalSteps(module, average, mesh))
 
 
 def test_what_is_written_is_the_state_when_it_was_begun(state, tmp_path):

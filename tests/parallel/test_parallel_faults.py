@@ -26,6 +26,12 @@ FACTORED = [
     {**case(f"adafactor, {name}", "deep", LAYOUTS[name], optimizer="adafactor"), "refused": True}
     for name in ("shards", "tensor")
 ]  # fmt: skip
+OUTER = {"local_steps": 4, "outer_rate": 0.7, "outer_momentum": 0.9}
+AVERAGED = [
+    case(f"averaged, {keep}, {name}", "deep", parallel, average=0.9, keep=keep, validate_every=4, epochs=2)
+    for keep in ("best", "last") for name, parallel in (("mean", {"local_steps": 4}), ("outer", OUTER))
+]  # fmt: skip
+ON_DISK += AVERAGED
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +46,7 @@ def one():
     return trained(1, [ALONE])
 
 
-@pytest.mark.parametrize("name", [one["name"] for one in (*BACK, *ON_DISK)])
+@pytest.mark.parametrize("name", [one["name"] for one in (*BACK, *ON_DISK) if one["toy"] == "once"])
 def test_going_back_gives_the_weights_of_one_process(name, one, two):
     """The passes that look whose fault it is leave shards gathered, and what is put back must not go there."""
     right, found = one["back"], two[name]
@@ -62,3 +68,12 @@ def test_adafactor_of_matrices_that_are_dealt_out_is_refused_by_every_rank(name,
     said = two[name]["said"].tolist()
     assert said[0].startswith("optimizer: adafactor looks at rows and columns of whole matrices")
     assert said == [said[0]] * 2
+
+
+@pytest.mark.parametrize("name", [one["name"] for one in AVERAGED])
+def test_the_moving_average_of_ranks_that_step_alone_is_common_where_they_meet(name, two):
+    """Else the best weights, which are written once, would differ. That all end alike is asserted by the worker."""
+    found = two[name]
+    assert not len(found["told"]), found["told"]  # every checkpoint was written
+    assert found["valid"][-1] < found["valid"][0]
+    assert np.allclose(found["met"][:, 1] * 2, found["met"][:, 2])  # twice a quarter of what every step would send

@@ -156,7 +156,7 @@ class Loop:
         self.optimizers.refuse(settings, self.mesh)
         self.optimizers.elsewhere = self.spread.elsewhere
         self.average = Average(self.module, settings.average)
-        self.local = LocalSteps(self.module, self.optimizers, self.mesh)
+        self.local = LocalSteps(self.module, self.average, self.mesh)
         self.state = State(self.module, self.optimizers, self.average, self.local)
         self.precision = Precision.of(device)
         self.place = Place()
