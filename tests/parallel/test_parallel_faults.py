@@ -31,7 +31,12 @@ AVERAGED = [
     case(f"averaged, {keep}, {name}", "deep", parallel, average=0.9, keep=keep, validate_every=4, epochs=2)
     for keep in ("best", "last") for name, parallel in (("mean", {"local_steps": 4}), ("outer", OUTER))
 ]  # fmt: skip
-ON_DISK += AVERAGED
+STOPPED = [
+    {**case("stopped, alone", "broken", {"local_steps": 4}, {"value": "nan"}, non_finite="stop"), "refused": True},
+    {**case("ten in a row, alone", "broken", {"local_steps": 4}, {"value": "nan", "all_of": "1"}, epochs=3),
+     "refused": True},
+]  # fmt: skip
+ON_DISK += [*AVERAGED, *STOPPED]
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +82,14 @@ def test_the_moving_average_of_ranks_that_step_alone_is_common_where_they_meet(n
     assert not len(found["told"]), found["told"]  # every checkpoint was written
     assert found["valid"][-1] < found["valid"][0]
     assert np.allclose(found["met"][:, 1] * 2, found["met"][:, 2])  # twice a quarter of what every step would send
+
+
+def test_a_rank_that_steps_alone_and_has_to_stop_says_so_for_all_where_they_meet(two):
+    """It used to write a checkpoint by itself, which the others took for their own sums."""
+    for case in STOPPED:
+        said = two[case["name"]]["said"].tolist()
+        assert said == [said[0]] * 2
+        assert "the loss is not finite for row" in said[0]
+        assert said[0].endswith("Look at these rows, or lower the learning rate.")
+    assert "not finite for row 7. " in two["stopped, alone"]["said"][0]
+    assert two["ten in a row, alone"]["said"][0].startswith("rank 1: step 10: ")

@@ -161,6 +161,7 @@ class Loop:
         self.precision = Precision.of(device)
         self.place = Place()
         self.good: tuple[Tensors, Place] | None = None  # the last good state, where it is not on disk
+        self.stops = ""  # a sentence: why training cannot go on
         if self.local.on and settings.non_finite == "lower":  # to go back together, ranks would have to meet
             self.settings = settings = settings.model_copy(update={"non_finite": "skip"})
         self.checkpoints = None if folder is None else Checkpoints(folder / "checkpoints", same, self.mesh)
@@ -384,9 +385,18 @@ class Loop:
             case "back":
                 self.back(str(found), place.step, found.rows)
             case "stop":
-                self.diary.event(self.place, "non_finite", f"{found}; training stopped", **found.told())
+                if not self.stops:
+                    self.diary.event(self.place, "non_finite", f"{found}; training stopped", **found.told())
+                    self.stops = f"{found}. Look at these rows, or lower the learning rate."
+                if self.local.on:  # the others do not come before the next meeting
+                    place.skipped.append(place.step)
+                    return
                 self.remember(last=True)
-                raise UserError(f"{found}. Look at these rows, or lower the learning rate.")
+                self.stop()
+
+    def stop(self) -> None:
+        if self.stops:
+            raise UserError(self.stops)
 
     def back(self, why: str, step: int, rows: Rows) -> None:
         """To the last good state. Rows that break there too are at fault, and their step is left out; else it was the
@@ -431,6 +441,8 @@ class Loop:
         if self.local.on:
             if place.step % self.local.every and place.step != self.total:
                 return  # ranks meet where they average, and only there
+            if self.mesh.any(bool(self.stops)):  # on all of them, with the sentence of the one that has to
+                here().together(self.stop)
             self.diary.history.add({"kind": "meet", "step": place.step, **self.local.average(place.step)})
             every = self.local.at_a_meeting(every)
         if (place.step % every == 0 or place.step == self.total) and (self.valid is not None or self.measure):
