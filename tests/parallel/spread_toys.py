@@ -41,6 +41,13 @@ class Narrow(Deep):
         return super().forward(input)
 
 
+class Wide(Deep):
+    def forward(self, input):
+        if not self.training and len(input) > 2:
+            raise MemoryError
+        return super().forward(input)
+
+
 def made(toy, rows=61, seed=0, **how):
     """(module, rows, loss, rows to validate on)"""
     if toy == "broken":  # one of the rows is no number, or one so large that gradients overflow
@@ -54,6 +61,8 @@ def made(toy, rows=61, seed=0, **how):
         return Deep(seed), source, once(source, how["step"]), Numbers(23, seed=9)
     if toy == "narrow":  # memory runs out on the second rank with more than two rows
         return Narrow(seed), Numbers(rows, weighted=True), class_loss, Numbers(23, seed=9)
+    if toy == "wide":  # memory runs out in validations
+        return Wide(seed), Numbers(rows, weighted=True), class_loss, Numbers(23, seed=9)
     if toy == "numbers":
         return net(seed), Numbers(rows, weighted=True), class_loss, Numbers(23, seed=9)
     if toy == "deep":

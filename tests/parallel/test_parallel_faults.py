@@ -36,6 +36,9 @@ STOPPED = [
     {**case("ten in a row, alone", "broken", {"local_steps": 4}, {"value": "nan", "all_of": "1"}, epochs=3),
      "refused": True},
 ]  # fmt: skip
+WIDE = {name: case(f"wide, {name}", "wide", parallel) for name, parallel in LAYOUTS.items()}
+for met in ("shards", "tensor"):
+    WIDE[met]["refused"] = True
 ON_DISK += [*AVERAGED, *STOPPED]
 
 
@@ -43,7 +46,7 @@ ON_DISK += [*AVERAGED, *STOPPED]
 def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults")
     kept = [{**one, "folder": str(folder / one["name"])} for one in ON_DISK]
-    return trained(2, [*BACK, *kept, *FACTORED])
+    return trained(2, [*BACK, *kept, *FACTORED, *WIDE.values()])
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +96,10 @@ def test_a_rank_that_steps_alone_and_has_to_stop_says_so_for_all_where_they_meet
         assert said[0].endswith("Look at these rows, or lower the learning rate.")
     assert "not finite for row 7. " in two["stopped, alone"]["said"][0]
     assert two["ten in a row, alone"]["said"][0].startswith("rank 1: step 10: ")
+
+
+def test_fewer_rows_are_validated_at_once_where_no_other_rank_meets_this_one(two):
+    assert len(two["wide, copies"]["valid"]) == 1
+    for name, rows in (("shards", 4), ("tensor", 8)):
+        for rank, said in enumerate(two[f"wide, {name}"]["said"]):
+            assert said.startswith(f"out of memory on rank {rank} with {rows} rows at once: give a smaller micro_batch")

@@ -356,10 +356,7 @@ class Loop:
         if self.device.is_gpu:
             torch.cuda.empty_cache()
         if self.mesh.world > 1 and not self.local.on:  # the others wait in a pass that this rank cannot finish
-            raise UserError(
-                f"out of memory on rank {self.mesh.place} with {self.place.micro_batch} rows at once: give a smaller "
-                "micro_batch; the same command goes on from the last checkpoint."
-            )
+            raise memory.too_little(self.mesh.place, self.place.micro_batch)
         before = self.place.micro_batch
         half = -(-before // 2) if before > 1 else 0
         said = f"out of memory: {half} rows at once from here on" if half else "out of memory with a single row"
