@@ -8,7 +8,7 @@ from engine_toys import Numbers, lines, net
 
 from melior.engine import checkpoint
 from melior.engine.average import Average
-from melior.engine.checkpoint import Checkpoints
+from melior.engine.checkpoint import Checkpoints, Held
 from melior.engine.loop import train
 from melior.engine.losses import class_loss
 from melior.engine.optimizers import Optimizers
@@ -24,7 +24,8 @@ SETTINGS = Training(epochs=2, batch_rows=8, average=0.9, checkpoint_every=3)
 def state():
     module = net()
     optimizers, mesh = Optimizers(module, SETTINGS), Mesh()
-    return State(module, optimizers, Average(module, 0.9), LocalSteps(module, optimizers, mesh))
+    average = Average(module, 0.9)
+    return State(module, optimizers, average, LocalSteps(module, average, mesh))
 
 
 def test_what_is_written_is_the_state_when_it_was_begun(state, tmp_path):
@@ -39,6 +40,17 @@ def test_what_is_written_is_the_state_when_it_was_begun(state, tmp_path):
     assert place.step == 7
     assert set(found) == set(before)
     assert all(torch.equal(found[name], before[name]) for name in before)
+
+
+def test_what_is_held_meanwhile_lies_on_the_cpu(state, monkeypatch):
+    class Elsewhere:
+        def to(self, device, copy):
+            return device if copy else None
+
+    monkeypatch.setattr(State, "_named", lambda self: iter([("module.weight", Elsewhere())]))
+    held = Held(state)
+    assert held.tensors() == {"module.weight": "cpu"}
+    assert held.wanted("module.weight") == "cpu"  # and what was written is read back there
 
 
 def test_a_fault_is_told_at_the_next_checkpoint(state, tmp_path, monkeypatch):

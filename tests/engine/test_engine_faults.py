@@ -88,6 +88,26 @@ def test_a_row_that_is_no_number_stops_with_its_name(tmp_path):
     assert Checkpoints(tmp_path / "checkpoints", "").there()
 
 
+@pytest.mark.parametrize(("asked", "done"), [(2, {2}), (None, {4}), (8, {4})])
+def test_a_training_that_goes_on_does_as_few_rows_at_once_as_are_asked_for_now(asked, done, tmp_path):
+    """As the sentence about memory that ran out says; more than those of before are not tried again."""
+    seen = []
+
+    def loss(out, batch):
+        seen.append(batch.rows)
+        if len(seen) == 13:  # step 6 in pieces of 4, after the checkpoint of step 4
+            raise KeyboardInterrupt
+        return class_loss(out, batch)
+
+    module = net()
+    with pytest.raises(KeyboardInterrupt):
+        train(module, Numbers(), loss, PLAIN.model_copy(update={"micro_batch": 4}), folder=tmp_path)
+    before, module = len(seen), net()
+    train(module, Numbers(), loss, PLAIN.model_copy(update={"micro_batch": asked}), folder=tmp_path)
+    assert set(seen[before:]) == done
+    torch.testing.assert_close(weights(module), by_hand({}), rtol=0, atol=1e-6)
+
+
 def broken_gradient(broken):
     """A loss whose gradient, and nothing else, is no number, at the calls `broken` (counted from 0)."""
     calls = iter(range(10**6))

@@ -24,6 +24,8 @@ from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch
 from melior.engine.rate_range import rate_range, suggestion
 from melior.engine.settings import Training
+from melior.engine.state import frozen
+from melior.engine.surroundings import seed_step
 from melior.errors import UserError
 
 # ---- order and prefetching
@@ -69,6 +71,33 @@ def test_by_length_pads_less_and_still_mixes():
     assert np.abs(np.corrcoef(np.arange(25), mean)[0, 1]) < 0.6  # long and short steps in no order
     first, second = ({tuple(sorted(order.step(e * 25 + place))) for place in range(25)} for e in (0, 1))
     assert not first & second
+
+
+@pytest.mark.parametrize(("named", "seeded"), [("cuda", 1), ("cuda:0", 0), ("cpu", None)])
+def test_dropout_is_seeded_on_the_gpu_that_computes(named, seeded, monkeypatch):
+    gpus = [torch.Generator().manual_seed(7) for _ in range(2)]
+    monkeypatch.setattr(torch.cuda, "default_generators", gpus)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    before = torch.get_rng_state()
+    try:
+        seed_step(3, 4, torch.device(named))
+        drawn = torch.initial_seed()
+    finally:
+        torch.set_rng_state(before)
+    assert [one.initial_seed() for one in gpus] == [drawn if place == seeded else 7 for place in range(2)]
+
+
+def test_frozen_weights_are_told_apart_and_are_the_same_on_any_number_of_threads():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2000, 2000), nn.Linear(2, 2)).requires_grad_(False)
+    found = []
+    for threads in (1, 2, 3, 4):
+        torch.set_num_threads(threads)
+        found.append(frozen(module))
+    assert found == [found[0]] * 4
+    assert list(found[0]) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    module[0].weight[3, 4].neg_()
+    assert {name for name, one in frozen(module).items() if one != found[0][name]} == {"0.weight"}
 
 
 @pytest.mark.parametrize("ahead", [0, 2])

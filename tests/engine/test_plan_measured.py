@@ -17,7 +17,7 @@ from torch import nn  # noqa: E402
 
 from melior.engine.losses import class_loss  # noqa: E402
 from melior.engine.optimizers import Optimizers  # noqa: E402
-from melior.engine.plan import machine  # noqa: E402
+from melior.engine.plan import auto, machine  # noqa: E402
 from melior.engine.plan.layouts import plan  # noqa: E402
 from melior.engine.plan.machine import cluster_here  # noqa: E402
 from melior.engine.plan.measured import heads_of, parts_of, sizes_of  # noqa: E402
@@ -267,3 +267,31 @@ def test_shards_hold_what_the_plan_says(both_ranks):
     planned, whole = both_ranks[0][4:]
     assert sum(weights) == 2 * planned
     assert sum(gradients) == whole == 2 * planned
+
+
+@pytest.mark.parametrize(
+    ("depth", "memory", "taken", "instead", "said"),
+    [
+        (2, 1.1e5, Layout(tensor=2), Layout(pipeline=2), "a rank and fits."),
+        (5, 2.77e5, Layout(sharded=True), Layout(), "does not fit, and nothing else needs less."),
+    ],
+)
+def test_adafactor_is_given_no_layout_that_deals_matrices_out(depth, memory, taken, instead, said, monkeypatch):
+    class One:
+        count = 2
+
+        def together(self, act):
+            return act()
+
+        def told(self, one):
+            return [one]
+
+    there = Cluster(ranks=2, per_machine=2, memory=memory, flops=1e9, within=1e9, between=1e9)
+    monkeypatch.setattr(auto, "cluster_here", lambda *about: there)
+    chosen = Training(device="cpu", precision="float32", batch_rows=16, micro_batch=8, optimizer="adafactor")
+    module, rows = Deep(64, depth), Numbers(61)
+    assert auto.choose(sizes_of(module, rows, chosen), there)[0] == taken.fits(2)
+    layout, why = auto.chosen_here(module, rows, class_loss, chosen, One())
+    assert layout == instead.fits(2)
+    assert why[0].startswith("adafactor needs whole matrices")
+    assert said in why[0]

@@ -7,6 +7,7 @@ from engine_toys import Numbers, Reader, Texts, net
 from torch import nn
 
 from melior.engine.losses import class_loss, token_loss
+from melior.engine.order import Order
 
 
 class Deep(nn.Module):
@@ -40,14 +41,28 @@ class Narrow(Deep):
         return super().forward(input)
 
 
+class Wide(Deep):
+    def forward(self, input):
+        if not self.training and len(input) > 2:
+            raise MemoryError
+        return super().forward(input)
+
+
 def made(toy, rows=61, seed=0, **how):
     """(module, rows, loss, rows to validate on)"""
     if toy == "broken":  # one of the rows is no number, or one so large that gradients overflow
         source = Numbers(rows)
         source.x[7] = float(how["value"])
+        if how.get("all_of") == os.environ.get("RANK", "0"):  # every row of this rank
+            source.x[:] = float(how["value"])
         return Deep(seed), source, class_loss, Numbers(23, seed=9)
+    if toy == "once":  # the loss is no number once, at this step, and the weights are at fault
+        source = Numbers(rows, weighted=True)
+        return Deep(seed), source, once(source, how["step"]), Numbers(23, seed=9)
     if toy == "narrow":  # memory runs out on the second rank with more than two rows
         return Narrow(seed), Numbers(rows, weighted=True), class_loss, Numbers(23, seed=9)
+    if toy == "wide":  # memory runs out in validations
+        return Wide(seed), Numbers(rows, weighted=True), class_loss, Numbers(23, seed=9)
     if toy == "numbers":
         return net(seed), Numbers(rows, weighted=True), class_loss, Numbers(23, seed=9)
     if toy == "deep":
@@ -59,6 +74,20 @@ def made(toy, rows=61, seed=0, **how):
     if toy == "lora":
         return adapted(rows, seed)
     return transformer(toy, rows, seed, **how)
+
+
+def once(source, step):
+    """A loss that is no number the first time that a row of this step (of 8 rows) is learned from."""
+    row, left = source.x[Order(len(source), 8, 0).step(step)[0]], [1]
+
+    def loss(out, batch):
+        total, count = class_loss(out, batch)
+        if out.requires_grad and left and bool((batch.inputs["input"] == row).all(1).any()):
+            left.clear()
+            total = total * float("nan")
+        return total, count
+
+    return loss
 
 
 def adapted(rows, seed):

@@ -17,7 +17,7 @@ from threading import Thread
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from melior.engine.parallel.mesh import Mesh
@@ -43,14 +43,18 @@ NOT_NUMERICS = {
 
 
 class Held:
-    """A state as it is now: a copy of its tensors."""
+    """A state as it is now: a copy of its tensors on the CPU, where a thread beside the training has nothing to do with
+    the GPU of the one that trains."""
 
     def __init__(self, state: State) -> None:
-        self.copies = {name: one.clone() for name, one in state.tensors().items()}
-        self.wanted = state.wanted
+        self.copies = state.snapshot()
 
     def tensors(self) -> Tensors:
         return self.copies
+
+    def wanted(self, name: str) -> Tensor | None:
+        """See `State.wanted`: here the copy is what says how a tensor is dealt out."""
+        return self.copies.get(name)
 
 
 @dataclass

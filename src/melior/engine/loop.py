@@ -153,13 +153,15 @@ class Loop:
         self.order = Order(len(source), settings.batch_rows, settings.seed, lengths, settings.same_rows)
         self.total = settings.steps or settings.epochs * self.order.steps_per_epoch
         self.optimizers = Optimizers(self.module, settings)
+        self.optimizers.refuse(settings, self.mesh)
         self.optimizers.elsewhere = self.spread.elsewhere
         self.average = Average(self.module, settings.average)
-        self.local = LocalSteps(self.module, self.optimizers, self.mesh)
+        self.local = LocalSteps(self.module, self.average, self.mesh)
         self.state = State(self.module, self.optimizers, self.average, self.local)
         self.precision = Precision.of(device)
         self.place = Place()
         self.good: tuple[Tensors, Place] | None = None  # the last good state, where it is not on disk
+        self.stops = ""  # a sentence: why training cannot go on
         if self.local.on and settings.non_finite == "lower":  # to go back together, ranks would have to meet
             self.settings = settings = settings.model_copy(update={"non_finite": "skip"})
         self.checkpoints = None if folder is None else Checkpoints(folder / "checkpoints", same, self.mesh)
@@ -195,6 +197,7 @@ class Loop:
             whole = None if self.spread.staged else self.module
             ranks = self.mesh.world
             line = start(whole, self.source, self.order, self.total, self.settings, self.device, at_once, ranks)
+            self.spread.changed()  # passes were tried out: a rank holds its part again
             self.diary.history.add({**line, "weights": self.kinds})
             self.remember(to_disk=False)
         if self.place.stopped:
@@ -353,10 +356,7 @@ class Loop:
         if self.device.is_gpu:
             torch.cuda.empty_cache()
         if self.mesh.world > 1 and not self.local.on:  # the others wait in a pass that this rank cannot finish
-            raise UserError(
-                f"out of memory on rank {self.mesh.place} with {self.place.micro_batch} rows at once: give a smaller "
-                "micro_batch; the same command goes on from the last checkpoint."
-            )
+            raise memory.too_little(self.mesh.place, self.place.micro_batch)
         before = self.place.micro_batch
         half = -(-before // 2) if before > 1 else 0
         said = f"out of memory: {half} rows at once from here on" if half else "out of memory with a single row"
@@ -374,6 +374,7 @@ class Loop:
         place = self.place
         whole = None if self.spread.staged else self.module
         found = guard.broken(whole, self.source, self.loss, rows, self.device, place.step, loss)
+        self.spread.changed()  # what is kept, read or put back is what each rank holds
         match guard.decide(found, self.settings, place):
             case "skip":
                 place.skipped.append(place.step)
@@ -381,9 +382,18 @@ class Loop:
             case "back":
                 self.back(str(found), place.step, found.rows)
             case "stop":
-                self.diary.event(self.place, "non_finite", f"{found}; training stopped", **found.told())
+                if not self.stops:
+                    self.diary.event(self.place, "non_finite", f"{found}; training stopped", **found.told())
+                    self.stops = f"{found}. Look at these rows, or lower the learning rate."
+                if self.local.on:  # the others do not come before the next meeting
+                    place.skipped.append(place.step)
+                    return
                 self.remember(last=True)
-                raise UserError(f"{found}. Look at these rows, or lower the learning rate.")
+                self.stop()
+
+    def stop(self) -> None:
+        if self.stops:
+            raise UserError(self.stops)
 
     def back(self, why: str, step: int, rows: Rows) -> None:
         """To the last good state. Rows that break there too are at fault, and their step is left out; else it was the
@@ -398,7 +408,9 @@ class Loop:
         place = self.place
         place.skipped, place.rate, place.lowered, place.lowered_at = was.skipped, was.rate, was.lowered, was.lowered_at
         whole = None if self.spread.staged else self.module
-        if len(guard.faulty_rows(whole, self.source, self.loss, rows, self.device)):
+        faulty = guard.faulty_rows(whole, self.source, self.loss, rows, self.device)
+        self.spread.changed()
+        if len(faulty):
             place.skipped.append(step)
             said = f"{why}; back to step {place.step}, and that step will be left out"
             self.diary.event(self.place, "non_finite", said, data=True, at=step)
@@ -408,11 +420,13 @@ class Loop:
         self.diary.event(self.place, "non_finite", said, data=False, at=step, rate=place.rate)
 
     def restore(self, tensors: Tensors, place: Place) -> None:
+        self.spread.changed()  # into what each rank holds, not into what was gathered of it
         self.state.restore(tensors)
-        self.spread.changed()
         self.place = place.copy()
         if self.spread.staged or not place.micro_batch:  # another layout has other micro-batches
             self.place.micro_batch = self._at_once()
+        elif self.settings.micro_batch:  # fewer may be asked for now than when that was written
+            self.place.micro_batch = min(place.micro_batch, self.settings.micro_batch)
         if self.precision.scales and place.scale > 1:
             self.precision.scale, self.precision.good = place.scale, place.good
         self.diary.back_to(self.place)
@@ -424,6 +438,8 @@ class Loop:
         if self.local.on:
             if place.step % self.local.every and place.step != self.total:
                 return  # ranks meet where they average, and only there
+            if self.mesh.any(bool(self.stops)):  # on all of them, with the sentence of the one that has to
+                here().together(self.stop)
             self.diary.history.add({"kind": "meet", "step": place.step, **self.local.average(place.step)})
             every = self.local.at_a_meeting(every)
         if (place.step % every == 0 or place.step == self.total) and (self.valid is not None or self.measure):
@@ -507,7 +523,9 @@ class Loop:
 
     def _fitting(self, most: int) -> int:
         with self.precision.forward():
-            return memory.micro_batch(self.module, self.source, most, self.device, self.mesh.neighbours)
+            found = memory.micro_batch(self.module, self.source, most, self.device, self.mesh.neighbours)
+        self.spread.changed()
+        return found
 
     def _compiling_pays(self) -> bool:
         return self.device.is_gpu and self.total >= 2000 and not self.spread.staged

@@ -10,6 +10,7 @@ from melior.engine.device import Device
 from melior.engine.parallel.spread import local
 from melior.engine.problem import Batch, Rows, Source
 from melior.engine.surroundings import still
+from melior.errors import UserError
 
 BESIDE = 2.0  # what a pass holds beside what it saves for the backward pass: gradients of activations, work space
 SHARE = 0.5  # of the free memory that activations may take
@@ -85,3 +86,11 @@ def used_mib(device: torch.device) -> float:
 def ran_out(error: BaseException) -> bool:
     """Whether an error says that memory ran out; on a CPU torch has no type of its own for it."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def too_little(rank: int, rows: int) -> UserError:
+    """What a rank ends with that others meet in every pass: they wait in one that it cannot finish."""
+    return UserError(
+        f"out of memory on rank {rank} with {rows} rows at once: give a smaller micro_batch; the same command goes on "
+        "from the last checkpoint."
+    )

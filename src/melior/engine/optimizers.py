@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from melior.engine.parallel.mesh import Mesh
 from melior.engine.settings import Training
 from melior.engine.sparse import RowAdam, tables_of, values_of
 from melior.errors import UserError
@@ -41,6 +42,14 @@ class Optimizers:
         if tables:
             betas = (settings.momentum, settings.second_moment)
             self.all.append(RowAdam(tables, lr=self.rate, betas=betas, weight_decay=settings.weight_decay))
+
+    def refuse(self, settings: Training, mesh: Mesh) -> None:
+        """What torch cannot do with weights that are dealt out over ranks, by one sentence on all of them."""
+        if settings.optimizer == "adafactor" and mesh.any(any(isinstance(one, DTensor) for one in self.names)):
+            raise UserError(
+                "optimizer: adafactor looks at rows and columns of whole matrices, and train.parallel deals them out "
+                "over ranks; take adamw, or take sharded and tensor out."
+            )
 
     def step(self, factor: float) -> None:
         """One step at `factor` times the rate of the settings."""

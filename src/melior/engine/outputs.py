@@ -10,7 +10,7 @@ from torch import nn
 
 from melior.engine.device import Device, choose
 from melior.engine.losses import logits_of
-from melior.engine.memory import ran_out
+from melior.engine.memory import ran_out, too_little
 from melior.engine.precision import Precision
 from melior.engine.prefetch import Prefetch
 from melior.engine.problem import Batch, Rows, Source
@@ -45,9 +45,13 @@ def passes(
     by_length: bool = True,
     *,
     part: slice = slice(None),
+    met: int | None = None,
 ) -> Iterator[tuple[Batch, Rows, Any]]:
-    """(batch on the device, its rows, outputs); fewer rows at once where memory runs out. part: of the rows in the
-    order in which they are taken."""
+    """(batch on the device, its rows, outputs); fewer rows at once where memory runs out.
+
+    part  of the rows in the order in which they are taken
+    met   the number of this rank, where others meet it in every pass: it cannot take fewer rows at once by itself
+    """
     order = np.arange(len(source))
     if by_length and source.lengths is not None:
         order = np.argsort(-source.lengths, kind="stable")
@@ -67,6 +71,8 @@ def passes(
                     done += len(rows)
                 else:
                     return
+            if met is not None:
+                raise too_little(met, at_once)
             if at_once == 1:
                 raise UserError("out of memory with a single row: give shorter texts or a smaller model.")
             at_once = -(-at_once // 2)

@@ -82,8 +82,9 @@ def seed_step(seed: int, step: int, device: torch.device, rank: int = 0) -> None
     drawn = mixed(mixed(mixed(seed) + step) + rank) >> 1
     # not torch.manual_seed: without a GPU each call of it notes a traceback, for when there will be one
     torch.default_generator.manual_seed(drawn)
-    if device.type == "cuda":
-        torch.cuda.default_generators[device.index or 0].manual_seed(drawn)
+    if device.type == "cuda":  # without a number it is the one that this rank computes on
+        number = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.default_generators[number].manual_seed(drawn)
 
 
 def mixed(number: int) -> int:

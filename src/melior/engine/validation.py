@@ -37,7 +37,7 @@ def validation(
     if valid is not None:
         total, count = 0.0, 0.0
         part = slice(mesh.rank, None, mesh.ranks) if shared else slice(None)
-        for batch, _, out in passes(module, valid, at_once, device, part=part):
+        for batch, _, out in passes(module, valid, at_once, device, part=part, met=None if shared else mesh.place):
             if isinstance(out, Elsewhere):  # the last stage of a pipeline has the outputs
                 continue
             one, counted = loss(out, batch)

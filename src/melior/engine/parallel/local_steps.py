@@ -2,7 +2,7 @@
 
 Every `local_steps` steps the ranks' weights are averaged, each by how much counted in its rows, and the common weights
 take a step from where they were towards that mean, with an optimiser of its own (Douillard et al., DiLoCo, 2023,
-https://arxiv.org/abs/2311.08105).
+https://arxiv.org/abs/2311.08105). Their moving averages become the mean of all too.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from melior.engine.optimizers import Optimizers
+from melior.engine.average import Average
 from melior.engine.parallel.mesh import Mesh
 
 
@@ -20,16 +20,17 @@ class LocalSteps:
     every  steps between meetings
     """
 
-    def __init__(self, module: nn.Module, optimizers: Optimizers, mesh: Mesh) -> None:
+    def __init__(self, module: nn.Module, average: Average, mesh: Mesh) -> None:
         layout = mesh.layout
         self.mesh, self.every = mesh, layout.local_steps
         self.on = layout.local_steps > 0 and mesh.ranks > 1
         self.rate, self.momentum = layout.outer_rate, layout.outer_momentum
         self.counted = 0.0
-        self.module = module
+        self.module, self.moving = module, average.weights
         self.common: dict[str, Tensor] = {}
         self.velocity: dict[str, Tensor] = {}
         self.each_time = 0  # bytes that a rank sends when weights, or gradients, are summed around a ring
+        self.sums = 2 if self.moving else 1  # of so many bytes at a meeting
         if self.on:
             whole = sum(one.nbytes for one in self._live().values())
             self.each_time = 2 * (mesh.ranks - 1) * whole // mesh.ranks
@@ -62,6 +63,10 @@ class LocalSteps:
             if self.momentum:  # the way of all ranks together, taken for a gradient
                 velocity = self.velocity[name].mul_(self.momentum).sub_(way)
                 way -= velocity * self.momentum
+            if self.moving:  # what is validated and kept as the best is common too
+                moving = self.moving[name].sub_(common).mul_(share)
+                dist.all_reduce(moving, group=self.mesh.along("data"))
+                moving.add_(common)
             common.add_(way, alpha=self.rate)
             one.copy_(common)
         for buffer in self.module.buffers():
@@ -73,7 +78,7 @@ class LocalSteps:
         return {
             "apart": drift,
             "steps": alone,
-            "sent_bytes": self.each_time * (self.at_a_meeting(step) // self.every),
+            "sent_bytes": self.each_time * self.sums * (self.at_a_meeting(step) // self.every),
             "every_step_bytes": self.each_time * step,
         }
 

@@ -58,7 +58,8 @@ class Spread:
         return self.module
 
     def changed(self) -> None:
-        """Weights were changed by something else than a step of the optimiser: what was gathered of them is stale."""
+        """What was gathered of weights that are dealt out is let go: after a forward pass without a backward pass, and
+        before and after weights are changed by something else than a step of the optimiser."""
 
     def whole(self) -> None:
         """Puts the weights as they are now into the module that was given, where it came from."""
