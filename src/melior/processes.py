@@ -1,6 +1,7 @@
 """What the environment says of processes that were started together (torchrun and others set it)."""
 
 import os
+from pathlib import Path
 
 ENDED = "MELIOR_ENDED"  # names the file in which processes say how they ended, where whoever started them asks
 
@@ -13,3 +14,19 @@ def started_together() -> int:
 def first_process() -> bool:
     """Whether this is the one of them that people hear of."""
     return started_together() == 1 or os.environ.get("RANK", "0") == "0"
+
+
+def how_it_ended() -> Path | None:
+    """The file in which processes say so; None where whoever started them does not ask."""
+    told = os.environ.get(ENDED)
+    return Path(told) if told else None
+
+
+def say_how_it_ended(code: int, sentence: str) -> bool:
+    """Writes the file, where it is asked for; the first that says something is the one at which it began."""
+    told = how_it_ended()
+    if told is not None and not told.exists():
+        from melior.storage import write_atomic
+
+        write_atomic(told, f"{code} {sentence}")
+    return told is not None

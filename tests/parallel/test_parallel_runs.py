@@ -147,6 +147,66 @@ def test_a_process_that_hangs_is_named_with_its_step(rows, tmp_path):
     assert "Traceback" not in said
 
 
+NO_MEMORY = """
+import importlib.util, os, sys
+
+class Planted:
+    def find_spec(self, name, path, target=None):
+        if name != "melior.engine.loop":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        whole = spec.loader.exec_module
+
+        def changed(module):
+            whole(module)
+            before = module.Loop._pass
+
+            def after(loop, batch):
+                if loop.place.step >= 5:
+                    raise MemoryError("planted")
+                return before(loop, batch)
+
+            module.Loop._pass = after
+
+        spec.loader.exec_module = changed
+        return spec
+
+if os.environ.get("RANK") == os.environ["PLANTED"]:
+    sys.meta_path.insert(0, Planted())
+"""
+
+
+def without_memory(rank, folder):
+    """An environment in which a rank runs out of memory at step 5."""
+    (folder / "sitecustomize.py").write_text(NO_MEMORY)
+    return {"PLANTED": str(rank), "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
+def test_memory_that_runs_out_on_another_rank_is_one_sentence_and_nothing_is_started_again(rows, tmp_path):
+    command = [*MELIOR, "train", recipe(rows), "--processes", "2", "--run", str(tmp_path / "run")]
+    env = {**os.environ, **without_memory(1, tmp_path)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 2, done.stderr[-2000:]
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("melior: ")]
+    assert said.startswith("melior: out of memory on rank 1")
+    assert "micro_batch" in said
+    assert "SIGTERM" not in done.stderr
+    assert "exitcode" not in done.stderr
+    assert (done.stdout + done.stderr).count("training") == 1, "it was started again"
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_what_one_rank_says_during_training_ends_all(rank, rows, tmp_path):
+    command = [*MELIOR, "train", recipe(rows), "--run", str(tmp_path / "run")]
+    codes, _, errors = ended(start(2, command, **without_memory(rank, tmp_path)))
+    assert codes == [2, 2], errors
+    said = [[line for line in one.splitlines() if line.startswith("melior: ")] for one in errors]
+    assert said[0][0].startswith(f"melior: out of memory on rank {rank} "), "the rank is named once"
+    assert [len(one) for one in said] == [1, 0]
+    assert "Traceback" not in "".join(errors)
+
+
 def refused(rows, tmp_path, given, ranks=2, **environments):
     codes, _, errors = ended(start(ranks, [*MELIOR, "train", given, "--run", str(tmp_path / "run")], **environments))
     assert codes == [2] * ranks, errors

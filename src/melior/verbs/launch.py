@@ -4,6 +4,7 @@ A process that is lost, killed or out of memory, is replaced: the agent starts a
 the last checkpoint.
 """
 
+import logging
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from melior.errors import MissingExtra, UserError
-from melior.processes import ENDED
+from melior.processes import ENDED, how_it_ended
 from melior.trials.threads import cores
 
 REPLACED = 3  # times that lost processes are replaced
@@ -65,11 +66,15 @@ def _watched(agent: "subprocess.Popen[bytes]") -> int:
 
 
 def agent() -> None:
-    """Torch's elastic agent. How processes ended is said by them and by `launch`, and not by its tracebacks."""
+    """Torch's elastic agent. How processes ended is said by them and by `launch`, and not by its tracebacks; what it
+    logs is of use where one was lost."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main
 
+    ended = how_it_ended()
+    log = logging.getLogger("torch.distributed.elastic.multiprocessing.api")
+    log.addFilter(lambda line: line.levelno >= logging.ERROR and not (ended and ended.exists()))
     try:
         main()
     except SignalException:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from melior.engine.parallel.mesh import Heart
-from melior.errors import RankLost
+from melior.errors import RankLost, UserError
 
 WAITING = ("timed out", "timeout", "connection closed", "connection reset", "connection was closed", "broken pipe")
 
@@ -17,5 +17,8 @@ def told_who_is_late(heart: Heart, step: Callable[[], int]) -> Iterator[None]:
     except RuntimeError as error:
         if heart.mesh.alone or not any(word in str(error).lower() for word in WAITING):
             raise
+        wrong = heart.wrong()
+        if wrong:  # the other has not gone without a word
+            raise UserError(wrong) from None
         told = heart.late(step())
         raise RankLost(f"{told}. Start the same command again: it goes on from the last checkpoint.") from None

@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from melior.engine.parallel.ranks import WRONG
 from melior.errors import UserError
 from melior.layout import Layout
 
@@ -176,6 +177,13 @@ class Heart:
             self.noted = now
             with suppress(RuntimeError):  # a store that is gone is noticed by the next collective
                 self.store.set(f"beat/{self.mesh.place}", f"{step} {now}")
+
+    def wrong(self) -> str:
+        """What another rank said before it ended; empty where none did."""
+        with suppress(RuntimeError):  # the store is gone
+            if self.store is not None and self.store.check([WRONG]):
+                return str(self.store.get(WRONG).decode())
+        return ""
 
     def late(self, step: int) -> str:
         """Which rank others wait for, as far as the notes tell."""

@@ -152,14 +152,17 @@ def joined(timeout: float) -> Iterator[Ranks]:
     try:
         yield Ranks(number, together)
     except UserError as error:  # others may be waiting for this rank
-        _told_to_all(str(error) if number == 0 else f"rank {number}: {error}", number, together)
+        own = number == 0 or f"rank {number}" in str(error)
+        _told_to_all(str(error) if own else f"rank {number}: {error}", number, together)
         raise
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
 
 def _told_to_all(sentence: str, number: int, together: int) -> None:
-    """Says that this rank ends, and why. The first one keeps the store until the others have looked there."""
+    """Says that this rank ends, and why; those that wait for it in a sum are woken, since its connections close. The
+    first one keeps the store until the others have looked there."""
     import torch.distributed as dist
 
     with suppress(RuntimeError):  # the store is gone, and with it whoever could be told
@@ -167,6 +170,7 @@ def _told_to_all(sentence: str, number: int, together: int) -> None:
         if not store.check([WRONG]):
             store.set(WRONG, sentence)
         store.set(f"ended/{number}", "")
+        dist.destroy_process_group()
         end = time.monotonic() + LOOKED
         while number == 0 and time.monotonic() < end and not store.check([f"ended/{rank}" for rank in range(together)]):
             time.sleep(0.02)
