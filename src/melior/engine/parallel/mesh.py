@@ -53,11 +53,15 @@ class Mesh:
 
         shape = (layout.pipeline, int(layout.data), layout.tensor)
         axes = init_device_mesh(device.type, shape, mesh_dim_names=AXES)
+        for axis in AXES:  # made with torch's own half an hour
+            dist.distributed_c10d._set_pg_timeout(patience(device.type), axes.get_group(axis))
         return cls(axes.get_local_rank("data"), int(layout.data), layout, axes)
 
     def aside(self) -> "Mesh":
         """The same ranks for what goes on beside the training: two threads must not share a group of processes."""
-        return self if self.axes is None else replace(self, group=dist.new_group(backend="gloo"))
+        if self.axes is None:
+            return self
+        return replace(self, group=dist.new_group(backend="gloo", timeout=patience(self.axes.device_type)))
 
     @property
     def alone(self) -> bool:
@@ -160,6 +164,12 @@ class Mesh:
         if self.axes is not None and self.axes.device_type == "cuda":
             return torch.device("cuda", torch.cuda.current_device())
         return torch.device("cpu")
+
+
+def patience(device: str) -> timedelta:
+    """How long ranks wait for one another: what the group of all was given when they met."""
+    found: timedelta = dist.group.WORLD._get_backend(torch.device(device)).options._timeout
+    return found
 
 
 class Heart:
