@@ -11,7 +11,8 @@ WAITING = ("timed out", "timeout", "connection closed", "connection reset", "con
 
 @contextmanager
 def told_who_is_late(heart: Heart, step: Callable[[], int]) -> Iterator[None]:
-    """Turns the errors of collectives that ended without an answer into one sentence."""
+    """Turns the errors of collectives that ended without an answer into one sentence. NCCL raises none when it waits
+    too long: torch ends the process."""
     try:
         yield
     except RuntimeError as error:
