@@ -3,17 +3,33 @@
 import os
 from pathlib import Path
 
+from melior.errors import UserError
+
 ENDED = "MELIOR_ENDED"  # names the file in which processes say how they ended, where whoever started them asks
 
 
 def started_together() -> int:
     """How many there are; one where none were started together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    together = number_in("WORLD_SIZE", 1)
+    if together > 1 and not ("RANK" in os.environ and number_in("RANK", 0) < together):
+        raise UserError(
+            f"WORLD_SIZE in the environment is {together}, and RANK does not say which of these processes this one is; "
+            "remove WORLD_SIZE, or start with torchrun."
+        )
+    return together
+
+
+def number_in(name: str, usual: int) -> int:
+    """A number from the environment."""
+    found = os.environ.get(name, str(usual))
+    if not found.isdecimal():
+        raise UserError(f"{name} in the environment is {found!r}, not a number; remove it, or start with torchrun.")
+    return int(found)
 
 
 def first_process() -> bool:
     """Whether this is the one of them that people hear of."""
-    return started_together() == 1 or os.environ.get("RANK", "0") == "0"
+    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
 
 
 def how_it_ended() -> Path | None:

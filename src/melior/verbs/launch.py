@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from melior.errors import MissingExtra, UserError
-from melior.processes import ENDED, how_it_ended
+from melior.processes import ENDED, how_it_ended, say_how_it_ended
 from melior.trials.threads import cores
 
 REPLACED = 3  # times that lost processes are replaced
@@ -30,8 +30,8 @@ def launch(arguments: Sequence[str], processes: int, run: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="melior-") as folder:
         ended = Path(folder) / "ended"
         agent = [
-            sys.executable, "-m", __name__, "--standalone", f"--nproc-per-node={processes}",
-            f"--max-restarts={REPLACED}", "-m", "--", "melior", *arguments, "--run", str(run),
+            sys.executable, "-m", __name__, str(processes),
+            "--standalone", f"--max-restarts={REPLACED}", "-m", "--", "melior", *arguments, "--run", str(run),
         ]  # fmt: skip
         threads = str(max(1, cores() // processes))
         environment = {"OMP_NUM_THREADS": threads, "LOGLEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", **os.environ,
@@ -65,18 +65,24 @@ def _watched(agent: "subprocess.Popen[bytes]") -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-def agent() -> None:
-    """Torch's elastic agent. How processes ended is said by them and by `launch`, and not by its tracebacks; what it
-    logs is of use where one was lost."""
+def agent(processes: int, *options: str) -> None:
+    """Torch's elastic agent, with its options. How processes ended is said by them and by `launch`, and not by its
+    tracebacks; what it logs is of use where one was lost."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main
 
+    from melior.engine.parallel.ranks import more_than_gpus
+
+    too_many = more_than_gpus(processes)  # here and not in `launch`, which needs no torch
+    if too_many:
+        say_how_it_ended(2, too_many)
+        return
     ended = how_it_ended()
     log = logging.getLogger("torch.distributed.elastic.multiprocessing.api")
     log.addFilter(lambda line: line.levelno >= logging.ERROR and not (ended and ended.exists()))
     try:
-        main()
+        main([f"--nproc-per-node={processes}", *options])
     except SignalException:
         sys.exit(STOPPED)
     except ChildFailedError:
@@ -84,4 +90,4 @@ def agent() -> None:
 
 
 if __name__ == "__main__":
-    agent()
+    agent(int(sys.argv[1]), *sys.argv[2:])

@@ -1,6 +1,5 @@
 """The devices that train together, along three axes: pipeline, data, tensor. Everything global is asked of it."""
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from torch import Tensor
 from melior.engine.parallel.ranks import WRONG
 from melior.errors import UserError
 from melior.layout import Layout
+from melior.processes import number_in
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
@@ -84,7 +84,7 @@ class Mesh:
     @property
     def neighbours(self) -> int:
         """Ranks on this machine."""
-        return 1 if self.axes is None else int(os.environ.get("LOCAL_WORLD_SIZE", self.world))
+        return 1 if self.axes is None else number_in("LOCAL_WORLD_SIZE", self.world)
 
     def along(self, axis: str) -> Any:
         """The group of the ranks that differ from this one only along an axis."""
@@ -168,7 +168,8 @@ class Mesh:
 
 def patience(device: str) -> timedelta:
     """How long ranks wait for one another: what the group of all was given when they met."""
-    found: timedelta = dist.group.WORLD._get_backend(torch.device(device)).options._timeout
+    everybody: Any = dist.group.WORLD
+    found: timedelta = everybody._get_backend(torch.device(device)).options._timeout
     return found
 
 
