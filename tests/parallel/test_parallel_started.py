@@ -5,11 +5,12 @@ import sys
 
 import pytest
 import torch
+from torch.distributed.run import config_from_args, parse_args
 
 from melior.engine.parallel.ranks import joined
 from melior.errors import UserError
 from melior.processes import ENDED
-from melior.verbs.launch import agent
+from melior.verbs.launch import agent, launch
 
 PLACED = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2"}
 FEW = "this machine has 1 GPU, and 2 processes; start as many as GPUs."
@@ -62,3 +63,22 @@ def test_the_command_says_so_too(monkeypatch, tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("melior: WORLD_SIZE in the environment is 'abc'")
     assert "Traceback" not in done.stderr
+
+
+def test_processes_have_more_than_half_a_minute_to_end(monkeypatch, tmp_path):
+    started = []
+
+    class Agent:
+        def __init__(self, command, env, **_):
+            started.append((command, env))
+
+        def wait(self):
+            return 0
+
+    monkeypatch.setattr(subprocess, "Popen", Agent)
+    launch(["train", "recipe.yaml"], 2, tmp_path)
+    ((command, env),) = started
+    monkeypatch.setenv("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", env["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"])
+    options = command[command.index("--standalone") :]
+    config, _, _ = config_from_args(parse_args(options))
+    assert config.shutdown_timeout == 3600

@@ -19,6 +19,7 @@ from melior.processes import ENDED, how_it_ended, say_how_it_ended
 from melior.trials.threads import cores
 
 REPLACED = 3  # times that lost processes are replaced
+END = 3600  # seconds that processes have after ctrl-C for step, last checkpoint, scores and report; torch gives 30
 STOPPED = 130  # exit code of the agent after ctrl-C
 
 
@@ -34,8 +35,8 @@ def launch(arguments: Sequence[str], processes: int, run: Path) -> None:
             "--standalone", f"--max-restarts={REPLACED}", "-m", "--", "melior", *arguments, "--run", str(run),
         ]  # fmt: skip
         threads = str(max(1, cores() // processes))
-        environment = {"OMP_NUM_THREADS": threads, "LOGLEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", **os.environ,
-                       ENDED: str(ended)}  # fmt: skip
+        environment = {"OMP_NUM_THREADS": threads, "LOGLEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR",
+                       "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(END), **os.environ, ENDED: str(ended)}  # fmt: skip
         code = _watched(subprocess.Popen(agent, env=environment, start_new_session=True))
         if ended.exists():
             number, _, sentence = ended.read_text(encoding="utf-8").partition(" ")
