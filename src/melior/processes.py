@@ -1,10 +1,15 @@
 """What the environment says of processes that were started together (torchrun and others set it)."""
 
+import ctypes
 import os
+import signal
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 from melior.errors import UserError
 
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 ENDED = "MELIOR_ENDED"  # names the file in which processes say how they ended, where whoever started them asks
 
 
@@ -44,5 +49,12 @@ def say_how_it_ended(code: int, sentence: str) -> bool:
     if told is not None and not told.exists():
         from melior.storage import write_atomic
 
-        write_atomic(told, f"{code} {sentence}")
+        with suppress(FileNotFoundError):  # whoever asks is gone, and its folder
+            write_atomic(told, f"{code} {sentence}")
     return told is not None
+
+
+def end_with_parent() -> None:
+    """Asks for a SIGTERM when the process that started this one is gone, however it went. Linux alone has that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -71,7 +71,7 @@ def test_a_killed_process_is_replaced_and_the_end_is_the_same(rows, tmp_path):
     assert weights[0] == weights[1]
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-C", "kill"])
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-C", "kill", "terminal"])
 def test_a_run_that_is_stopped_works_and_nothing_goes_on(asked, rows, tmp_path):
     model = "tabular_network: {epochs: 2000, dropout: 0.0, checkpoint_every: 50}"
     run = tmp_path / "run"
@@ -102,8 +102,32 @@ def test_a_run_that_is_stopped_works_and_nothing_goes_on(asked, rows, tmp_path):
 
 
 def hears_ctrl_c():
-    """Whatever started the tests: a job in the background of a shell ignores ctrl-C, and so does all that it starts."""
+    """Whatever started the tests: a job in the background of a shell ignores ctrl-C, and so does all that it starts;
+    and after nohup the end of the terminal."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a process that its parent is gone")
+@pytest.mark.parametrize("lost", ["the command", "the agent"])
+def test_nothing_goes_on_where_what_started_it_is_killed(lost, rows, tmp_path):
+    model = "tabular_network: {epochs: 20000, dropout: 0.0, checkpoint_every: 50}"
+    run = tmp_path / "run"
+    command = [*MELIOR, "train", recipe(rows, "orphans.yaml", model=model), "--processes", "2", "--run", str(run)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until_a_checkpoint(run)
+    agents = [pid for pid, given in commands() if str(run) in given and "melior.verbs.launch" in given]
+    os.kill(process.pid if lost == "the command" else agents[0], signal.SIGKILL)
+    process.wait(timeout=120)
+    end = time.time() + 120
+    while left := [pid for pid, given in commands() if str(run) in given]:
+        if time.time() > end:
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            pytest.fail("processes go on")
+        time.sleep(0.2)
+    about = json.loads((run / "run.json").read_text())
+    assert about["interrupted"].startswith("step ")  # they ended as after ctrl-C
 
 
 def until_a_checkpoint(run):

@@ -7,7 +7,7 @@ from importlib import import_module
 import typer
 
 from melior.errors import RankLost, UserError
-from melior.processes import first_process, how_it_ended, say_how_it_ended
+from melior.processes import end_with_parent, first_process, how_it_ended, say_how_it_ended
 
 INTERRUPTED, LOST = 130, 75
 COMMANDS = (
@@ -48,8 +48,10 @@ def run() -> None:
     """The entry point: bad input ends with one sentence and code 2, an interruption with 130. Of processes that were
     started together one speaks for all."""
     told = how_it_ended()
-    if told is not None and told.exists():  # the agent started this process again, for one that ended with a sentence
-        sys.exit(0)
+    if told is not None:
+        end_with_parent()
+        if told.exists():  # the agent started this process again, for one that ended with a sentence
+            sys.exit(0)
     try:
         app()
     except UserError as error:

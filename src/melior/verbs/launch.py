@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from melior.errors import MissingExtra, UserError
-from melior.processes import ENDED, how_it_ended, say_how_it_ended
+from melior.processes import ENDED, end_with_parent, how_it_ended, say_how_it_ended
 from melior.trials.threads import cores
 
 REPLACED = 3  # times that lost processes are replaced
@@ -53,9 +53,10 @@ def launch(arguments: Sequence[str], processes: int, run: Path) -> None:
 
 
 def _watched(agent: "subprocess.Popen[bytes]") -> int:
-    """Waits for the agent. Ctrl-C, or a kill, goes to it once, and by it to the processes, which end after their step;
-    they are of a session of their own, and would go on alone."""
-    before = signal.signal(signal.SIGTERM, lambda *_: agent.send_signal(signal.SIGTERM))
+    """Waits for the agent. Ctrl-C, a kill, or the end of the terminal goes to it once, and by it to the processes,
+    which end after their step; they are of a session of their own, and would go on alone."""
+    asked = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN]  # nohup
+    before = {number: signal.signal(number, lambda *_: agent.send_signal(signal.SIGTERM)) for number in asked}
     try:
         while True:
             try:
@@ -63,12 +64,14 @@ def _watched(agent: "subprocess.Popen[bytes]") -> int:
             except KeyboardInterrupt:
                 agent.send_signal(signal.SIGTERM)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def agent(processes: int, *options: str) -> None:
     """Torch's elastic agent, with its options. How processes ended is said by them and by `launch`, and not by its
     tracebacks; what it logs is of use where one was lost."""
+    end_with_parent()
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main
