@@ -4,7 +4,6 @@ import ctypes
 import os
 import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from melior.errors import UserError
@@ -46,11 +45,10 @@ def how_it_ended() -> Path | None:
 def say_how_it_ended(code: int, sentence: str) -> bool:
     """Writes the file, where it is asked for; the first that says something is the one at which it began."""
     told = how_it_ended()
-    if told is not None and not told.exists():
+    if told is not None and told.parent.exists() and not told.exists():  # without the folder nobody asks any more
         from melior.storage import write_atomic
 
-        with suppress(FileNotFoundError):  # whoever asks is gone, and its folder
-            write_atomic(told, f"{code} {sentence}")
+        write_atomic(told, f"{code} {sentence}")
     return told is not None
 
 
