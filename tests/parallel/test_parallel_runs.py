@@ -209,7 +209,8 @@ def without_memory(rank, folder):
 
 def test_memory_that_runs_out_on_another_rank_is_one_sentence_and_nothing_is_started_again(rows, tmp_path):
     command = [*MELIOR, "train", recipe(rows), "--processes", "2", "--run", str(tmp_path / "run")]
-    env = {**os.environ, **without_memory(1, tmp_path)}
+    (tmp_path / "temporary").mkdir()
+    env = {**os.environ, **without_memory(1, tmp_path), "TMPDIR": str(tmp_path / "temporary")}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == 2, done.stderr[-2000:]
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("melior: ")]
@@ -218,6 +219,8 @@ def test_memory_that_runs_out_on_another_rank_is_one_sentence_and_nothing_is_sta
     assert "SIGTERM" not in done.stderr
     assert "exitcode" not in done.stderr
     assert (done.stdout + done.stderr).count("training") == 1, "it was started again"
+    left = [path.name for path in (tmp_path / "temporary").iterdir()]
+    assert not [name for name in left if name.startswith(("melior", "torchelastic"))]
 
 
 @pytest.mark.parametrize("rank", [0, 1])

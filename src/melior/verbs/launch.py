@@ -32,7 +32,8 @@ def launch(arguments: Sequence[str], processes: int, run: Path) -> None:
         ended = Path(folder) / "ended"
         agent = [
             sys.executable, "-m", __name__, str(processes),
-            "--standalone", f"--max-restarts={REPLACED}", "-m", "--", "melior", *arguments, "--run", str(run),
+            "--standalone", f"--max-restarts={REPLACED}", f"--log-dir={folder}",
+            "-m", "--", "melior", *arguments, "--run", str(run),
         ]  # fmt: skip
         threads = str(max(1, cores() // processes))
         environment = {"OMP_NUM_THREADS": threads, "LOGLEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR",
