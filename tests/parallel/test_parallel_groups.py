@@ -2,8 +2,12 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
+import torch
 from started import ended, start
+
+from melior.engine.parallel.mesh import Mesh
 
 WAITS = """
 import json, sys, torch
@@ -26,3 +30,10 @@ def test_every_group_waits_as_long_as_the_timeout_says():
     assert codes == [0] * 4, errors
     for one in said:
         assert json.loads(one) == {"pipeline": 47, "data": 47, "tensor": 47, "aside": 47}
+
+
+def test_beside_the_training_ranks_talk_of_what_lies_on_the_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    axes = SimpleNamespace(device_type="cuda")
+    assert Mesh(axes=axes).device == torch.device("cuda", 1)
+    assert Mesh(axes=axes, group="of gloo").device == torch.device("cpu")

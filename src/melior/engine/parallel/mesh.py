@@ -160,8 +160,9 @@ class Mesh:
 
     @property
     def device(self) -> torch.device:
-        """Where what is said to other ranks lies."""
-        if self.axes is not None and self.axes.device_type == "cuda":
+        """Where what is said to other ranks lies. Beside the training that is the CPU: gloo sends it, and a new thread
+        does not know the GPU of this rank."""
+        if self.axes is not None and self.axes.device_type == "cuda" and self.group is None:
             return torch.device("cuda", torch.cuda.current_device())
         return torch.device("cpu")
 
