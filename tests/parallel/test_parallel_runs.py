@@ -71,7 +71,7 @@ def test_a_killed_process_is_replaced_and_the_end_is_the_same(rows, tmp_path):
     assert weights[0] == weights[1]
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-C", "kill"])
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-C", "kill", "terminal"])
 def test_a_run_that_is_stopped_works_and_nothing_goes_on(asked, rows, tmp_path):
     model = "tabular_network: {epochs: 2000, dropout: 0.0, checkpoint_every: 50}"
     run = tmp_path / "run"
@@ -102,8 +102,32 @@ def test_a_run_that_is_stopped_works_and_nothing_goes_on(asked, rows, tmp_path):
 
 
 def hears_ctrl_c():
-    """Whatever started the tests: a job in the background of a shell ignores ctrl-C, and so does all that it starts."""
+    """Whatever started the tests: a job in the background of a shell ignores ctrl-C, and so does all that it starts;
+    and after nohup the end of the terminal."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a process that its parent is gone")
+@pytest.mark.parametrize("lost", ["the command", "the agent"])
+def test_nothing_goes_on_where_what_started_it_is_killed(lost, rows, tmp_path):
+    model = "tabular_network: {epochs: 20000, dropout: 0.0, checkpoint_every: 50}"
+    run = tmp_path / "run"
+    command = [*MELIOR, "train", recipe(rows, "orphans.yaml", model=model), "--processes", "2", "--run", str(run)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until_a_checkpoint(run)
+    agents = [pid for pid, given in commands() if str(run) in given and "melior.verbs.launch" in given]
+    os.kill(process.pid if lost == "the command" else agents[0], signal.SIGKILL)
+    process.wait(timeout=120)
+    end = time.time() + 120
+    while left := [pid for pid, given in commands() if str(run) in given]:
+        if time.time() > end:
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            pytest.fail("processes go on")
+        time.sleep(0.2)
+    about = json.loads((run / "run.json").read_text())
+    assert about["interrupted"].startswith("step ")  # they ended as after ctrl-C
 
 
 def until_a_checkpoint(run):
@@ -145,6 +169,69 @@ def test_a_process_that_hangs_is_named_with_its_step(rows, tmp_path):
     assert processes[0].returncode not in (0, None)
     assert "rank 1 was last heard of at step" in said
     assert "Traceback" not in said
+
+
+NO_MEMORY = """
+import importlib.util, os, sys
+
+class Planted:
+    def find_spec(self, name, path, target=None):
+        if name != "melior.engine.loop":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        whole = spec.loader.exec_module
+
+        def changed(module):
+            whole(module)
+            before = module.Loop._pass
+
+            def after(loop, batch):
+                if loop.place.step >= 5:
+                    raise MemoryError("planted")
+                return before(loop, batch)
+
+            module.Loop._pass = after
+
+        spec.loader.exec_module = changed
+        return spec
+
+if os.environ.get("RANK") == os.environ["PLANTED"]:
+    sys.meta_path.insert(0, Planted())
+"""
+
+
+def without_memory(rank, folder):
+    """An environment in which a rank runs out of memory at step 5."""
+    (folder / "sitecustomize.py").write_text(NO_MEMORY)
+    return {"PLANTED": str(rank), "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
+def test_memory_that_runs_out_on_another_rank_is_one_sentence_and_nothing_is_started_again(rows, tmp_path):
+    command = [*MELIOR, "train", recipe(rows), "--processes", "2", "--run", str(tmp_path / "run")]
+    (tmp_path / "temporary").mkdir()
+    env = {**os.environ, **without_memory(1, tmp_path), "TMPDIR": str(tmp_path / "temporary")}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 2, done.stderr[-2000:]
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("melior: ")]
+    assert said.startswith("melior: out of memory on rank 1")
+    assert "micro_batch" in said
+    assert "SIGTERM" not in done.stderr
+    assert "exitcode" not in done.stderr
+    assert (done.stdout + done.stderr).count("training") == 1, "it was started again"
+    left = [path.name for path in (tmp_path / "temporary").iterdir()]
+    assert not [name for name in left if name.startswith(("melior", "torchelastic"))]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_what_one_rank_says_during_training_ends_all(rank, rows, tmp_path):
+    command = [*MELIOR, "train", recipe(rows), "--run", str(tmp_path / "run")]
+    codes, _, errors = ended(start(2, command, **without_memory(rank, tmp_path)))
+    assert codes == [2, 2], errors
+    said = [[line for line in one.splitlines() if line.startswith("melior: ")] for one in errors]
+    assert said[0][0].startswith(f"melior: out of memory on rank {rank} "), "the rank is named once"
+    assert [len(one) for one in said] == [1, 0]
+    assert "Traceback" not in "".join(errors)
 
 
 def refused(rows, tmp_path, given, ranks=2, **environments):

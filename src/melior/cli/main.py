@@ -3,12 +3,11 @@
 import os
 import sys
 from importlib import import_module
-from pathlib import Path
 
 import typer
 
 from melior.errors import RankLost, UserError
-from melior.processes import ENDED, first_process
+from melior.processes import end_with_parent, first_process, how_it_ended, say_how_it_ended
 
 INTERRUPTED, LOST = 130, 75
 COMMANDS = (
@@ -48,6 +47,11 @@ for _command in COMMANDS:
 def run() -> None:
     """The entry point: bad input ends with one sentence and code 2, an interruption with 130. Of processes that were
     started together one speaks for all."""
+    told = how_it_ended()
+    if told is not None:
+        end_with_parent()
+        if told.exists():  # the agent started this process again, for one that ended with a sentence
+            sys.exit(0)
     try:
         app()
     except UserError as error:
@@ -71,14 +75,8 @@ def run() -> None:
 
 
 def end_with(code: int, sentence: str) -> None:
-    """Whoever started the processes (`launch`) is told in a file, so that they are not started again."""
-    told = os.environ.get(ENDED)
-    if told is not None:
-        if first_process():
-            from melior.storage import write_atomic
-
-            write_atomic(Path(told), f"{code} {sentence}")
-        sys.exit(0)
-    if first_process():
+    """Whoever started the processes (`launch`) is told in a file, by the first that has something to say; of its code
+    the agent sees that the others are to be stopped."""
+    if not say_how_it_ended(code, sentence) and first_process():
         print(f"melior: {sentence}", file=sys.stderr)
     sys.exit(code)

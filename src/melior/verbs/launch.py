@@ -4,6 +4,7 @@ A process that is lost, killed or out of memory, is replaced: the agent starts a
 the last checkpoint.
 """
 
+import logging
 import os
 import signal
 import subprocess
@@ -14,10 +15,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from melior.errors import MissingExtra, UserError
-from melior.processes import ENDED
+from melior.processes import ENDED, end_with_parent, how_it_ended, say_how_it_ended
 from melior.trials.threads import cores
 
 REPLACED = 3  # times that lost processes are replaced
+END = 3600  # seconds that processes have after ctrl-C for step, last checkpoint, scores and report; torch gives 30
 STOPPED = 130  # exit code of the agent after ctrl-C
 
 
@@ -29,12 +31,13 @@ def launch(arguments: Sequence[str], processes: int, run: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="melior-") as folder:
         ended = Path(folder) / "ended"
         agent = [
-            sys.executable, "-m", __name__, "--standalone", f"--nproc-per-node={processes}",
-            f"--max-restarts={REPLACED}", "-m", "--", "melior", *arguments, "--run", str(run),
+            sys.executable, "-m", __name__, str(processes),
+            "--standalone", f"--max-restarts={REPLACED}", f"--log-dir={folder}",
+            "-m", "--", "melior", *arguments, "--run", str(run),
         ]  # fmt: skip
         threads = str(max(1, cores() // processes))
-        environment = {"OMP_NUM_THREADS": threads, "LOGLEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", **os.environ,
-                       ENDED: str(ended)}  # fmt: skip
+        environment = {"OMP_NUM_THREADS": threads, "LOGLEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR",
+                       "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(END), **os.environ, ENDED: str(ended)}  # fmt: skip
         code = _watched(subprocess.Popen(agent, env=environment, start_new_session=True))
         if ended.exists():
             number, _, sentence = ended.read_text(encoding="utf-8").partition(" ")
@@ -51,9 +54,10 @@ def launch(arguments: Sequence[str], processes: int, run: Path) -> None:
 
 
 def _watched(agent: "subprocess.Popen[bytes]") -> int:
-    """Waits for the agent. Ctrl-C, or a kill, goes to it once, and by it to the processes, which end after their step;
-    they are of a session of their own, and would go on alone."""
-    before = signal.signal(signal.SIGTERM, lambda *_: agent.send_signal(signal.SIGTERM))
+    """Waits for the agent. Ctrl-C, a kill, or the end of the terminal goes to it once, and by it to the processes,
+    which end after their step; they are of a session of their own, and would go on alone."""
+    asked = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN]  # nohup
+    before = {number: signal.signal(number, lambda *_: agent.send_signal(signal.SIGTERM)) for number in asked}
     try:
         while True:
             try:
@@ -61,17 +65,29 @@ def _watched(agent: "subprocess.Popen[bytes]") -> int:
             except KeyboardInterrupt:
                 agent.send_signal(signal.SIGTERM)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def agent() -> None:
-    """Torch's elastic agent. How processes ended is said by them and by `launch`, and not by its tracebacks."""
+def agent(processes: int, *options: str) -> None:
+    """Torch's elastic agent, with its options. How processes ended is said by them and by `launch`, and not by its
+    tracebacks; what it logs is of use where one was lost."""
+    end_with_parent()
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main
 
+    from melior.engine.parallel.ranks import more_than_gpus
+
+    too_many = more_than_gpus(processes)  # here and not in `launch`, which needs no torch
+    if too_many:
+        say_how_it_ended(2, too_many)
+        return
+    ended = how_it_ended()
+    log = logging.getLogger("torch.distributed.elastic.multiprocessing.api")
+    log.addFilter(lambda line: line.levelno >= logging.ERROR and not (ended and ended.exists()))
     try:
-        main()
+        main([f"--nproc-per-node={processes}", *options])
     except SignalException:
         sys.exit(STOPPED)
     except ChildFailedError:
@@ -79,4 +95,4 @@ def agent() -> None:
 
 
 if __name__ == "__main__":
-    agent()
+    agent(int(sys.argv[1]), *sys.argv[2:])

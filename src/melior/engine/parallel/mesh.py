@@ -1,6 +1,5 @@
 """The devices that train together, along three axes: pipeline, data, tensor. Everything global is asked of it."""
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,8 +11,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from melior.engine.parallel.ranks import WRONG
 from melior.errors import UserError
 from melior.layout import Layout
+from melior.processes import number_in
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
@@ -52,11 +53,15 @@ class Mesh:
 
         shape = (layout.pipeline, int(layout.data), layout.tensor)
         axes = init_device_mesh(device.type, shape, mesh_dim_names=AXES)
+        for axis in AXES:  # made with torch's own half an hour
+            dist.distributed_c10d._set_pg_timeout(patience(device.type), axes.get_group(axis))
         return cls(axes.get_local_rank("data"), int(layout.data), layout, axes)
 
     def aside(self) -> "Mesh":
         """The same ranks for what goes on beside the training: two threads must not share a group of processes."""
-        return self if self.axes is None else replace(self, group=dist.new_group(backend="gloo"))
+        if self.axes is None:
+            return self
+        return replace(self, group=dist.new_group(backend="gloo", timeout=patience(self.axes.device_type)))
 
     @property
     def alone(self) -> bool:
@@ -79,7 +84,7 @@ class Mesh:
     @property
     def neighbours(self) -> int:
         """Ranks on this machine."""
-        return 1 if self.axes is None else int(os.environ.get("LOCAL_WORLD_SIZE", self.world))
+        return 1 if self.axes is None else number_in("LOCAL_WORLD_SIZE", self.world)
 
     def along(self, axis: str) -> Any:
         """The group of the ranks that differ from this one only along an axis."""
@@ -155,10 +160,18 @@ class Mesh:
 
     @property
     def device(self) -> torch.device:
-        """Where what is said to other ranks lies."""
-        if self.axes is not None and self.axes.device_type == "cuda":
+        """Where what is said to other ranks lies. Beside the training that is the CPU: gloo sends it, and a new thread
+        does not know the GPU of this rank."""
+        if self.axes is not None and self.axes.device_type == "cuda" and self.group is None:
             return torch.device("cuda", torch.cuda.current_device())
         return torch.device("cpu")
+
+
+def patience(device: str) -> timedelta:
+    """How long ranks wait for one another: what the group of all was given when they met."""
+    everybody: Any = dist.group.WORLD
+    found: timedelta = everybody._get_backend(torch.device(device)).options._timeout
+    return found
 
 
 class Heart:
@@ -176,6 +189,13 @@ class Heart:
             self.noted = now
             with suppress(RuntimeError):  # a store that is gone is noticed by the next collective
                 self.store.set(f"beat/{self.mesh.place}", f"{step} {now}")
+
+    def wrong(self) -> str:
+        """What another rank said before it ended; empty where none did."""
+        with suppress(RuntimeError):  # the store is gone
+            if self.store is not None and self.store.check([WRONG]):
+                return str(self.store.get(WRONG).decode())
+        return ""
 
     def late(self, step: int) -> str:
         """Which rank others wait for, as far as the notes tell."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from melior.errors import UserError
-from melior.processes import started_together
+from melior.processes import number_in, started_together
 
 T = TypeVar("T")
 SAID = count(1)  # messages so far: all ranks say the same things in the same order
@@ -128,11 +128,12 @@ def joined(timeout: float) -> Iterator[Ranks]:
     if dist.is_initialized():
         yield Ranks(dist.get_rank(), dist.get_world_size())
         return
-    number, place = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
+    number, place = number_in("RANK", 0), number_in("LOCAL_RANK", 0)
     backend = "gloo"
     if torch.cuda.is_available():
-        if place >= torch.cuda.device_count():
-            raise UserError(f"rank {number}: this machine has {torch.cuda.device_count()} GPUs; start as many ranks.")
+        too_many = more_than_gpus(number_in("LOCAL_WORLD_SIZE", place + 1))  # the same on all ranks of the machine
+        if too_many:
+            raise UserError(too_many)
         torch.cuda.set_device(place)
         backend = "cuda:nccl,cpu:gloo"
     where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
@@ -152,14 +153,29 @@ def joined(timeout: float) -> Iterator[Ranks]:
     try:
         yield Ranks(number, together)
     except UserError as error:  # others may be waiting for this rank
-        _told_to_all(str(error) if number == 0 else f"rank {number}: {error}", number, together)
+        own = number == 0 or f"rank {number}" in str(error)
+        _told_to_all(str(error) if own else f"rank {number}: {error}", number, together)
         raise
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def more_than_gpus(processes: int) -> str:
+    """A sentence where a machine with GPUs has fewer of them than processes."""
+    import torch
+
+    gpus = torch.cuda.device_count()
+    if not torch.cuda.is_available() or processes <= gpus:
+        return ""
+    return (
+        f"this machine has {gpus} {'GPU' if gpus == 1 else 'GPUs'}, and {processes} processes; start as many as GPUs."
+    )
 
 
 def _told_to_all(sentence: str, number: int, together: int) -> None:
-    """Says that this rank ends, and why. The first one keeps the store until the others have looked there."""
+    """Says that this rank ends, and why; those that wait for it in a sum are woken, since its connections close. The
+    first one keeps the store until the others have looked there."""
     import torch.distributed as dist
 
     with suppress(RuntimeError):  # the store is gone, and with it whoever could be told
@@ -167,6 +183,7 @@ def _told_to_all(sentence: str, number: int, together: int) -> None:
         if not store.check([WRONG]):
             store.set(WRONG, sentence)
         store.set(f"ended/{number}", "")
+        dist.destroy_process_group()
         end = time.monotonic() + LOOKED
         while number == 0 and time.monotonic() < end and not store.check([f"ended/{rank}" for rank in range(together)]):
             time.sleep(0.02)
