@@ -1,14 +1,28 @@
 """Processes at work on one study: what is settled is the same for all, and the end is made once."""
 
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from melior.data.splits import folds
 from melior.errors import UserError
-from melior.recipe import Recipe
+from melior.findings import Finding
+from melior.improvement import improve, looking, race
+from melior.improvement.ask import Question
+from melior.improvement.plan import Candidate
+from melior.metrics.registry import metric
+from melior.models._base import families
+from melior.progress import silent
+from melior.recipe import Recipe, Split
+from melior.runs.claims import Claims
 from melior.runs.store import Run
-from melior.runs.study import STUDY, Ended, agreed, come_to_the_end, joined
+from melior.runs.study import STUDY, Ended, agreed, come_to_the_end, joined, moment
+from melior.testing import tables
+from melior.trials import family
+from melior.trials.run import Trials
 
 RECIPE = Recipe(model="linear", metric="macro_f1")
 OPTIONS = {"budget": 300.0, "never": ["bagging"]}
@@ -36,6 +50,161 @@ def test_the_first_to_come_settles_it_for_all(tmp_path):
         assert agreed("late", lambda: False) is True
         assert [agreed("each", lambda: 9, each=True) for _ in range(4)] == [*calls, 9]
     assert STUDY.get() is None
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of the file system, which stands still unless it is set."""
+    time_of_day = [1000.0]
+    monkeypatch.setattr(Claims, "now", lambda self: time_of_day[0])
+    return time_of_day
+
+
+def test_a_moment_is_that_of_the_first_to_come(tmp_path, clock):
+    with join(tmp_path / "run"):
+        before = time.monotonic()
+        own = moment("the beginning")
+        assert before <= own <= time.monotonic()
+        clock[0] += 11.0
+        with join(tmp_path / "run"):
+            before = time.monotonic()
+            assert before - 11.0 <= moment("the beginning") <= time.monotonic() - 11.0
+            before = time.monotonic()
+            assert before <= moment("what the first has not come to") <= time.monotonic()
+        clock[0] -= 50.0  # somebody sets the clock
+        with join(tmp_path / "run"):
+            assert moment("the beginning") <= time.monotonic()
+    before = time.monotonic()
+    assert before <= moment("the beginning") <= time.monotonic(), "outside of a study there is nobody before"
+
+
+def test_who_comes_later_has_the_deadlines_of_the_first(tmp_path, clock, monkeypatch):
+    """All that improving reckons from its beginning: its own deadline, and that of the checks."""
+    checked: list[float] = []
+    run_checks = looking.run_checks
+
+    def seen(*what, deadline, **how):
+        checked.append(deadline)
+        return run_checks(*what, deadline=deadline, **how)
+
+    class Raced(Exception):
+        pass
+
+    def begun(trials, measure, truth, recipe, planned, deadline, *rest):
+        raise Raced(deadline)
+
+    monkeypatch.setattr(looking, "run_checks", seen)
+    monkeypatch.setattr(improve, "Race", begun)
+    table, recipe = tables.number_table(60), RECIPE.model_copy(update={"split": Split(folds=3)})
+
+    def deadline():
+        with pytest.raises(Raced) as raised:
+            improve.improve_table(table, recipe, budget=300.0, workers=1)
+        return raised.value.args[0]
+
+    with join(tmp_path / "run"):
+        before = time.monotonic()
+        assert before + 255.0 <= deadline() <= time.monotonic() + 256.0
+        clock[0] += 11.0
+        with join(tmp_path / "run"):
+            before = time.monotonic()
+            assert before - 11.0 + 255.0 <= (own := deadline())
+            assert own < time.monotonic() - 11.0 + 256.0
+            assert before - 11.0 + 105.0 <= checked[1] <= time.monotonic() - 11.0 + 105.0
+
+
+def test_the_race_reckons_from_where_the_first_began_it(tmp_path, clock, monkeypatch):
+    """The folds of the baseline that are begun, and the first look at each candidate and at further settings."""
+    table, now, found = tables.number_table(60), [0.0], []
+    other = RECIPE.with_methods("normalization")
+    candidates = [Candidate(str(further), other.methods[0], other, (), 1.0, further=further) for further in (0, 1)]
+    monkeypatch.setattr(race, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(race, "all_at_once", lambda *_, **__: False)
+
+    def from_when(late):
+        low, high = time.monotonic() - 1000.0, time.monotonic() + 1000.0
+        while high - low > 1e-4:
+            now[0] = (low + high) / 2
+            low, high = (low, now[0]) if late() else (now[0], high)
+        now[0] = 0.0
+        return high
+
+    class Asked(Trials):
+        def many(self, wanted, *, done=None, late=None, refused=None):
+            found.extend([] if late is None else [from_when(late)])
+            return super().many(wanted, done=done, refused=refused)
+
+    def raced():
+        found.clear()
+        trials = Asked(table, folds(table, Split(folds=3), 0), workers=1)
+        measure = metric("accuracy", table.classes)
+        race.Race(trials, measure, table.truth(), RECIPE, candidates, moment("begun") + 300.0, silent).run()
+
+    with join(tmp_path / "run"):
+        raced()
+        clock[0] += 11.0
+        with join(tmp_path / "run"):
+            before = time.monotonic() - 11.0
+            raced()
+            after = time.monotonic() - 11.0
+    for late, share in zip(found[:3], (race.BASELINE, race.LOOKING, race.FURTHER), strict=True):
+        assert before - 0.001 <= late - share * 300.0 <= after + 0.001
+
+
+def test_the_wait_for_an_answer_is_that_of_the_one_who_was_asked(tmp_path):
+    question = Question("Is it so?", True, Finding("label_noise", 0.0, "it may be so"), None, None)
+
+    def slowly(question):
+        time.sleep(0.05)
+        return False
+
+    with join(tmp_path / "run"):
+        first = looking._Waiting(slowly)
+        assert [first(question), first(question)] == [False, False]
+        assert first.seconds >= 0.05
+        with join(tmp_path / "run"):
+            second = looking._Waiting(lambda question: pytest.fail("it was asked twice"))
+            assert second(question) is False
+            assert second.seconds == first.seconds
+
+
+@pytest.mark.parametrize("trees", [100.0, 24.0])
+def test_families_are_those_of_the_first_whatever_the_hardware_of_the_others(tmp_path, monkeypatch, trees):
+    """A slow machine has no time for trees, or none for weighted classes."""
+    table = tables.number_table(120)
+    recipe = Recipe(model="auto", metric="macro_f1")
+    both = {name: families()[name] for name in ("linear", "trees")}
+    monkeypatch.setattr(family, "families", lambda: both)
+    monkeypatch.setattr(family, "UNEVEN", 0.5)  # weighted classes may be tried
+
+    def chosen(processors):
+        monkeypatch.setattr(
+            family, "takes", lambda made, sample: (trees if isinstance(made, both["trees"]) else 20.0) / processors
+        )
+        return family.choose_family(recipe, table, allowed=25.0, workers=1, store=tmp_path / "kept")
+
+    assert set(chosen(1).scores) != set(chosen(1000).scores), "alone they try others"
+    with join(tmp_path / "run"):
+        first = chosen(1)
+        with join(tmp_path / "run"):
+            assert chosen(1000) == first
+
+
+def test_what_is_late_is_so_wherever_it_stands_in_the_list(tmp_path):
+    """One process has left out a recipe of which another has the next in its place."""
+    table = tables.number_table(60)
+    plain, other = RECIPE, RECIPE.with_methods("class_weights")
+
+    def many(wanted, late):
+        trials = Trials(table, folds(table, Split(folds=3), 0), workers=1, store=tmp_path / "kept")
+        return [result is not None for result in trials.many(wanted, late=late)]
+
+    answers = iter([False, True])
+    with join(tmp_path / "run"):
+        assert many([(plain, 0), (other, 0)], lambda: next(answers)) == [True, False]
+        with join(tmp_path / "run"):
+            asked = [(other, 0), (plain, 0)]
+            assert many(asked, lambda: pytest.fail("it was settled before")) == [False, True]
 
 
 def test_of_threads_that_settle_at_once_all_get_the_same(tmp_path):

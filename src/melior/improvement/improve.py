@@ -35,7 +35,7 @@ from melior.metrics.registry import metric
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
-from melior.runs.study import come_to_the_end
+from melior.runs.study import come_to_the_end, moment
 from melior.trials.executors._base import Executor
 from melior.trials.fit import changes
 from melior.trials.judge import Judged
@@ -74,7 +74,7 @@ def improve_table(
     `workers` threads, or where `executor` says. Raises Ended where another process at work on the same study has made
     the end of it.
     """
-    started = time.monotonic()
+    started = moment("the beginning")  # the budget is that of the first process at work on this study
     deadline = started + 0.85 * budget  # the rest is for the final fits and scores
     measure = metric(recipe.metric, table.classes, multilabel=table.multilabel)
     called_once(measure, table.truth())

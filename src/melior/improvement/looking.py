@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from melior.improvement.ruler import marked, trusted_rows
 from melior.metrics import Metric
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
-from melior.runs.study import agreed
+from melior.runs.study import agreed, moment
 from melior.trials.audit import Audit, run_checks
 from melior.trials.context import TableContext
 from melior.trials.executors._base import Executor
@@ -119,7 +120,7 @@ def look(
             f'data.trusted: rows can be marked as trusted where a row has one class, and "{table.target}" has several '
             "labels a row. Take data.trusted out of the recipe."
         )
-    started = time.monotonic()
+    started = moment("looking")
     parts = put_aside(table, recipe, test)
     many = parts.development.rows >= MANY_ROWS
     unseen = tuple(name for name, check in checks().items() if many and check.for_people)
@@ -211,17 +212,25 @@ def fewest_rows(table: Table, dealt: Sequence[Fold]) -> Table:
 
 
 class _Waiting:
-    """Asks, and measures how long the answers take."""
+    """Asks, and measures how long the answers take; of those at work on a study one is asked, and its wait counts."""
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
-        self.seconds = 0.0
+        self._waits: set[tuple[str, float]] = set()  # what comes back a second time was waited for once
+
+    @property
+    def seconds(self) -> float:
+        return sum(seconds for _, seconds in self._waits)
 
     def __call__(self, question: Question) -> bool | None:
-        asked = time.monotonic()
-        answer = agreed(f"answer: {question.asked}", lambda: self.ask(question))  # one of those at work is asked
-        self.seconds += time.monotonic() - asked
+        answer, seconds = agreed(f"answer: {question.asked}", partial(self._asked, question))
+        self._waits.add((question.asked, seconds))
         return answer
+
+    def _asked(self, question: Question) -> tuple[bool | None, float]:
+        began = time.monotonic()
+        answer = self.ask(question)
+        return answer, time.monotonic() - began
 
 
 def _splittable(repaired: Repaired, before: Recipe, whole: Table, test: Table | None) -> tuple[Repaired, str]:

@@ -19,7 +19,7 @@ from melior.metrics import Metric, Predictions
 from melior.metrics.custom import must_be_defined
 from melior.progress import Progress
 from melior.recipe import Recipe
-from melior.runs.study import agreed
+from melior.runs.study import agreed, moment
 from melior.trials.bench import Result
 from melior.trials.judge import LEVEL, NO_SPREAD, Judged, Scored, compare
 from melior.trials.outlook import Outlook, outlook
@@ -69,7 +69,7 @@ class Race:
 
     def run(self) -> None:
         """Runs the race; afterwards `base` and `runners` hold what was scored."""
-        started = time.monotonic()
+        started = moment("the race")
         # the folds of the first repeat decide what goes on; those of the others are run for what is left
         dealt = sum(fold.repeat == 0 for fold in self.trials.folds)
         self.folds = enough_folds(self.trials.folds)
@@ -207,7 +207,7 @@ class Race:
         self.look_seconds = base.alone
         usual = [runner for runner in begun if not runner.candidate.further]
         further = [runner for runner in begun if runner.candidate.further]
-        now = time.monotonic()
+        now = moment("a first look")
         left = max(self.deadline - now, 0)
         tell = self._teller("a first look at each candidate", len(begun))
         results: list[Result | None] = []

@@ -161,6 +161,15 @@ class Claims:
         finally:
             self.release(name)
 
+    def now(self) -> float:
+        """The time of day by the clock of the file system, which other machines' touches are measured by."""
+        clock = self.folder / f".clock.{os.getpid()}.{threading.get_ident()}"
+        try:
+            clock.touch()
+            return clock.stat().st_mtime
+        finally:
+            clock.unlink(missing_ok=True)
+
     def _files(self) -> list[Path]:
         try:
             return list(self.folder.iterdir())
@@ -179,16 +188,7 @@ class Claims:
             touched = path.stat().st_mtime
         except FileNotFoundError:
             return False
-        return self._now() - touched < self.stale
-
-    def _now(self) -> float:
-        """The time of day by the clock of the file system, which other machines' touches are measured by."""
-        clock = self.folder / f".clock.{os.getpid()}.{threading.get_ident()}"
-        try:
-            clock.touch()
-            return clock.stat().st_mtime
-        finally:
-            clock.unlink(missing_ok=True)
+        return self.now() - touched < self.stale
 
     def _touch(self) -> None:
         while not self._ended.wait(self.beat):

@@ -1,11 +1,12 @@
 """The processes that work on one study at the same time: the same command in two terminals, or on two machines.
 
     trials/claims/   who is there, and who runs which trial (`melior.runs.claims`)
-    trials/session/  what was settled by the clock since the first of them began, one file each
+    trials/session/  what was settled by the clock or the hardware since the first of them began, one file each
 
 Each process goes the whole way on its own, and what it needs that another has done, or does, it waits for instead of
-doing it again. What depends on the clock is settled by whoever comes to it first, and is the same for all; so all come
-to the same end. The end, the last fits and the files that people read, is made by one of them and read by the others.
+doing it again. What depends on the clock or the hardware is settled by whoever comes to it first, and is the same for
+all; so all come to the same end. The end, the last fits and the files that people read, is made by one of them and read
+by the others.
 When the last process leaves, finished or killed, the session is over; the next one keeps the trials and settles anew.
 """
 
@@ -66,6 +67,12 @@ class Study:
         found: T = self._agreed[name]
         return found
 
+    def moment(self, name: str) -> float:
+        """The time.monotonic() at which the first process of the session came here: what is reckoned from it is over at
+        the same moment for all. Told by the clock of the file system, since those of two machines may differ."""
+        now = self.claims.now()
+        return time.monotonic() - max(now - self.agreed(f"moment: {name}", lambda: now), 0.0)
+
     def come_to_the_end(self, progress: Progress = silent) -> None:
         """Returns in one process at a time, which then makes the end and keeps others waiting until it leaves. Raises
         Ended as soon as another has made it."""
@@ -98,6 +105,13 @@ def agreed(name: str, make: Callable[[], T], *, each: bool = False) -> T:
     """
     study = STUDY.get()
     return make() if study is None else study.agreed(name, make, each=each)
+
+
+def moment(name: str) -> float:
+    """The time.monotonic() at which the first of the processes that work on the study of this block came here (see
+    `Study.moment`); outside of one, now."""
+    study = STUDY.get()
+    return time.monotonic() if study is None else study.moment(name)
 
 
 def come_to_the_end(progress: Progress = silent) -> None:

@@ -69,7 +69,9 @@ def choose_family(
     if recipe.model.name != "auto":
         return FamilyChoice(recipe, f"{recipe.model.name}, as the recipe says", {})
     sample = table if table.rows <= ROWS else table.take(some_rows(table, recipe.seed))
-    suited, left_out = suited_families(table, sample, allowed)
+    # of processes at work on one study, the hardware of the one that comes first decides
+    suited, left_out = agreed("suited families", partial(suited_families, table, sample, allowed))
+    left_out = dict(left_out)
     if not suited:
         kinds = ", ".join(sorted(set(table.schema.kinds.values())))
         raise UserError(f"{table.name}: no family of models reads its columns ({kinds}); give kinds with --column.")
@@ -79,7 +81,7 @@ def choose_family(
     plain = recipe.model_copy(update={"methods": ()})
     split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
     trials = Trials(sample, _dealt(sample, split, recipe.seed), workers=workers, store=store, executor=executor)
-    too = weighted(recipe, sample, suited, allowed)
+    too = agreed("weighted", partial(weighted, recipe, sample, suited, allowed))
     tried, begun = {}, {}  # cheapest first
     for name in suited:
         tried[name], begun[name] = recipe.with_model(name), plain.with_model(name)

@@ -127,7 +127,8 @@ class _Round:
         self.results: list[Result | None] = [None] * len(asked)
         self.cached = 0
         trials._timed += late is not None
-        self.name = f"late: {trials._rows}, {trials._timed}"  # the same in every process of a study
+        # the same in every process of a study; with it goes the trial's key, since the places may differ
+        self.name = f"late: {trials._rows}, {trials._timed}"
 
     def begin(self) -> None:
         """Begins what there is room for, and takes what is finished already."""
@@ -136,7 +137,7 @@ class _Round:
             found = self.kept.find(self.keys[at])
             if found is None and len(self.running) >= self.executor.workers:
                 self.waiting.append(at)
-            elif self.late is not None and agreed(f"{self.name}, {at}", self.late):
+            elif self.late is not None and agreed(f"{self.name}, {self.keys[at] or at}", self.late):
                 continue
             elif found is not None:
                 self.cached += 1

@@ -110,7 +110,7 @@ def improve(
     if cluster is not None and callable(metric):
         raise UserError("--cluster: a metric that is a function of Python is not sent to other machines; leave it out.")
     with ExitStack() as stack:
-        executor = stack.enter_context(_cluster(cluster, progress)) if cluster is not None else None
+        executor = stack.enter_context(_cluster(cluster, seconds, progress)) if cluster is not None else None
         progress("reading", 0, 1)
         ready = prepare(
             source, target=target, test=test, metric=metric, goal=goal, model=model, methods=methods, seed=seed,
@@ -160,10 +160,10 @@ def improve(
     return found
 
 
-def _cluster(address: str, progress: Progress) -> "Cluster":
+def _cluster(address: str, budget: float, progress: Progress) -> "Cluster":
     from melior.trials.executors.cluster import Cluster
 
-    return Cluster(address, progress=progress)
+    return Cluster(address, budget=budget, progress=progress)
 
 
 def write_improvement(made: Run, found: Improvement, parts: Parts, plain: Predictor, *, name: str) -> None:

@@ -4,6 +4,7 @@ import json
 import queue
 import struct
 import threading
+from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
 
 _SIZES = struct.Struct(">QQ")
@@ -47,9 +48,10 @@ def _exactly(pipe: BinaryIO, size: int) -> bytes | None:
 
 
 class Inbox:
-    """What is said on a pipe, heard by a thread; None is the last, when the other side is gone."""
+    """What is said on a pipe, heard by a thread; None is the last, when the other side is gone. gone: called then."""
 
-    def __init__(self, pipe: BinaryIO) -> None:
+    def __init__(self, pipe: BinaryIO, gone: Callable[[], None] = lambda: None) -> None:
+        self._gone = gone
         self._queue: queue.Queue[Said | None] = queue.Queue()
         threading.Thread(target=self._hear, args=(pipe,), daemon=True, name="inbox").start()
 
@@ -61,3 +63,4 @@ class Inbox:
         while (said := hear(pipe)) is not None:
             self._queue.put(said)
         self._queue.put(None)
+        self._gone()

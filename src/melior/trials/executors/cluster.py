@@ -1,5 +1,6 @@
 """Trials on the machines of a Ray cluster. Ray itself runs in a process of its own, the courier."""
 
+import math
 import queue
 import re
 import subprocess
@@ -27,8 +28,13 @@ from melior.trials.executors.parcel import packed
 CONNECTING = 30.0  # seconds in which the cluster must answer
 READY = 150.0  # seconds after that in which its machines must be ready, more than the courier gives them; and before
 # it, in which the courier must be awake, which takes two on a machine that does nothing else
+GRACE = 20.0  # seconds for the other machines when the first is ready
 PATIENCE = 30.0  # seconds without a machine, after which trials go on here
 SILENT = 90.0  # seconds without a word from the courier, which says one every two
+# where the time is short, of the budget: beyond these shares trials go on here
+CONNECTED = 0.3  # for connecting, and without a word from the courier
+WAITED = 0.1  # without a machine, and for the other machines when the first is ready
+FEWEST = 6.0  # seconds without a word, however small the budget: three words of the courier
 
 _ADDRESS = re.compile(r"([^\s:/]+|\[[0-9A-Fa-f:]+\]):\d{1,5}")
 # where Melior is stands last on the path, so that it hides nothing
@@ -39,11 +45,13 @@ class Cluster:
     """Trials on a Ray cluster; a table is sent once, and each machine has one process, whose threads share encodings.
 
     A machine that is lost costs the trials that it ran, which run again elsewhere; one that joins is used. Where there
-    is none for half a minute, or the cluster itself is gone, trials go on in this process, and a note says so.
+    is none for half a minute, or the cluster itself is gone, trials go on in this process, and a note says so. They do
+    so too where the cluster takes too large a share of the budget.
 
     address   "auto" for the cluster that this machine is part of, or HOST:PORT of its head
     about     what is installed here, which the machines must have too
-    patience  seconds without a machine
+    patience  seconds without a machine, at most a tenth of the budget
+    budget    seconds that the study may take, of which connecting and waiting are part
 
     >>> with Cluster("10.0.0.1:6379") as executor:                              # doctest: +SKIP
     ...     Trials(table, folds, executor=executor).many(wanted)
@@ -55,6 +63,7 @@ class Cluster:
         *,
         about: Installed | None = None,
         patience: float = PATIENCE,
+        budget: float = math.inf,
         progress: Progress = silent,
     ) -> None:
         if address != "auto" and not _ADDRESS.fullmatch(address):
@@ -62,8 +71,10 @@ class Cluster:
         if find_spec("ray") is None:
             raise MissingExtra("--cluster", "cluster")
         self.notes: list[str] = []
-        self.patience = patience
+        self.patience = min(patience, WAITED * budget)
+        self.silence = min(SILENT, max(CONNECTED * budget, FEWEST))
         self._workers = 0
+        self._connected_by = time.monotonic() + CONNECTED * budget
         self._local: Threads | None = None  # where trials go on when the cluster is gone
         self._running: dict[int, tuple[Bench, Recipe, int]] = {}
         self._here: dict[int, int] = {}  # ticket of the threads -> ticket
@@ -83,7 +94,7 @@ class Cluster:
         self._pipe: BinaryIO = self._courier.stdin  # type: ignore[assignment]  # Popen calls it by its base class
         self._inbox = Inbox(self._courier.stdout)  # type: ignore[arg-type]
         try:
-            self._connect(address, dict(installed() if about is None else about), progress)
+            self._connect(address, dict(installed() if about is None else about), min(GRACE, WAITED * budget), progress)
         except BaseException:
             self.close()
             raise
@@ -155,15 +166,20 @@ class Cluster:
 
     # ---- the courier
 
-    def _connect(self, address: str, about: dict[str, str | None], progress: Progress) -> None:
-        stage, until = "connecting to the cluster", time.monotonic() + READY
+    def _connect(self, address: str, about: dict[str, str | None], grace: float, progress: Progress) -> None:
+        began = time.monotonic()
+        stage, until = "connecting to the cluster", began + READY
         progress(stage, 0, 2)
-        say(self._pipe, "hello", address=address, installed=about)
+        say(self._pipe, "hello", address=address, installed=about, grace=grace)
         while True:
             try:
-                said = self._inbox.next(1)
+                said = self._inbox.next(0.2)
             except queue.Empty:
-                if time.monotonic() > until:
+                if (now := time.monotonic()) > self._connected_by:
+                    self._short_of_time(now - began)
+                    progress(stage, 2, 2, f"trials at once: {self.workers}")
+                    return
+                if now > until:
                     raise UserError(
                         f"--cluster {address}: no answer in time; look whether a Ray cluster runs there (`ray status`) "
                         "and whether this machine is part of it (`ray start --address`)."
@@ -178,6 +194,8 @@ class Cluster:
             elif said.word == "connected":
                 progress(stage, 1, 2, "its machines get ready")
                 until = time.monotonic() + READY
+            elif said.word == "workers":
+                self._workers = said.about["workers"]
             elif said.word == "ready":
                 self._workers = said.about["workers"]
                 self._heard = self._seen = time.monotonic()
@@ -187,6 +205,14 @@ class Cluster:
                 return
             elif said.word == "note":
                 self.notes.append(said.about["sentence"])
+
+    def _short_of_time(self, seconds: float) -> None:
+        """Begins with the machines that are ready, or here where none is."""
+        self._heard = self._seen = time.monotonic()
+        if not self._workers:
+            self._go_on_here(
+                f"the cluster was not ready within {seconds:.0f} seconds, for which the budget is too short"
+            )
 
     def _table(self, table: Table) -> int:
         for number, sent in enumerate(self._tables):
@@ -210,7 +236,7 @@ class Cluster:
         self._heard = time.monotonic()
         if said is None:
             self._go_on_here("the cluster is gone")
-        elif said.word == "workers":
+        elif said.word in ("workers", "ready"):
             self._workers = said.about["workers"]
         elif said.word == "note":
             self.notes.append(said.about["sentence"])
@@ -227,9 +253,9 @@ class Cluster:
         if self._workers:
             self._seen = now
         if self._local is None and now - self._seen > self.patience:
-            self._go_on_here(f"no machine of the cluster had a free CPU for {self.patience:.0f} seconds")
-        elif self._local is None and now - self._heard > SILENT:
-            self._go_on_here(f"the cluster did not answer for {SILENT:.0f} seconds")
+            self._go_on_here(f"no machine of the cluster had a free CPU for {self.patience:.3g} seconds")
+        elif self._local is None and now - self._heard > self.silence:
+            self._go_on_here(f"the cluster did not answer for {self.silence:.0f} seconds")
 
     def _last_words(self) -> str:
         code = self._courier.wait(5)

@@ -3,7 +3,7 @@
 It is a process of its own because Ray ends the process that it runs in when it cannot reach its cluster, or keeps it
 waiting for minutes: the study goes on without it.
 
-    heard  hello {address, installed}   table {number} bytes   fold {number} bytes
+    heard  hello {address, installed, grace}   table {number} bytes   fold {number} bytes
            fit {ticket, table, fold, recipe}   forget {}
     said   awake {}   connected {}   ready {machines, workers}   workers {workers}, every few seconds   note {sentence}
            result {ticket, seconds, alone} bytes   refused or failed {ticket, sentence}   no {sentence}, the last
@@ -27,7 +27,6 @@ from melior.trials.executors.porter import Porter
 START = "start one with `ray start --head --disable-usage-stats`, add machines as it says"
 LOOK = 2.0  # seconds between two looks which machines are there
 ANSWER = 120.0  # seconds for the machines to say what is installed, and to be ready
-GRACE = 20.0  # seconds for the others when the first is ready; later ones are used when they are
 TURN = 0.03  # seconds between two looks at the pipe
 TIMES = 3  # times that a trial may be lost with its machine
 
@@ -54,9 +53,10 @@ class Job:
 class Courier:
     """Machines, and the trials that they run."""
 
-    def __init__(self, pipe: BinaryIO, installed: dict[str, str | None]) -> None:
+    def __init__(self, pipe: BinaryIO, installed: dict[str, str | None], grace: float) -> None:
         self.pipe = pipe
         self.installed = installed
+        self.grace = grace  # seconds for the other machines when the first is ready; later ones are used when they are
         self.machines: dict[str, Machine] = {}  # by the id of the node
         self.refused: dict[str, str] = {}  # node -> why it runs nothing
         self.asked: dict[Any, Machine] = {}  # by what it will say is installed
@@ -80,7 +80,7 @@ class Courier:
             self.turn(0.2)
             if self.machines and first is None:
                 first = time.monotonic()
-                until = min(until, first + GRACE)
+                until = min(until, first + self.grace)
         for why in self.refused.values():
             raise UserError(why)
         if not self.machines and (self.asked or self.rising):
@@ -285,14 +285,15 @@ def main() -> None:
     os.dup2(2, 1)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "30")  # then Ray ends this process
-    inbox = Inbox(sys.stdin.buffer)
+    # nobody asks any more: whatever this process waits for, it gives the machines back by ending
+    inbox = Inbox(sys.stdin.buffer, gone=lambda: os._exit(0))
     hello = inbox.next(3600)
     if hello is None:
         return
     try:
         connect(hello.about["address"], lambda: say(pipe, "awake"))
         say(pipe, "connected")
-        courier = Courier(pipe, hello.about["installed"])
+        courier = Courier(pipe, hello.about["installed"], hello.about["grace"])
         courier.rise()
         courier.serve(inbox)
     except UserError as error:
