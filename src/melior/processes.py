@@ -1,14 +1,14 @@
 """What the environment says of processes that were started together (torchrun and others set it)."""
 
-import ctypes
 import os
 import signal
-import sys
+import threading
+import time
 from pathlib import Path
 
 from melior.errors import UserError
 
-PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+LOOK = 0.5  # seconds between two looks whether the process that started this one is there
 ENDED = "MELIOR_ENDED"  # names the file in which processes say how they ended, where whoever started them asks
 
 
@@ -53,6 +53,12 @@ def say_how_it_ended(code: int, sentence: str) -> bool:
 
 
 def end_with_parent() -> None:
-    """Asks for a SIGTERM when the process that started this one is gone, however it went. Linux alone has that."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Sends this process a SIGTERM when the one that started it is gone, however it went."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:  # an orphan is given to another one
+            time.sleep(LOOK)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
