@@ -12,6 +12,7 @@ from melior.improvement.race import Race
 from melior.metrics.registry import metric
 from melior.progress import silent
 from melior.recipe import Recipe, Split
+from melior.runs import study
 from melior.testing import tables
 from melior.trials import family
 from melior.trials.run import Trials
@@ -30,7 +31,8 @@ def raced(monkeypatch, *, jump, settled=False):
     table = tables.number_table(150)
     trials = Trials(table, folds(table, Split(folds=5, repeats=2), 0), workers=1)
     deadline = time.monotonic() + 100
-    monkeypatch.setattr(racing, "time", SimpleNamespace(monotonic=monotonic))
+    for module in (racing, study):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=monotonic))
     race = Race(trials, metric("accuracy", table.classes), table.truth(), RECIPE, [], deadline, silent, settled=settled)
     race.run()
     return race

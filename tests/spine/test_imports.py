@@ -11,8 +11,8 @@ import melior
 
 SOURCE = Path(melior.__file__).parent
 ORDER = (
-    "errors", "_version", "processes", "progress", "questions", "samples",
-    "registry", "storage", "findings", "evidence", "layout", "refusals", "recipe",
+    "errors", "_version", "progress", "questions", "samples",
+    "registry", "storage", "processes", "findings", "evidence", "layout", "refusals", "recipe",
     "metrics", "texts", "images", "privacy", "engine", "data", "features", "predictor",
     "networks", "checks", "models", "methods",
     "runs", "trials", "improvement", "report", "verbs", "sklearn", "proofs", "cli", "testing", "__main__",

@@ -88,7 +88,7 @@ def test_short_texts_get_characters_too():
 def test_trees_are_lightgbm(classes, weighted):
     import lightgbm
 
-    values, labels = problem(classes)
+    values, labels = problem(classes, rows=1000)  # on fewer, bounds for categories are lower
     values[::9, 0] = np.nan
     values[:, 5] = np.random.default_rng(2).integers(0, 5, len(labels))
     weights = np.random.default_rng(1).uniform(0.5, 2, len(labels)) if weighted else None
@@ -104,6 +104,27 @@ def test_trees_are_lightgbm(classes, weighted):
     theirs = lightgbm.train(settings, data, 20).predict(values)
     wanted = np.column_stack([1 - theirs, theirs]) if classes == 2 else theirs
     np.testing.assert_allclose(own.scores(matrix_of(values, (5,))), wanted, atol=1e-12)
+
+
+def test_trees_split_by_a_category_on_few_rows_too():
+    """Beside LightGBM with the same settings but for its own bounds for categories."""
+    import lightgbm
+
+    likely = np.array([0.1, 0.9, 0.2, 0.8, 0.9, 0.1, 0.85, 0.15])
+    gained = []
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        codes = random.integers(0, 8, 1120)
+        labels = (random.random(1120) < likely[codes]).astype(np.int32)
+        values = np.column_stack([random.normal(size=(1120, 3)), codes])
+        own = Trees().fit(matrix_of(values[:120], (3,)), labels[:120], None, 2, seed=0)
+        data = lightgbm.Dataset(values[:120], labels[:120], categorical_feature=[3], params={"verbosity": -1})
+        settings = {"objective": "binary", "min_data_in_leaf": 2, "seed": 0, "num_threads": 1, "verbosity": -1}
+        theirs = lightgbm.train(settings, data, 100).predict(values[120:])
+        said = own.scores(matrix_of(values[120:], (3,)))[:, 1]
+        gained.append(((said > 0.5) == labels[120:]).mean() - ((theirs > 0.5) == labels[120:]).mean())
+    assert np.mean(gained) > 2 * np.std(gained, ddof=1) / np.sqrt(len(gained))
+    assert np.mean(gained) > 0.05
 
 
 def test_trees_stop_early_and_use_all_rows():
