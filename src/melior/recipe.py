@@ -34,7 +34,11 @@ LIMIT_UNITS = {
     "size": {"mb": 1.0, "kb": 0.001, "gb": 1000.0, "mib": 1.048576, "": 1.0},
 }
 
-PLACES = ("base", "source")  # settings of models and methods that name a folder or file, or a model of the hub
+PLACES = (
+    "base",
+    "image_base",
+    "source",
+)  # settings of models and methods that name a folder or file, or a model of the hub
 
 SplitKind = Literal["auto", "random", "stratified", "group", "time", "column"]
 

@@ -108,7 +108,7 @@ def hears_ctrl_c():
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a process that its parent is gone")
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
 @pytest.mark.parametrize("lost", ["the command", "the agent"])
 def test_nothing_goes_on_where_what_started_it_is_killed(lost, rows, tmp_path):
     model = "tabular_network: {epochs: 20000, dropout: 0.0, checkpoint_every: 50}"

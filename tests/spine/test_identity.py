@@ -1,6 +1,7 @@
 """What a run is taken for, and what a trial: files that a recipe names, mutes and limits, functions, versions."""
 
 from dataclasses import replace
+from typing import Literal, get_args, get_origin
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,10 @@ import pytest
 import melior
 from melior.data.splits import folds
 from melior.errors import UserError
+from melior.methods._base import methods
 from melior.metrics import custom
+from melior.models._base import families
+from melior.models._generator import generators
 from melior.recipe import Recipe, Split
 from melior.runs.identity import BLOCK, BLOCKS, content, depends_on, identity
 from melior.testing import tables
@@ -47,6 +51,51 @@ def test_a_trial_is_done_again_when_such_a_file_has_changed(tmp_path):
         cached.append(trials.cached)
     assert cached == [0, 1, 0]
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_nothing_else_that_a_recipe_says_is_taken_for_a_file(tmp_path, monkeypatch):
+    """A run may be called like a setting, and grows while its own trials are named; a stop text may be a full stop."""
+    monkeypatch.chdir(tmp_path)
+    recipes = [
+        Recipe(methods=[{"oversampling": {"kind": "smote"}}]),
+        Recipe(task="generate", model={"causal_lm": {"stop": ["."]}}),
+    ]
+    (tmp_path / "smote").mkdir()
+    for recipe in recipes:
+        assert depends_on(recipe) == recipe.fingerprint()
+
+
+def free_text(annotation):
+    if get_origin(annotation) is Literal:
+        return False
+    return annotation is str or any(map(free_text, get_args(annotation)))
+
+
+# they hold texts that are no names of files: columns, families, languages, a span of time, texts that end an answer
+NO_FILES = {"weights", "gains", "second", "families", "languages", "checkpoint_every", "stop"}
+
+
+@pytest.mark.parametrize("kinds", [methods(), families(), generators()], ids=["methods", "families", "generators"])
+def test_every_setting_that_holds_a_free_text_is_known_to_name_a_file_or_not(kinds):
+    for name, kind in kinds.items():
+        texts = {setting for setting, field in kind.model_fields.items() if free_text(field.annotation)}
+        assert texts - NO_FILES == set(kind.files), name
+
+
+def test_of_a_run_what_was_fitted_counts_and_no_report(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    (run / "predictor").mkdir(parents=True)
+    (run / "run.json").write_text("{}")
+    (run / "predictor" / "model.txt").write_text("one")
+    (run / "report.html").write_text("as it was")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    recipes = [Recipe(methods=[{"incremental_training": {"source": one}}]) for one in (str(run), "~/run")]
+    before = [depends_on(one) for one in recipes]
+    (run / "report.html").write_text("drawn again")
+    assert [depends_on(one) for one in recipes] == before
+    (run / "predictor" / "model.txt").write_text("two, and longer")
+    after = [depends_on(one) for one in recipes]
+    assert not {*after} & {*before}
 
 
 def test_large_files_and_folders_are_told_apart_wherever_they_lie(tmp_path):

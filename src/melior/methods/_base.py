@@ -61,6 +61,7 @@ class Method(BaseModel, Acting, ABC):
     first_for  symptoms for which its defaults help most often: the judge gives them a larger share of its level
     networks   acts on how networks are built or trained: refused for other families
     instead    what other families have in place of what acts inside training, for the sentence that refuses it there
+    files      settings that name a file or folder that it reads: what stands in it is part of a trial
     needs      what it cannot work without and no ordinary table has, in words; empty for most
     multilabel works where a row may have several labels. Not said: a method that only changes the family's settings
                does, since it reads no label, and any other does not
@@ -80,6 +81,7 @@ class Method(BaseModel, Acting, ABC):
     first_for: ClassVar[frozenset[str]] = frozenset()
     networks: ClassVar[bool] = False
     instead: ClassVar[str] = "a method that acts on rows"
+    files: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[str] = ""
     multilabel: ClassVar[bool]
     cost: ClassVar[float] = 1.0  # fits of the baseline that one fit with it costs, roughly

@@ -48,6 +48,7 @@ class BilingualTraining(Method):
     needs: ClassVar[str] = "a file of translation pairs"
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"kind": "distilled"})
     cost: ClassVar[float] = 3.0
+    files: ClassVar[tuple[str, ...]] = ("pairs",)
 
     pairs: Annotated[str, Field(max_length=4096, pattern=FILE)] = ""
     kind: Literal["contrastive", "distilled"] = "contrastive"

@@ -50,6 +50,7 @@ class CrossLingualTransfer(Method):
     needs: ClassVar[str] = "a file of texts of the other language"
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"vocabulary": 0})
     cost: ClassVar[float] = 3.0
+    files: ClassVar[tuple[str, ...]] = ("texts",)
 
     texts: Annotated[str, Field(max_length=4096, pattern=FILE)] = ""
     vocabulary: Annotated[int, Field(ge=0, le=100_000)] = 1000

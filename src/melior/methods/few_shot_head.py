@@ -162,6 +162,7 @@ class FewShotHead(Method):
     needs: ClassVar[str] = "a pretrained model, which does not come with the package"
     rivals: ClassVar[frozenset[str]] = frozenset({"model_fusion", "incremental_training"})
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"kind": "logistic"})
+    files: ClassVar[tuple[str, ...]] = ("source",)
 
     source: Annotated[str, Field(max_length=4096)] = ""
     kind: Literal["prototype", "logistic"] = "prototype"

@@ -173,6 +173,7 @@ class IncrementalTraining(Method):
     order: ClassVar[int] = 77
     needs: ClassVar[str] = "a run whose model goes on learning"
     rivals: ClassVar[frozenset[str]] = frozenset({"model_fusion", "few_shot_head"})
+    files: ClassVar[tuple[str, ...]] = ("source",)
 
     source: Annotated[str, Field(max_length=4096)] = ""
     amount: Annotated[float, Field(ge=0.01, le=10)] = 0.3

@@ -54,6 +54,7 @@ class MultilingualAugmentation(Method):
     needs: ClassVar[str] = "a file of translation pairs, or a language model of yours"
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"share": 0.5})
     cost: ClassVar[float] = 2.0
+    files: ClassVar[tuple[str, ...]] = ("pairs", "source")
 
     kind: Literal["dictionary", "translation", "written"] = "dictionary"
     pairs: Annotated[str, Field(max_length=4096, pattern=FILE)] = ""

@@ -195,6 +195,7 @@ class TextAugmentation(Method):
     order: ClassVar[int] = 60
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"copies": 4}, {"changes": ("delete",), "share": 0.3})
     cost: ClassVar[float] = 2.0
+    files: ClassVar[tuple[str, ...]] = ("dictionaries", "translators")
 
     changes: Annotated[tuple[Change, ...], Field(min_length=1)] = ("synonyms", "insert", "swap", "delete")
     share: Annotated[float, Field(ge=0.01, le=0.5)] = 0.1

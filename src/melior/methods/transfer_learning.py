@@ -26,6 +26,7 @@ class TransferLearning(Method):
     networks: ClassVar[bool] = True
     needs: ClassVar[str] = "a pretrained model, which does not come with the package"
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"trained": "last"}, {"trained": "all"})
+    files: ClassVar[tuple[str, ...]] = ("source",)
 
     source: Annotated[str, Field(max_length=4096)] = ""
     trained: Literal["none", "last", "all"] = "none"

@@ -75,6 +75,7 @@ class Model(BaseModel, ABC):
     can: ClassVar[frozenset[str]] = (
         frozenset()
     )  # row_weights, l1_penalty, l2_penalty, early_stopping, transfer_learning, going_on, feature_weights
+    files: ClassVar[tuple[str, ...]] = ()  # settings that name a file or folder: what stands in it is part of a trial
     is_network: ClassVar[bool] = False
     cost: ClassVar[int] = 1  # for ordering only: cheap families first
 

@@ -13,11 +13,15 @@ from melior.registry import discover, snake
 
 
 class Generator(BaseModel, ABC):
-    """A family of language models with its settings. Frozen; the same settings, seed and rows give the same fit."""
+    """A family of language models with its settings. Frozen; the same settings, seed and rows give the same fit.
+
+    files  settings that name a file or folder: what stands in it is part of a trial
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str]
+    files: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -1,7 +1,7 @@
 """A causal language model: a pretrained one that is taught further, or a small one from nothing."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -51,6 +51,8 @@ class CausalLm(Generator):
     non_finite     what is done with a step whose loss is no number: lower the rate, skip it, or stop
     log_to         tensorboard, mlflow: where training in a run is logged besides its history, if installed
     """
+
+    files: ClassVar[tuple[str, ...]] = ("base",)
 
     base: str | None = None
     tuning: Literal["lora", "last_k", "full"] = "lora"

@@ -60,6 +60,7 @@ class ImageNetwork(FusionModel, PretrainedNetwork):
     cost: ClassVar[int] = 6
     usual_rate: ClassVar[float] = 5e-3
     usual_decay: ClassVar[float] = 0.05
+    files: ClassVar[tuple[str, ...]] = ("base",)
 
     base: str = ""
     weight_decay: Annotated[float, Field(ge=0, le=10_000)] = 0.05

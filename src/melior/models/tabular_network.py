@@ -40,6 +40,7 @@ class TabularNetwork(FusionModel):
     """
 
     cost: ClassVar[int] = 5
+    files: ClassVar[tuple[str, ...]] = ("image_base",)
 
     attention: bool = False
     image_base: str = ""

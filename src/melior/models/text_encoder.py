@@ -65,6 +65,7 @@ class TextEncoder(PretrainedNetwork):
     on_gpu: ClassVar[str] = "lora"
     module: ClassVar[str] = "encoded_text"
     cost: ClassVar[int] = 7
+    files: ClassVar[tuple[str, ...]] = ("source",)
 
     source: str = ""
     pooling: Literal["mean", "cls", "attention"] = "mean"

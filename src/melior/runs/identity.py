@@ -9,20 +9,23 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from melior.methods._base import methods
+from melior.models._base import families
+from melior.models._generator import generators
 from melior.recipe import Recipe
 
 BLOCK, BLOCKS = 2**16, 64  # of a file that are looked at: all of one up to 4 MiB, else as many spread evenly
-MOST_FILES = 1000  # of a folder
+FITTED = ("predictor", "model")  # folders of a run
 
 
 def depends_on(recipe: Recipe) -> str:
     """A name of all that a trial of a recipe depends on but its rows: the fingerprint, and where there are such, the
     contents of files and folders that its methods and its model name, and the code of its metric."""
-    beside = {path: content(Path(path)) for path in sorted(set(_named(recipe)))}
+    beside = [content(Path(one).expanduser()) for one in sorted(set(_named(recipe)))]
     code = _metric_code(recipe.metric)
     if not beside and not code:
         return recipe.fingerprint()
-    return _digest([recipe.fingerprint(), list(beside.values()), code])
+    return _digest([recipe.fingerprint(), beside, code])
 
 
 def identity(recipe: Recipe) -> str:
@@ -34,17 +37,19 @@ def identity(recipe: Recipe) -> str:
 
 
 def content(path: Path) -> str:
-    """A name of what stands in a file, or in the files of a folder, wherever they lie.
+    """A name of what stands in a file, or in the files of a folder, wherever they lie; of a run in what was fitted, not
+    in its reports. Of what is not there (a model of the hub) the same name always.
 
     Of large files some blocks are read, spread evenly: weights that were taught anew differ in all of them.
     """
     if path.is_dir():
-        inside = sorted(one for one in path.rglob("*") if one.is_file())[:MOST_FILES]
+        fitted = [path / name for name in FITTED if (path / "run.json").is_file() and (path / name).is_dir()]
+        inside = sorted(one for folder in fitted or [path] for one in folder.rglob("*") if one.is_file())
         return _digest([[one.relative_to(path).as_posix(), content(one)] for one in inside])
     try:
         about = path.stat()
         return _read(str(path), about.st_size, about.st_mtime_ns)
-    except OSError:  # whoever needs it will say so
+    except OSError:
         return "unread"
 
 
@@ -62,23 +67,13 @@ def _read(path: str, size: int, changed: int) -> str:
 
 
 def _named(recipe: Recipe) -> Iterator[str]:
-    """Strings in the settings of model and methods that are files or folders here."""
-    todo: list[Any] = [choice.settings for choice in (recipe.model, *recipe.methods)]
-    while todo:
-        one = todo.pop()
-        if isinstance(one, dict):
-            todo.extend(one.values())
-        elif isinstance(one, list | tuple):
-            todo.extend(one)
-        elif isinstance(one, str) and one and _is_there(one):
-            yield one
-
-
-def _is_there(text: str) -> bool:
-    try:
-        return Path(text).expanduser().exists()
-    except (OSError, ValueError):  # too long for a name, or no name at all
-        return False
+    """What the settings of model and methods that are meant for it name, be it there or not."""
+    models: dict[str, Any] = {**generators(), **families()}
+    kinds = [(recipe.model, models.get(recipe.model.name)), *((one, methods().get(one.name)) for one in recipe.methods)]
+    for choice, kind in kinds:
+        for setting in kind.files if kind is not None else ():
+            given = choice.settings.get(setting) or ()
+            yield from [given] if isinstance(given, str) else given
 
 
 def _metric_code(metric: str | None) -> list[Any] | None:
