@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
+from melior.checks import _unusual as module
 from melior.checks._unusual import NEIGHBOURS, unusual
 from melior.features.neighbours import distance_to, nearest
 
@@ -39,6 +40,22 @@ def test_strays_of_each_kind_come_first(kind):
     for seed in range(3):
         points = kind(np.random.default_rng(seed))
         assert roc_auc_score(np.arange(len(points)) < 12, ranked(points)) > 0.97
+
+
+@pytest.mark.parametrize("kind", [far, beside_a_dense_group, never_together])
+def test_among_many_rows_one_shuffling_tells_what_four_tell(kind, monkeypatch):
+    """Ranks of strays among twelve times as many other rows, which are drawn like them."""
+    random = np.random.default_rng(5)
+    strays = kind(random)
+    points = np.concatenate([strays, *(kind(random)[12:] for _ in range(11))])
+    assert len(points) > module.MANY
+    near = nearest(points, NEIGHBOURS)
+    stray = np.arange(len(points)) < 12
+    one = roc_auc_score(stray, unusual(points, *near))
+    monkeypatch.setattr(module, "MANY", len(points))
+    four = roc_auc_score(stray, unusual(points, *near))
+    assert four > 0.97
+    assert one > four - 0.01
 
 
 def test_the_unit_does_not_matter():

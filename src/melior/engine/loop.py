@@ -392,6 +392,7 @@ class Loop:
                 self.stop()
 
     def stop(self) -> None:
+        """Ends the training with what `trouble` found, where it found something."""
         if self.stops:
             raise UserError(self.stops)
 

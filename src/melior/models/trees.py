@@ -122,14 +122,10 @@ class Trees(Model):
         return TreesScorer(booster.model_to_string(num_iteration=-1), start.present, classes)
 
     def _settings(self, matrix: Matrix, present: int, seed: int, threads: int) -> dict[str, Any]:
-        fewest = self.rows_in_leaf
-        if fewest is None:
-            fewest = int(np.clip(matrix.rows // 50, 2, 20))
-        # LightGBM's own bounds for categories (10, 10, 100) keep it from splitting by one at all on few rows: of 150
-        # rows whose answer hangs on two categories of 5 to 30 values the ROC-AUC is 0.61 to 0.63 with them and 0.65 to
-        # 0.67 so, of 400 0.70 to 0.72 and 0.72 to 0.73. From 1,000 rows on these are LightGBM's.
-        few = float(np.clip(matrix.rows // 50, 2, 20)) / 2
-        categories = {"cat_smooth": few, "cat_l2": few, "min_data_per_group": int(10 * few)}
+        usual = int(np.clip(matrix.rows // 50, 2, 20))
+        # LightGBM's own bounds for categories (10, 10, 100) keep it from splitting by one on few rows; they fall with
+        # the rows as the fewest of a leaf do (benchmarks/categories.py), and from 1,000 rows on they are LightGBM's
+        categories = {"cat_smooth": usual / 2, "cat_l2": usual / 2, "min_data_per_group": 5 * usual}
         # a weight a feature, in their order
         weighed = {"feature_contri": [self.gains.get(one, 1.0) for one in matrix.sources]} if self.gains else {}
         return {
@@ -139,7 +135,7 @@ class Trees(Model):
             **({} if present == 2 else {"num_class": present}),
             "learning_rate": self.learning_rate,
             "num_leaves": self.leaves,
-            "min_data_in_leaf": fewest,
+            "min_data_in_leaf": usual if self.rows_in_leaf is None else self.rows_in_leaf,
             "lambda_l1": self.l1,
             "lambda_l2": self.l2,
             "seed": seed,
