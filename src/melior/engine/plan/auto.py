@@ -3,10 +3,9 @@
 from torch import nn
 
 from melior.engine.parallel.ranks import Ranks
-from melior.engine.plan.layouts import choose, considered, gib
+from melior.engine.plan.layouts import choose
 from melior.engine.plan.machine import cluster_here
 from melior.engine.plan.measured import sizes_of
-from melior.engine.plan.sizes import Cluster, Sizes
 from melior.engine.problem import Loss, Source
 from melior.engine.settings import Training
 from melior.errors import UserError
@@ -26,25 +25,10 @@ def chosen_here(
         sizes = sizes_of(module, source, settings)
         try:
             cluster = cluster_here(module, source, loss, settings, sizes, ranks.count)
-            layout, why = choose(sizes, cluster)
-            deals_out = layout.sharded or layout.tensor > 1
-            return _whole(sizes, cluster) if settings.optimizer == "adafactor" and deals_out else (layout, why)
+            return choose(sizes, cluster)
         except ValueError as error:
             raise UserError(f"{error}.") from None
 
     layout, why = ranks.together(choice)
     first = ranks.told([layout.model_dump(mode="json"), list(why)])[0]
     return Layout(**first[0]), tuple(first[1])
-
-
-def _whole(sizes: Sizes, cluster: Cluster) -> tuple[Layout, tuple[str, ...]]:
-    """The best of the layouts that leave matrices whole: the fastest that fits, else what needs the least memory."""
-    plans = [one for rung in considered(sizes, cluster) for one in rung]
-    plans = [one for one in plans if not one.layout.sharded and one.layout.tensor == 1]
-    if not plans:
-        raise ValueError(f"adafactor needs whole matrices, and {cluster.ranks} ranks can only share them")
-    best = min(plans, key=lambda one: (not one.fits, one.seconds.step if one.fits else one.bytes))
-    return best.layout, (
-        f"adafactor needs whole matrices, so no shards and no tensor ranks: {best.layout} needs {gib(best.bytes)} a "
-        f"rank and {'fits' if best.fits else 'does not fit, and nothing else needs less'}.",
-    )

@@ -5,7 +5,7 @@ in memory.py and time.py.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from melior.engine.plan.memory import BUCKET, PARTS, Cut, cut, memory, stages
@@ -74,6 +74,10 @@ def plan(sizes: Sizes, cluster: Cluster, layout: Layout) -> Plan:
     """What this layout comes to; ValueError where it does not make so many ranks. Where the micro-batch is open, it is
     the largest that fits, halved from the rows of a rank."""
     layout = layout.fits(cluster.ranks)
+    if sizes.whole_matrices and _deals_out(layout):
+        raise ValueError(
+            "optimizer: adafactor needs whole matrices, so train.parallel can name no shards or tensor"
+        )
     allowed = (1 - MARGIN) * cluster.memory
     every = stages(sizes, layout)
 
@@ -95,7 +99,8 @@ def plan(sizes: Sizes, cluster: Cluster, layout: Layout) -> Plan:
 def considered(sizes: Sizes, cluster: Cluster) -> list[list[Plan]]:
     """The layouts that can be chosen, rung by rung: copies; shards; tensor ranks within a machine, with copies or
     shards; a pipeline with or without them, with copies or shards of its stages, in its usual micro-batches or smaller
-    ones. Tensor ranks divide the heads, stages the blocks, and there are no more data ranks than rows in a step."""
+    ones. Tensor ranks divide the heads, stages the blocks, and there are no more data ranks than rows in a step. An
+    optimiser that looks at whole matrices has neither shards nor tensor ranks."""
     found: list[list[Plan]] = []
     for rung in _rungs(sizes, cluster):
         plans = [plan(sizes, cluster, one) for one in rung if _possible(sizes, cluster, one)]
@@ -132,8 +137,14 @@ def _pieces(sizes: Sizes, ranks: int, per_copy: int, stages: int) -> list[int | 
 
 
 def _possible(sizes: Sizes, cluster: Cluster, layout: Layout) -> bool:
+    if sizes.whole_matrices and _deals_out(layout):
+        return False
     data, left = divmod(cluster.ranks, layout.ranks_per_copy)
     return data > 0 and left == 0 and data <= sizes.rows and not (layout.sharded and data == 1)
+
+
+def _deals_out(layout: Layout) -> bool:
+    return layout.sharded or layout.tensor > 1
 
 
 def choose(sizes: Sizes, cluster: Cluster) -> tuple[Layout, tuple[str, ...]]:
@@ -142,6 +153,8 @@ def choose(sizes: Sizes, cluster: Cluster) -> tuple[Layout, tuple[str, ...]]:
     is the one that needs the least memory, and a sentence says what it would take."""
     rungs = considered(sizes, cluster)
     if not rungs:
+        if sizes.whole_matrices and considered(replace(sizes, whole_matrices=False), cluster):
+            raise ValueError(f"adafactor needs whole matrices, and {cluster.ranks} ranks can only share them")
         raise ValueError(
             f"{cluster.ranks} ranks cannot share steps of {sizes.rows} rows: give fewer ranks or more rows"
         )
@@ -149,13 +162,21 @@ def choose(sizes: Sizes, cluster: Cluster) -> tuple[Layout, tuple[str, ...]]:
         fitting = [one for one in rung if one.fits]
         if fitting:
             best = min(fitting, key=lambda one: one.seconds.step)
-            return best.layout, _why(best, cluster, [one for before in rungs[:number] for one in before], fitting)
+            before = [one for before in rungs[:number] for one in before]
+            return best.layout, (*_why(best, cluster, before, fitting), *_whole(sizes, cluster))
     least = min((one for rung in rungs for one in rung), key=lambda one: one.bytes)
     return least.layout, (
         f"Nothing fits: the least is {gib(least.bytes)} a rank ({least.layout}), and {gib(cluster.memory)} less a "
         f"margin of {MARGIN:.0%} are there.",
         needed(sizes, cluster, least),
+        *_whole(sizes, cluster),
     )
+
+
+def _whole(sizes: Sizes, cluster: Cluster) -> tuple[str, ...]:
+    if not sizes.whole_matrices or cluster.ranks == 1:
+        return ()
+    return ("Shards and tensor ranks are not thought of: optimizer: adafactor needs whole matrices.",)
 
 
 def _why(best: Plan, cluster: Cluster, before: list[Plan], fitting: list[Plan]) -> tuple[str, ...]:

@@ -104,6 +104,7 @@ def sizes_of(module: nn.Module, source: Source, settings: Training, device: Devi
         checkpointing=settings.activation_checkpointing,
         average=settings.average > 0,
         tied=_tied(module, settings) if blocks else Part(),
+        whole_matrices=settings.optimizer == "adafactor",
     )
 
 

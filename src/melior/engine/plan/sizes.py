@@ -69,6 +69,7 @@ class Sizes:
     frozen_bytes     of a frozen weight
     checkpointing    blocks are computed again in the backward pass
     average          a moving average of the weights is kept
+    whole_matrices   no matrix may be dealt out to several ranks: the optimiser looks at whole ones (adafactor)
     """
 
     blocks: tuple[Part, ...]
@@ -87,6 +88,7 @@ class Sizes:
     checkpointing: bool = False
     average: bool = False
     tied: Part = Part()
+    whole_matrices: bool = False
 
     @cached_property
     def weights(self) -> Part:
