@@ -74,7 +74,8 @@ def plan(sizes: Sizes, cluster: Cluster, layout: Layout) -> Plan:
     """What this layout comes to; ValueError where it does not make so many ranks. Where the micro-batch is open, it is
     the largest that fits, halved from the rows of a rank."""
     layout = layout.fits(cluster.ranks)
-    if sizes.whole_matrices and _deals_out(layout):
+    # adapters beside frozen matrices stay whole under tensor ranks: their training is not refused
+    if sizes.whole_matrices and _deals_out(layout) and (layout.sharded or not sizes.weights.frozen):
         raise ValueError(
             "optimizer: adafactor needs whole matrices, so train.parallel can name no shards or tensor"
         )
