@@ -17,6 +17,8 @@ from melior.models._base import MatrixScorer, Model, known_codes
 from melior.models.linear import Constant, spread
 
 BRIEF = {"rounds": 30, "leaves": 15, "learning_rate": 0.2}  # a third of the time, and less prone to learn wrong labels
+MANY_CLASSES = 20  # from here on the first steps of LightGBM's rare classes are so long that it never comes back
+LONGEST_STEP = 10.0  # that a leaf says there, in logits, before the learning rate
 FEW_ROWS = 20_000  # below this threads wait for one another longer than they work, minutes on a busy machine
 
 
@@ -68,6 +70,14 @@ class Trees(Model):
         size = self.image_dimensions
         blocks += [ImageDimensions(column, dimensions=size, filled=False) for column in table.of_kind("image")]
         return Blocks(blocks)
+
+    def seconds(self, table: Table) -> float:
+        """Roughly: so many trees, each with a part that grows with the features and one with the cells."""
+        times, texts, images = (len(table.of_kind(kind)) for kind in ("time", "text", "image"))
+        features = len(table.of_kind("number", "category", "language")) + 6 * times
+        features += texts * self.text_dimensions + images * self.image_dimensions
+        trees = self.rounds * (len(table.classes) if len(table.classes) > 2 else 1)
+        return trees * (3e-4 + features * (1e-5 + 1.2e-8 * table.rows))
 
     def fit(
         self,
@@ -133,6 +143,7 @@ class Trees(Model):
             **categories,
             "objective": "binary" if present == 2 else "multiclass",
             **({} if present == 2 else {"num_class": present}),
+            **({"max_delta_step": LONGEST_STEP} if present >= MANY_CLASSES else {}),
             "learning_rate": self.learning_rate,
             "num_leaves": self.leaves,
             "min_data_in_leaf": usual if self.rows_in_leaf is None else self.rows_in_leaf,

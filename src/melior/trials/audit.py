@@ -155,8 +155,8 @@ def _why_unseen(table: Table) -> str:
     return "Nothing was looked for: none of the checks that were asked for reads such a table."
 
 
-def _late(deadline: float | None) -> bool:
-    return deadline is not None and time.monotonic() > deadline
+def _late(context: TableContext) -> bool:
+    return context.deadline is not None and time.monotonic() + context.ahead() > context.deadline
 
 
 def run_checks(
@@ -172,7 +172,8 @@ def run_checks(
     deadline: float | None = None,
 ) -> Audit:
     """Runs the checks, cheapest first. only, skip: names of checks; fast: none that needs models; deadline:
-    time.monotonic() from which on no check that needs models begins."""
+    time.monotonic() from which on no check that needs models begins, nor the first where its fits would not end
+    before."""
     started = time.perf_counter()
     known = checks()
     for name in (*only, *skip):
@@ -200,7 +201,7 @@ def run_checks(
     found: list[Finding] = []
     left_out: list[str] = []
     for check in chosen:
-        if check.cost == "model" and agreed("checks are late", partial(_late, deadline), each=True):
+        if check.cost == "model" and agreed("checks are late", partial(_late, context), each=True):
             left_out.append(check.name)
             continue
         try:

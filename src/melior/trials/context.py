@@ -217,6 +217,17 @@ class TableContext:
 
         return min(suited, key=loss)
 
+    def ahead(self) -> float:
+        """About how many seconds the first question to a model takes; 0 once one was asked."""
+        if "model" in self._kept:
+            return 0.0
+        if self.recipe.model.name != "auto":
+            model = resolve(self.recipe.model)
+        else:
+            model = families()["linear" if self.table.of_kind("text") else "trees"]().brief()
+        few = self.table.take(np.arange(min(self.table.rows, MOST_TRAINING)))
+        return model.seconds(few) * (self.folds - 1) / min(self.threads, self.folds)
+
     def _recipe(self, model: Model) -> Recipe:
         settings = model.model_dump(exclude_defaults=True)
         return self.recipe.model_copy(

@@ -11,7 +11,7 @@ from melior.data.table import Table
 from melior.errors import UserError
 from melior.methods._base import methods
 from melior.metrics.registry import metric
-from melior.models._base import Hardware, Model, families, have_gpu
+from melior.models._base import Hardware, Model, families, have_gpu, resolve
 from melior.progress import Progress, numbered, silent
 from melior.recipe import Choice, Limits, Recipe, Split
 from melior.runs.study import agreed
@@ -61,10 +61,11 @@ def choose_family(
     allowed  seconds that the trial may take: families that would take longer are left out
     store    and workers and executor: see `Trials`
 
-    Every family that can read the table is cross-validated on the same rows and folds with its defaults; the one with
-    the best score is taken, unless a cheaper one is not provably worse and as good to within a hundredth. Where the
-    metric gives every class the same say and the rarest has too few rows for a proof, each family is tried with
-    weighted classes too: that is a choice of where to begin, as that of the family is.
+    Every family that can read the table is cross-validated on the same rows and folds with its defaults, or as it is
+    fitted quickly where those would take longer than is allowed (`Model.brief`). The one with the best score is taken,
+    unless a cheaper one is not provably worse and as good to within a hundredth. Where the metric gives every class the
+    same say and the rarest has too few rows for a proof, each family is tried with weighted classes too: that is a
+    choice of where to begin, as that of the family is.
     """
     if recipe.model.name != "auto":
         return FamilyChoice(recipe, f"{recipe.model.name}, as the recipe says", {})
@@ -75,16 +76,20 @@ def choose_family(
     if not suited:
         kinds = ", ".join(sorted(set(table.schema.kinds.values())))
         raise UserError(f"{table.name}: no family of models reads its columns ({kinds}); give kinds with --column.")
+    sizes = agreed("sizes of families", lambda: {name: sized(name, sample, allowed).settings for name in suited})
+    made = {name: Choice(name=name, settings=sizes[name]) for name in suited}
     if len(suited) == 1:
-        only = f"{suited[0]}: the only family that reads these columns"
-        return FamilyChoice(recipe.with_model(suited[0]), with_left_out(only, left_out), {})
+        why = "there is time for" if left_out else "reads these columns"
+        only = f"{suited[0]}: the only family that {why}"
+        return FamilyChoice(recipe.with_model(made[suited[0]]), with_left_out(only, left_out), {})
+    quick = {name for name, choice in made.items() if choice.settings}
     plain = recipe.model_copy(update={"methods": ()})
     split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
     trials = Trials(sample, _dealt(sample, split, recipe.seed), workers=workers, store=store, executor=executor)
     too = agreed("weighted", partial(weighted, recipe, sample, suited, allowed))
     tried, begun = {}, {}  # cheapest first
     for name in suited:
-        tried[name], begun[name] = recipe.with_model(name), plain.with_model(name)
+        tried[name], begun[name] = recipe.with_model(made[name]), plain.with_model(made[name])
         if name in too:
             both = f"{name} with {WEIGHTED.name}"
             tried[both], begun[both] = (one.with_methods(WEIGHTED) for one in (tried[name], begun[name]))
@@ -133,11 +138,14 @@ def choose_family(
     said = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
     reason = f"{best}: {recipe.metric} on {sample.rows:,} rows in {FOLDS} folds was {said}"
     reason = "; ".join([reason, *(f"{name} was not taken: {why}" for name, why in not_taken.items())])
+    if quick:
+        reason += f"; {', '.join(sorted(quick))} with settings that are fitted quickly, for more takes too long here"
     same = tried[best].methods != recipe.methods  # weighted classes
     times = {
         name: agreed(f"beside {best}: {name}", partial(_ratio, quickest[variant], quickest[best]))
         for name in families()
-        if name != tried[best].model.name and (variant := f"{name} with {WEIGHTED.name}" if same else name) in suited
+        if name not in {tried[best].model.name, *quick}
+        and (variant := f"{name} with {WEIGHTED.name}" if same else name) in suited
     }
     return FamilyChoice(tried[best], with_left_out(reason, left_out), scores, times)
 
@@ -163,7 +171,19 @@ def weighted(recipe: Recipe, sample: Table, suited: list[str], allowed: float | 
         return []
     method = methods()[WEIGHTED.name]()
     able = [name for name in suited if method.refused(recipe, sample, families()[name]()) is None]
-    return [name for name in able if allowed is None or 2 * takes(families()[name](), sample) <= allowed]
+    return [name for name in able if allowed is None or 2 * _trial(name, sample, allowed) <= allowed]
+
+
+def sized(name: str, sample: Table, allowed: float | None) -> Choice:
+    """The family with its defaults, or as it is fitted quickly where its trial would take longer than is allowed."""
+    family = families()[name]()
+    if allowed is not None and not have_gpu() and takes(family, sample) > allowed:
+        family = family.brief()
+    return Choice(name=name, settings=family.model_dump(exclude_defaults=True))
+
+
+def _trial(name: str, sample: Table, allowed: float | None) -> float:
+    return takes(resolve(sized(name, sample, allowed)), sample)
 
 
 def takes(family: Model, sample: Table) -> float:
@@ -188,15 +208,19 @@ def suited_families(
 ) -> tuple[list[str], dict[str, str]]:
     """The families that are tried on a table, cheapest first, and why others that could read it are left out: what the
     family says itself, or that its trial on the sample takes longer than is allowed."""
-    hardware = Hardware(cores(), have_gpu())
+    hardware, rows = Hardware(cores(), have_gpu()), table if sample is None else sample
     able = {name: made for name, family in families().items() if (made := family()).unsuitable(table) is None}
-    left_out = {name: reason for name, made in able.items() if (reason := made.untried(table, hardware))}
-    for name, made in able.items():
-        seconds = takes(made, table if sample is None else sample)
+    untried = {name: reason for name, made in able.items() if (reason := made.untried(table, hardware))}
+    left_out = dict(untried)
+    for name in able:
+        seconds = _trial(name, rows, allowed)
         if allowed is not None and not hardware.gpu and seconds > allowed and name not in left_out:
             left_out[name] = f"its trial takes some {seconds:,.0f} seconds, of which the budget allows {allowed:,.0f}"
-    if len(left_out) == len(able):  # better slow than not at all
-        return list(able), {}
+    if able and len(left_out) == len(able):  # better slow than not at all
+        better = [name for name in able if name not in untried] or able
+        quickest = min(better, key=lambda name: _trial(name, rows, allowed))
+        left_out.pop(quickest)
+        return [quickest], left_out
     return [name for name in able if name not in left_out], left_out
 
 

@@ -76,9 +76,7 @@ def plan(sizes: Sizes, cluster: Cluster, layout: Layout) -> Plan:
     layout = layout.fits(cluster.ranks)
     # adapters beside frozen matrices stay whole under tensor ranks: their training is not refused
     if sizes.whole_matrices and _deals_out(layout) and (layout.sharded or not sizes.weights.frozen):
-        raise ValueError(
-            "optimizer: adafactor needs whole matrices, so train.parallel can name no shards or tensor"
-        )
+        raise ValueError("optimizer: adafactor needs whole matrices, so train.parallel can name no shards or tensor")
     allowed = (1 - MARGIN) * cluster.memory
     every = stages(sizes, layout)
 
