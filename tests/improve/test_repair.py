@@ -51,8 +51,11 @@ def test_a_suspected_leak_that_beats_all_others_is_left_out_unless_only_certain_
 
 @pytest.mark.parametrize("kind", ["group", "time"])
 def test_leaking_groups_change_the_split_and_draw_the_sealed_part_again(kind):
-    finding = Finding(f"{kind}_leakage", 0.8, "rows leak.", {"score_random": 0.9, f"score_{kind}": 0.6}, columns=("g",))
+    measured = {"score_random": 0.9, f"score_{kind}": 0.6, "rows": 1200}
+    finding = Finding(f"{kind}_leakage", 0.8, "rows leak.", measured, columns=("g",))
     done = repair_recipe(Recipe(), [finding], separate_test=False)
+    # under a split by time both scores are of the last rows alone, and cannot be compared with those of all
+    assert done.repairs[0].scored_on == ("the latest 1,200 rows" if kind == "time" else "")
     assert (done.recipe.split.kind, done.recipe.split.column) == (kind, "g")
     assert done.reseal
     assert not repair_recipe(Recipe(), [finding], separate_test=True).reseal

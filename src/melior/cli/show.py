@@ -210,7 +210,8 @@ def repairs(done: "Sequence[Repair]") -> None:
     for repair in done:
         out.print(Text.assemble(("repaired  ", "bold magenta"), repair.message))
         if repair.before is not None and repair.after is not None and repair.before > repair.after:
-            out.print(Text(f"          looked like {repair.before:.3f}, is {repair.after:.3f}", style="magenta"))
+            where = f" on {repair.scored_on}" if repair.scored_on else ""
+            out.print(Text(f"          looked like {repair.before:.3f}, is {repair.after:.3f}{where}", style="magenta"))
         if repair.undo:
             out.print(Text(f"          to keep it as it was: {repair.undo}", style="dim"))
 

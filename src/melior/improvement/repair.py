@@ -24,6 +24,7 @@ class Repair:
     message  what was done, in one sentence
     undo     the setting that keeps things as they were, empty where there is none
     before, after  the score with the fault and without it, as the check measured them; None where it did not
+    scored_on  the rows that both are of, where those are not all; empty otherwise
     rows     rows (numbers in the file) that were set aside
     phrases  words that were taken out of the texts of a column, which stays
     """
@@ -36,6 +37,7 @@ class Repair:
     after: float | None = None
     rows: int = 0
     phrases: tuple[str, ...] = ()
+    scored_on: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return dict(plain(self.__dict__))
@@ -141,6 +143,7 @@ def _left_out(finding: Finding, columns: Sequence[str], phrases: tuple[str, ...]
 def _split_by(finding: Finding, kind: str) -> Repair:
     column = finding.columns[0]
     how = "no value of it is on both sides" if kind == "group" else "later rows are held out"
+    latest = finding.measured.get("rows", 0) if kind == "time" else 0
     return Repair(
         finding.symptom,
         (column,),
@@ -148,6 +151,7 @@ def _split_by(finding: Finding, kind: str) -> Repair:
         "split.kind: stratified",
         finding.measured.get("score_random"),
         finding.measured.get(f"score_{kind}"),
+        scored_on=f"the latest {latest:,} rows" if latest else "",
     )
 
 

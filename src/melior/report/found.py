@@ -152,6 +152,7 @@ def _repair(repair: Mapping[str, Any]) -> dict[str, Any]:
         "message": shortened(words.sentence(repair.get("message")), 1000),
         "undo": str(repair.get("undo") or ""),
         "change": {"before": before, "after": after} if both else None,
+        "scored_on": str(repair.get("scored_on") or ""),
         "rows": repair.get("rows") or 0,
         "placed": False,
     }
