@@ -147,6 +147,21 @@ def test_undersampling_counts(ratio, expected):
         assert np.bincount(train.labels).tolist() == expected
 
 
+def test_a_category_of_very_many_values_places_rows():
+    """The 200 commonest values are told apart, at the distance of any two values; the others are one."""
+    values = [f"v{n}" for n in range(250) for _ in range(1 if n % 5 == 0 else 2)]  # 50 of one row
+    labels = (np.arange(len(values)) % 4 == 0).astype(np.int32)
+    table = Table.make(pl.DataFrame({"c": values}), Schema({"c": "category"}, "y", ("a", "b")), labels)
+    space = mixed_space(table)
+    apart = ((space[:, None] - space[None]) ** 2).sum(axis=2)
+    named = np.array([int(value[1:]) % 5 == 0 for value in values])  # the rare ones
+    same = np.equal.outer(values, values) | np.logical_and.outer(named, named)
+    assert np.allclose(apart, ~same)
+    for kind in ("tomek", "near_miss"):
+        kept = Undersampling(kind=kind).rows(table, ToyContext())
+        assert (kept.labels == 1).sum() == labels.sum()
+
+
 def test_deduplication():
     groups = np.array([0, 1, 0, 2, 2, 2, 3, 3, 4])
     labels = np.array([0, 1, 0, 1, 0, 1, 0, 1, -1])

@@ -130,6 +130,9 @@ class L1Features(MatrixStep):
         self.which = np.empty(0, dtype=np.int64)
 
     def fit(self, matrix: Matrix, labels: Labels, weights: Floats | None, classes: int, seed: int) -> Self:
+        if not matrix.features:  # empty texts
+            self.which = np.empty(0, dtype=np.int64)
+            return self
         values, owner = spelled_out(matrix)
         mass = np.ones(matrix.rows) if weights is None else weights
         kept = np.zeros(len(owner), dtype=bool)
@@ -138,7 +141,7 @@ class L1Features(MatrixStep):
             positive = labels == number
             strength = self.strength or self._chosen(values, positive, mass, seed)
             kept |= self._fit_one(values, positive, mass, strength, seed)
-        if not kept.any() and matrix.features:
+        if not kept.any():
             kept[int(np.argmin(f_test(values, labels, weights)[1]))] = True
         self.which = np.unique(owner[kept])
         return self
