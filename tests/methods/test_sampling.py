@@ -147,6 +147,14 @@ def test_undersampling_counts(ratio, expected):
         assert np.bincount(train.labels).tolist() == expected
 
 
+def test_links_of_two_common_classes_stay():
+    """Rows are dropped where they stand beside the rarest class, and nowhere else."""
+    values = np.array([0.0, 0.1, 1.0, 1.1, 5.0, 5.1, 6.0, 6.1, 9.0, 9.1, 20.0, 21.0])[:, None]
+    labels = np.array([0, 1, 0, 1, 0, 1, 0, 0, 2, 1, 0, 1], dtype=np.int32)  # 0 beside 1 three times, 2 beside 1 once
+    train = Undersampling(kind="tomek").rows(numbers_table(values, labels, ("a", "b", "c")), ToyContext())
+    assert train.row_ids.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11]
+
+
 def test_a_category_of_very_many_values_places_rows():
     """The 200 commonest values are told apart, at the distance of any two values; the others are one."""
     values = [f"v{n}" for n in range(250) for _ in range(1 if n % 5 == 0 else 2)]  # 50 of one row
