@@ -59,6 +59,14 @@ def test_single_words_are_a_dictionary(tmp_path):
     assert dictionaries(path, ["en"]) == {"de": found["de"]}
 
 
+def test_words_of_many_letters_are_a_dictionary_too(tmp_path):
+    """Words of Chinese have several letters without spaces; that they are words the other side tells."""
+    path = written(tmp_path, {"en": ["apple", "chocolate", "book"], "zh": ["苹果", "巧克力", "书"]})
+    found = dictionaries(path)
+    assert found["en"]["zh"] == {"apple": ("苹果",), "chocolate": ("巧克力",), "book": ("书",)}
+    assert found["zh"]["en"] == {"苹果": ("apple",), "巧克力": ("chocolate",), "书": ("book",)}
+
+
 def test_a_changed_file_is_read_again(tmp_path):
     path = written(tmp_path, {"en": ["house"], "de": ["Haus"]})
     assert set(dictionaries(path)["en"]["de"]) == {"house"}

@@ -81,6 +81,19 @@ def test_probabilities_are_as_sure_as_they_are_right():
     assert scores.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.08)
 
 
+def test_copies_of_a_row_make_nobody_sure():
+    """A row that is left out takes its copies along: five of each row say no more than one."""
+    random = np.random.default_rng(8)
+    values, labels, ids = random.normal(size=(12, 30)), np.repeat([0, 1], 6), np.arange(12)
+    once = PrototypeScorer.fitted(matrix_of(values), labels, None, 2, ids)
+    five = PrototypeScorer.fitted(matrix_of(np.tile(values, (5, 1))), np.tile(labels, 5), None, 2, np.tile(ids, 5))
+    new = matrix_of(random.normal(size=(40, 30)))
+    assert np.allclose(five.scores(new), once.scores(new), atol=1e-9)
+    assert once.scores(new).max() < 0.9, "pure chance is not sure"
+    alone = PrototypeScorer.fitted(matrix_of(values[[0, 0, 6, 7]]), labels[[0, 0, 6, 7]], None, 2, ids[[0, 0, 6, 7]])
+    assert np.isfinite(alone.scores(new)).all()
+
+
 # ---- on a frozen encoder
 
 

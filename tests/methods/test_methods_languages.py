@@ -171,6 +171,39 @@ def test_a_language_without_labels_is_learned_from_switched_rows(pairs):
     assert right[0] < 0.65 < 0.95 < right[1]
 
 
+@pytest.mark.parametrize("written", ["EN", "en-US", "en_GB"])
+def test_a_language_is_known_however_it_is_written(pairs, written):
+    """Rows are made as of rows that say "en", and say their language as the column does."""
+    plain, table = table_of({"en": 60, "de": 30}), table_of({"en": 60, "de": 30})
+    tags = {"en": written, "de": "de-AT"}
+    own = table.with_frame(table.frame.with_columns(pl.col("language").replace(tags)))
+    method = MultilingualAugmentation(pairs=pairs)
+    as_usual, made = method.rows(plain, around(plain)), method.rows(own, around(own))
+    assert made.rows == as_usual.rows > 120
+    assert made.column("text").to_list() == as_usual.column("text").to_list()
+    assert made.column("language").to_list() == [tags[one] for one in as_usual.column("language").to_list()]
+    train = own.take(np.arange(60))
+    recipe = Recipe(model="linear", metric="macro_f1", methods=({"bilingual_training": {"pairs": pairs}},))
+    test = table_of({"de": 200}, seed=3)
+    assert (fit(recipe, train).answers(test) == test.labels).mean() > 0.95
+    row = {"text": "much talk of rivers", "language": written}
+    assert len(MultilingualAugmentation(pairs=pairs, share=1.0).language_rows([row], 0)) == 2
+
+
+def test_words_of_chinese_are_read_and_switched(tmp_path):
+    """Entries of a word list of several letters are found where words stand without spaces."""
+    path = tmp_path / "words.csv"
+    path.write_text("en,zh\nbook,书\nlibrary,图书馆\nchocolate,巧克力\nsweet,甜\n", encoding="utf-8")
+    kinds = Schema({"text": "text", "language": "language"}, "said", ("food", "reading"))
+    chinese = pl.DataFrame({"text": ["巧克力很甜", "去图书馆看书"] * 10, "language": ["zh"] * 20})
+    english = pl.DataFrame({"text": ["sweet chocolate", "a book of the library"] * 10, "language": ["en"] * 20})
+    there, here = (Table.make(f, kinds, np.tile([0, 1], 10).astype(np.int32)) for f in (chinese, english))
+    made = MultilingualAugmentation(pairs=str(path), share=1.0).rows(there, around(there))
+    assert set(made.column("text").to_list()[20:]) == {"chocolate 很 sweet", "去 library 看 book"}
+    recipe = Recipe(model="linear", metric="macro_f1", methods=({"bilingual_training": {"pairs": str(path)}},))
+    assert np.array_equal(fit(recipe, here).answers(there), there.labels)
+
+
 def test_rows_without_a_known_word_or_language_give_none(pairs):
     frame = pl.DataFrame({"text": ["nothing known here", None] * 10})
     table = Table.make(frame, Schema({"text": "text"}, "y", ("a", "b")), np.tile([0, 1], 10).astype(np.int32))
@@ -214,6 +247,23 @@ def test_written_rows_are_kept_where_a_model_agrees(monkeypatch):
     assert 35 < new.rows <= 52
     strong = fit(Recipe(model="linear", metric="macro_f1"), table_of({"en": 800}, seed=8, told=False))
     assert (strong.answers(new) == new.labels).mean() > 0.97
+
+
+def test_a_writer_writes_as_many_copies_as_are_asked_for(monkeypatch):
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from melior.networks import written
+
+    asked = []
+    monkeypatch.setattr(
+        written,
+        "further",
+        lambda source, examples, labels, spoken, **how: [asked.append(len(examples))] and list("a" * len(examples)),
+    )
+    table = table_of({"en": 20}, told=False)
+    for copies, most in ((1, 500), (3, 500), (3, 45)):
+        MultilingualAugmentation(kind="written", source="a model", copies=copies, most=most).rows(table, around(table))
+    assert asked == [20, 60, 45]
 
 
 def test_augmentation_says_what_it_lacks(table):

@@ -1,14 +1,18 @@
 """Methods that would do nothing, or break, are refused before any work; so are two that make each other pointless."""
 
+import numpy as np
 import polars as pl
 import pytest
 
 import melior
+from melior.data.schema import Schema
+from melior.data.table import Table
 from melior.errors import UserError
 from melior.improvement.plan import candidates
 from melior.methods._base import check, methods
 from melior.models._base import families
 from melior.recipe import Choice, Recipe
+from melior.trials.fit import fit
 
 
 def texts():
@@ -33,6 +37,36 @@ def test_a_network_that_reads_words_has_no_features(name):
     with pytest.raises(UserError, match=f"{name} cannot be used here: text_encoder reads words .*; use linear"):
         check(recipe, texts(), families()["text_encoder"]())
     assert check(recipe.with_model("linear"), texts(), families()["linear"]())
+
+
+@pytest.mark.parametrize("name", ["dimension_reduction", "sparse_coding"])
+@pytest.mark.parametrize("family", ["trees", "tabular_network"])
+def test_codes_of_categories_alone_are_nothing_to_reduce(name, family):
+    """Codes pass by, so that nothing would be done; beside a number, and by one-hot features, something is."""
+    frame = pl.DataFrame(
+        {"c": [f"k{n % 7}" for n in range(60)], "x": [n % 11 / 7 for n in range(60)], "y": ["a", "b"] * 30}
+    )
+    alone, beside = (melior.read(frame.drop(drop), target="y") for drop in (["x"], []))
+    if family == "tabular_network":
+        pytest.importorskip("torch")
+    with pytest.raises(UserError, match=f"{name} cannot be used here: {family} reads categories as codes"):
+        check(Recipe(methods=[name]), alone, families()[family]())
+    assert check(Recipe(methods=[name]), beside, families()[family]())
+    assert check(Recipe(methods=[name]), alone, families()["linear"]())
+
+
+@pytest.mark.parametrize("family", ["linear", "trees"])
+@pytest.mark.parametrize(
+    "method", ["dimension_reduction", "l1_selection", "sparse_coding", {"undersampling": {"kind": "tomek"}}]
+)
+def test_empty_texts_are_no_reason_to_break(method, family):
+    """There are no features then, and the answer is each class's share, as without the method."""
+    frame = pl.DataFrame({"note": pl.Series([None] * 40, dtype=pl.String)})
+    labels = np.tile([0, 1, 1, 1], 10).astype(np.int32)
+    table = Table.make(frame, Schema({"note": "text"}, "y", ("a", "b")), labels)
+    scores = fit(Recipe(model=family, metric="macro_f1", methods=[method]), table).scores(table)
+    assert np.allclose(scores, scores[0])
+    assert np.allclose(scores.sum(axis=1), 1)
 
 
 @pytest.mark.parametrize(("one", "other"), rivals())

@@ -147,6 +147,29 @@ def test_undersampling_counts(ratio, expected):
         assert np.bincount(train.labels).tolist() == expected
 
 
+def test_links_of_two_common_classes_stay():
+    """Rows are dropped where they stand beside the rarest class, and nowhere else."""
+    values = np.array([0.0, 0.1, 1.0, 1.1, 5.0, 5.1, 6.0, 6.1, 9.0, 9.1, 20.0, 21.0])[:, None]
+    labels = np.array([0, 1, 0, 1, 0, 1, 0, 0, 2, 1, 0, 1], dtype=np.int32)  # 0 beside 1 three times, 2 beside 1 once
+    train = Undersampling(kind="tomek").rows(numbers_table(values, labels, ("a", "b", "c")), ToyContext())
+    assert train.row_ids.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11]
+
+
+def test_a_category_of_very_many_values_places_rows():
+    """The 200 commonest values are told apart, at the distance of any two values; the others are one."""
+    values = [f"v{n}" for n in range(250) for _ in range(1 if n % 5 == 0 else 2)]  # 50 of one row
+    labels = (np.arange(len(values)) % 4 == 0).astype(np.int32)
+    table = Table.make(pl.DataFrame({"c": values}), Schema({"c": "category"}, "y", ("a", "b")), labels)
+    space = mixed_space(table)
+    apart = ((space[:, None] - space[None]) ** 2).sum(axis=2)
+    named = np.array([int(value[1:]) % 5 == 0 for value in values])  # the rare ones
+    same = np.equal.outer(values, values) | np.logical_and.outer(named, named)
+    assert np.allclose(apart, ~same)
+    for kind in ("tomek", "near_miss"):
+        kept = Undersampling(kind=kind).rows(table, ToyContext())
+        assert (kept.labels == 1).sum() == labels.sum()
+
+
 def test_deduplication():
     groups = np.array([0, 1, 0, 2, 2, 2, 3, 3, 4])
     labels = np.array([0, 1, 0, 1, 0, 1, 0, 1, -1])

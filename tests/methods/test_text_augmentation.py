@@ -243,6 +243,20 @@ def test_synonyms_of_a_file_go_first(tmp_path):
         word_groups(str(file))
 
 
+def test_entries_of_a_file_are_words_however_many_parts_they_have(tmp_path):
+    """Of Chinese too, where each character is a word by itself and no company says which belong together."""
+    (text,) = segmented(pl.Series(["Ice cream, ice; 去图书馆看书。"]), {"ice cream", "图书馆", "图"})
+    assert text.words == ("Ice cream", "ice", "去", "图书馆", "看", "书")
+    assert text.text == "Ice cream, ice; 去图书馆看书。"
+    file = tmp_path / "synonyms.txt"
+    file.write_text("图书馆,阅览室\nice cream,gelato\n", encoding="utf-8")
+    notes = ["他去图书馆了", "I like ice cream", "天气不错", "车来得晚", "水太冷", "猫在睡"] * 2
+    table = read(pl.DataFrame({"note": notes, "y": ["a", "b"] * 6}), target="y", columns={"note": "text"})
+    method = TextAugmentation(changes=("synonyms",), dictionaries=(str(file),))
+    made = method.rows(table, context(table)).column("note").to_list()[len(notes) :]
+    assert made == ["他去阅览室了", "I like gelato"] * 2
+
+
 def test_what_cannot_be_is_refused_with_a_reason():
     table = tables.number_table()
     reason = TextAugmentation().unsuitable(Recipe(), table, context(table).model)

@@ -276,6 +276,16 @@ def test_transfer_says_what_it_lacks(tmp_path):
     assert cross_lingual_transfer.pieces("a" * 300 + "\n" + "b" * 300 + "\nc") == ["a" * 300, "b" * 300 + "\nc"]
 
 
+@pytest.mark.parametrize("other", ["transfer_learning", "few_shot_head"])
+def test_what_an_encoder_is_taught_is_not_lost(other, pairs, unlabelled, encoder_folder):
+    """Another method that begins with another encoder would throw away what was taught to this one."""
+    table = table_of(10)
+    for method in (CrossLingualTransfer(texts=unlabelled), BilingualTraining(pairs=pairs)):
+        recipe = Recipe(methods=[{method.name: {}}, {other: {"source": str(encoder_folder)}}])
+        assert f"{other} begins with the encoder in" in method.unsuitable(recipe, table, TextEncoder())
+        assert method.unsuitable(Recipe(methods=[method.name, other]), table, TextEncoder()) is None
+
+
 # ---- what a model writes
 
 

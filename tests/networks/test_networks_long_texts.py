@@ -185,11 +185,12 @@ def test_what_is_read_is_said(folder):
         ({}, {"chunking": {"window": 64}}, "takes 16 tokens"),
         ({"attention_window": 8}, {"chunking": {"window": 8}}, "not both"),
         ({"window": 8}, {"sparse_attention": {"window": 8}}, "not both"),
+        ({}, {"sparse_attention": {"longest": 64}, "dynamic_lengths": {"longest": 32}}, "dynamic_lengths 32"),
     ],
 )
 def test_what_cannot_work_is_refused(folder, settings, change, said):
     with pytest.raises(UserError, match=said) as error:
-        fitted(texts(30, 20, 0), {"source": folder, **settings}, change)
+        fitted(texts(30, 20, 0), {"source": folder, **settings}, *({name: own} for name, own in change.items()))
     assert str(error.value).count(". ") == 0
 
 

@@ -87,3 +87,13 @@ def test_words_without_spaces_get_some_in_a_script_that_has_them():
     assert switched("手坏", known, 1.0, random) == ("phone bad", 2)
     assert switched("看书吧", known, 1.0, random) == ("看本吧", 1)
     assert switched("Good3 (good), GOOD_x", known, 1.0, random) == ("Gut3 (gut), GUT_x", 3)
+
+
+def test_the_longest_entry_counts():
+    known = {"图书馆": ("library",), "图": ("picture",), "书": ("book",), "ice cream": ("Eis",), "ice": ("Frost",)}
+    random = np.random.default_rng(0)
+    assert switched("去图书馆看书", known, 1.0, random) == ("去 library 看 book", 2)
+    assert switched("图书", known, 1.0, random) == ("picture book", 2)
+    assert switched("Ice cream, no ice.", known, 1.0, random) == ("Eis, no Frost.", 2)
+    many = [switched("图书馆" * 200, known, 0.3, np.random.default_rng(seed))[1] for seed in range(20)]
+    assert np.mean(many) == pytest.approx(60, abs=5)  # an entry that is left is left whole: 200 x 0.3

@@ -11,8 +11,10 @@ SHORT = 2  # words of a side of pairs that are a dictionary themselves
 
 def dictionaries(path: str, wanted: Sequence[str] = ()) -> dict[str, dict[str, Dictionary]]:
     """Language -> other language -> word -> translations, the likeliest first, in both directions of the pairs of a
-    file; wanted: only into these languages. Pairs of single words are the dictionary, of longer texts it is learned.
-    Kept as long as the file is the same."""
+    file; wanted: only into these languages. Kept as long as the file is the same.
+
+    Pairs of single words are the dictionary, of longer texts it is learned. Words are pairs of which one side has at
+    most two: of the other, where its script has no spaces, letters cannot be told from words."""
     return _dictionaries(path, *stamp(path), tuple(wanted))
 
 
@@ -23,7 +25,7 @@ def _dictionaries(path: str, changed: int, size: int, wanted: tuple[str, ...]) -
     for one, other, own in pairs.directions():
         if wanted and other not in wanted:
             continue
-        if all(len(words(text)) <= SHORT for text in own.source):
+        if all(min(len(words(one)), len(words(two))) <= SHORT for one, two in zip(own.source, own.target, strict=True)):
             listed: dict[str, list[str]] = {}
             for source, target in zip(own.source, own.target, strict=True):
                 listed.setdefault(source.lower(), []).append(target)

@@ -76,6 +76,9 @@ class TableStep(Fitted, ABC):
 class MatrixStep(Fitted, ABC):
     """Learns from the encoded training rows and returns a changed matrix with the same rows."""
 
+    # True: `fit` holds some of its rows out, and takes ids (rows,) beside, the same for a row and its copies
+    holds_out: ClassVar[bool] = False
+
     @abstractmethod
     def fit(self, matrix: Matrix, labels: Labels, weights: Floats | None, classes: int, seed: int) -> Self:
         """Learns from training rows only; weights (rows,) or None for 1 each."""

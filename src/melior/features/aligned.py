@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from melior.data.dictionaries import dictionaries
+from melior.data.pairs import code
 from melior.data.table import Table
 from melior.features._base import TableStep
 from melior.texts.dictionary import switched, words
@@ -55,10 +56,11 @@ class AlignedWords(TableStep):
 
 
 def main_language(table: Table) -> str:
-    """The language of most rows, as a language column says or else as the texts read; "" where it cannot be told."""
+    """The code of the language of most rows, as a language column says or else as the texts read; "" where it cannot be
+    told."""
     told = table.of_kind("language")
     if told:
-        names = table.column(told[0]).drop_nulls().to_list()
+        names = [code(name) for name in table.column(told[0]).drop_nulls().to_list()]
     else:
         parts = [pl.col(name) for name in table.of_kind("text")]
         texts = table.frame.select(pl.concat_str(parts, separator="\n", ignore_nulls=True)).to_series()

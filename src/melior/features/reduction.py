@@ -69,6 +69,10 @@ class Projection(MatrixStep):
     def fit(self, matrix: Matrix, labels: Labels, weights: Floats | None, classes: int, seed: int) -> Self:
         codes = set(matrix.categorical)
         self.numbers = [number for number in range(matrix.features) if number not in codes]
+        if not self.numbers:  # empty texts, or nothing but codes of categories, which pass by
+            self.centre, self.spread = np.empty(0), np.empty(0)
+            self.directions, self.explained = np.empty((0, 0)), 1.0
+            return self
         if matrix.sparse:
             most = min(matrix.rows, len(self.numbers)) - 1
             wanted = max(1, min(self.dimensions or MOST_SPARSE, most))

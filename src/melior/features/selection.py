@@ -1,13 +1,13 @@
 """Which features to keep: those that an L1 fit keeps, after a test of each alone where there are many."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack, issparse
 
-from melior.data.table import Floats, Labels
+from melior.data.table import Floats, Labels, Rows
 from melior.features._base import Matrix, MatrixStep
 
 PENALTIES = 8  # strengths tried, from the one that keeps nothing downwards
@@ -123,22 +123,36 @@ class L1Features(MatrixStep):
     level     share of false discoveries of the F tests that come first, where there are more than `many` features
     """
 
+    holds_out: ClassVar[bool] = True
+
     def __init__(self, strength: float | None, level: float, many: int) -> None:
         self.strength = strength
         self.level = level
         self.many = many
         self.which = np.empty(0, dtype=np.int64)
 
-    def fit(self, matrix: Matrix, labels: Labels, weights: Floats | None, classes: int, seed: int) -> Self:
+    def fit(
+        self,
+        matrix: Matrix,
+        labels: Labels,
+        weights: Floats | None,
+        classes: int,
+        seed: int,
+        ids: Rows | None = None,
+    ) -> Self:
+        if not matrix.features:  # empty texts
+            self.which = np.empty(0, dtype=np.int64)
+            return self
         values, owner = spelled_out(matrix)
         mass = np.ones(matrix.rows) if weights is None else weights
+        ids = np.arange(matrix.rows) if ids is None else ids
         kept = np.zeros(len(owner), dtype=bool)
         found = np.unique(labels)
         for number in found[1:] if len(found) == 2 else found:
             positive = labels == number
-            strength = self.strength or self._chosen(values, positive, mass, seed)
+            strength = self.strength or self._chosen(values, positive, mass, seed, ids)
             kept |= self._fit_one(values, positive, mass, strength, seed)
-        if not kept.any() and matrix.features:
+        if not kept.any():
             kept[int(np.argmin(f_test(values, labels, weights)[1]))] = True
         self.which = np.unique(owner[kept])
         return self
@@ -163,13 +177,15 @@ class L1Features(MatrixStep):
         kept[which[np.abs(path.coefs[0]) > 1e-10]] = True
         return kept
 
-    def _chosen(self, values: Any, positive: NDArray[np.bool_], mass: Floats, seed: int) -> float:
+    def _chosen(self, values: Any, positive: NDArray[np.bool_], mass: Floats, seed: int, ids: Rows) -> float:
         shares = np.geomspace(0.9, LEAST, PENALTIES)
-        folds = max(2, min(INNER_FOLDS, int(positive.sum()), int((~positive).sum())))
+        sides = [(side, in_order(ids[side])) for side in (positive, ~positive)]
+        distinct = [int(which.max()) + 1 for _, which in sides]
+        folds = max(2, min(INNER_FOLDS, *distinct))
         fold = np.empty(len(positive), dtype=np.int64)
         random = np.random.default_rng([seed, 71])
-        for side in (positive, ~positive):
-            fold[side] = random.permutation(np.arange(side.sum()) % folds)
+        for side, which in sides:  # a row and its copies are held out together
+            fold[side] = random.permutation(np.arange(which.max() + 1) % folds)[which]
         losses = np.zeros((PENALTIES, len(positive)))
         for number in range(folds):
             inside, outside = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
@@ -187,7 +203,7 @@ class L1Features(MatrixStep):
                 losses[strength, outside] = np.logaddexp(0, np.where(positive[outside], -margins, margins))
         mean = losses @ mass / mass.sum()
         best = int(mean.argmin())
-        error = np.sqrt(((losses[best] - mean[best]) ** 2) @ mass / mass.sum() / len(positive))
+        error = np.sqrt(((losses[best] - mean[best]) ** 2) @ mass / mass.sum() / sum(distinct))
         return float(shares[int(np.flatnonzero(mean - mean[best] <= error)[0])])
 
     def transform(self, matrix: Matrix) -> Matrix:
@@ -200,6 +216,12 @@ class L1Features(MatrixStep):
             tuple(place[code] for code in matrix.categorical if code in place),
             matrix.parts,
         )
+
+
+def in_order(ids: Rows) -> Rows:
+    """(rows,) the same number for rows of one id, in the order in which ids are first seen."""
+    _, first, which = np.unique(ids, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(first))[which], dtype=np.int64)
 
 
 def spelled_out(matrix: Matrix) -> tuple[Any, NDArray[np.int64]]:

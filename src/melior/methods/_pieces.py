@@ -5,7 +5,7 @@ often than chance allows are joined to segments first, which serve as words of C
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from melior.features.texts import WORD
+from melior.texts.dictionary import LONGEST
 from melior.texts.shingles import UNSPACED
 
 SURE = 0.01  # of all pairs of characters together, the chance that one that does not belong together is joined
@@ -191,8 +192,25 @@ def joined_pairs(text: Pieces, pairs: dict[tuple[str, str], float]) -> Pieces:
     return Pieces(tuple(words), tuple(gaps))
 
 
-def segmented(texts: pl.Series) -> list[Pieces]:
-    """Each text in pieces, characters that belong together joined."""
+def joined_entries(text: Pieces, entries: Set[str]) -> Pieces:
+    """The text with what spells an entry of a list of words as one word, of several the longest: "ice cream"."""
+    words, gaps, place = [], [text.gaps[0]], 0
+    while place < len(text):
+        for end in range(min(place + LONGEST, len(text)), place, -1):
+            beside = zip(text.gaps[place + 1 : end], text.words[place + 1 : end], strict=True)
+            word = text.words[place] + "".join(gap + other for gap, other in beside)
+            if folded(word) in entries:
+                break  # else the word alone: the last that is tried
+        words.append(word)
+        place = end
+        gaps.append(text.gaps[place])
+    return Pieces(tuple(words), tuple(gaps))
+
+
+def segmented(texts: pl.Series, entries: Set[str] = frozenset()) -> list[Pieces]:
+    """Each text in pieces, the entries of a list of words (folded) and characters that belong together joined."""
     found = cut(texts)
+    if entries:
+        found = [joined_entries(text, entries) for text in found]
     pairs = pairs_that_belong(found)
     return [joined_pairs(text, pairs) for text in found] if pairs else found

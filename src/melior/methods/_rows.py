@@ -10,6 +10,7 @@ from melior.data.table import Floats, Labels, Table
 
 Mask = NDArray[np.bool_]
 
+MOST_VALUES = 200  # of a category column that are told apart
 SPREAD = 1.349  # interquartile range of a normal distribution in its standard deviations
 
 
@@ -94,13 +95,16 @@ def noisy(values: Floats, everywhere: Floats, share: float, strength: float, ran
 def mixed_space(table: Table) -> Floats:
     """(rows, dimensions) numbers as `standardized`, each category column as 0/1 columns at distance 1 in all.
 
-    Two rows that differ in one category are as far apart as rows one spread apart in one number. Texts are left out.
+    Two rows that differ in one category are as far apart as rows one spread apart in one number. Values beyond the 200
+    commonest of a column count as one. Texts are left out.
     """
     parts = [standardized(table)]
     for name in table.of_kind("category", "language"):
         codes = table.column(name).fill_null("").rank("dense").to_numpy().astype(np.int64) - 1
-        if codes.max(initial=0) < 200:
-            parts.append(np.eye(codes.max(initial=0) + 1)[codes] / np.sqrt(2))
+        if codes.max(initial=0) >= MOST_VALUES:
+            order = np.argsort(-np.bincount(codes), kind="stable")
+            codes = np.minimum(np.argsort(order, kind="stable")[codes], MOST_VALUES)
+        parts.append(np.eye(codes.max(initial=0) + 1)[codes] / np.sqrt(2))
     return np.concatenate(parts, axis=1)
 
 
@@ -118,4 +122,5 @@ def row_space(table: Table, seed: int = 0) -> Floats:
     for name in table.of_kind("image"):
         block = ImageDimensions(name, dimensions=16, scale=1.0).fit(table, seed)
         parts.append(np.asarray(block.transform(table))[:, : len(block.axes)])
-    return np.concatenate(parts, axis=1)
+    space = np.concatenate(parts, axis=1)
+    return space if space.shape[1] else np.zeros((table.rows, 1))  # empty texts: all in one place

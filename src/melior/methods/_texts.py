@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from melior.data.table import Table
 from melior.models._base import Model
+from melior.recipe import Recipe
 
 
 def only_text_encoders(model: Model, table: Table, changed: Callable[[Model], Model]) -> str | None:
@@ -19,3 +20,15 @@ def only_text_encoders(model: Model, table: Table, changed: Callable[[Model], Mo
     made = changed(model)
     assert isinstance(made, TextEncoder)
     return made.too_long()
+
+
+def begun_elsewhere(recipe: Recipe) -> str | None:
+    """Why what the encoder of the recipe's model is taught would be lost, or None: another method of the recipe begins
+    with another encoder."""
+    for choice in recipe.methods:
+        if choice.name in ("transfer_learning", "few_shot_head") and (source := choice.settings.get("source")):
+            return (
+                f"{choice.name} begins with the encoder in {source} afterwards, and what is learned here would be "
+                "lost; name that folder as the source of the model, and leave it out there"
+            )
+    return None

@@ -11,6 +11,7 @@ from melior.data.pairs import Pairs, translation_pairs
 from melior.data.table import Table
 from melior.errors import UserError
 from melior.methods._base import Method
+from melior.methods._texts import begun_elsewhere
 from melior.models._base import FamilyLearner, Learner, Model
 from melior.recipe import Recipe
 from melior.texts.names import NAMES
@@ -66,7 +67,7 @@ class BilingualTraining(Method):
             if self.kind == "distilled" and not getattr(model, "source", ""):
                 return "only what a pretrained encoder knows can be distilled; name its folder as source, or use " \
                        "kind: contrastive"  # fmt: skip
-            return None
+            return begun_elsewhere(recipe)
         return None if "text" in model.kinds else f"{model.name} reads no texts; text_encoder and linear do"
 
     def model(self, model: Model) -> Model:

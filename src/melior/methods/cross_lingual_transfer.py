@@ -10,6 +10,7 @@ from melior.data.language import Row, language_rows, texts_of
 from melior.data.table import Table
 from melior.errors import UserError
 from melior.methods._base import Method
+from melior.methods._texts import begun_elsewhere
 from melior.models._base import Model
 from melior.recipe import Recipe
 
@@ -66,7 +67,7 @@ class CrossLingualTransfer(Method):
                 f"{model.name} learns nothing from texts without labels; text_encoder does, and bilingual_training and "
                 "multilingual_augmentation carry other families into another language"
             )
-        return None if self.texts else NO_TEXTS
+        return begun_elsewhere(recipe) if self.texts else NO_TEXTS
 
     def model(self, model: Model) -> Model:
         """The family that begins with an encoder which has read the texts."""

@@ -34,7 +34,7 @@ class DimensionReduction(Method):
     share: Annotated[float, Field(ge=0.1, le=1)] = 0.9
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
-        return no_features(model, table, "reduce")
+        return no_features(model, table, "reduce", codes=False)
 
     def columns(self) -> MatrixStep:
         return Projection(self.dimensions, self.share)

@@ -21,6 +21,7 @@ SHARPNESS = np.geomspace(0.1, 300, 40)  # one over the temperature of a prototyp
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
 FOLDS = 5
 TINY = 1e-12
+SOME = 1e-9  # of a class's weight: less is what rounding leaves
 
 
 def unit(values: Floats) -> Floats:
@@ -45,16 +46,21 @@ def distances(values: Floats, centres: Floats) -> Floats:
     return np.asarray(np.maximum(found, 0))
 
 
-def left_out(values: Floats, codes: Rows, weights: Floats, centres: Floats) -> Floats:
-    """(rows, classes) squared distances where a row is left out of the mean of its own class; nan in rows that are all
-    there is of their class."""
+def left_out(values: Floats, codes: Rows, weights: Floats, centres: Floats, ids: Rows | None = None) -> Floats:
+    """(rows, classes) squared distances where a row is left out of the mean of its own class, and its copies with it;
+    nan in rows that are all there is of their class. ids (rows,), of a row and its copies the same; none: no copies."""
     found = distances(values, centres)
     total = np.bincount(codes, weights=weights, minlength=len(centres))[codes]
-    others = total - weights
+    which = np.arange(len(codes))
+    if ids is not None:
+        which = np.unique(np.column_stack([ids, codes]), axis=0, return_inverse=True)[1].ravel()
+    parts = np.zeros((int(which.max(initial=-1)) + 1, values.shape[1]))
+    np.add.at(parts, which, weights[:, None] * values)  # what a row and its copies are of the sum of their class
+    others = total - np.bincount(which, weights=weights)[which]
     with np.errstate(divide="ignore", invalid="ignore"):
-        own = (total[:, None] * centres[codes] - weights[:, None] * values) / others[:, None]
+        own = (total[:, None] * centres[codes] - parts[which]) / others[:, None]
     apart = ((values - own) ** 2).sum(axis=1)
-    found[np.arange(len(codes)), codes] = np.where(others > TINY, apart, np.nan)
+    found[np.arange(len(codes)), codes] = np.where(others > SOME * total, apart, np.nan)
     return found
 
 
@@ -69,8 +75,10 @@ class PrototypeScorer(MatrixScorer):
         self.classes = classes
 
     @classmethod
-    def fitted(cls, matrix: Matrix, labels: Labels, weights: Floats | None, classes: int) -> MatrixScorer:
-        """The sharpness is the one under which rows left out of their class's mean are likeliest."""
+    def fitted(
+        cls, matrix: Matrix, labels: Labels, weights: Floats | None, classes: int, ids: Rows | None = None
+    ) -> MatrixScorer:
+        """The sharpness is the one under which rows left out of their class's mean are likeliest; see `left_out`."""
         from scipy.special import log_softmax
 
         present, codes = np.unique(labels, return_inverse=True)
@@ -82,7 +90,7 @@ class PrototypeScorer(MatrixScorer):
         middle = np.average(values, axis=0, weights=count)
         seen = unit(values - middle)
         centres = prototypes(seen, codes, count, len(present))
-        apart = left_out(seen, codes, count, centres)
+        apart = left_out(seen, codes, count, centres, ids)
         told = np.isfinite(apart).all(axis=1)
         sharpness = 10.0
         if told.any():
@@ -112,7 +120,7 @@ class HeadLearner:
         encoding, matrix = context.encode(train, self.model, self.inner.table_steps, self.inner.matrix_steps)
         labels, classes = train.given_labels(), len(train.classes)
         if self.kind == "prototype":
-            return FamilyScorer(encoding, PrototypeScorer.fitted(matrix, labels, train.weights, classes))
+            return FamilyScorer(encoding, PrototypeScorer.fitted(matrix, labels, train.weights, classes, train.row_ids))
         how = {"seed": context.seed, "threads": context.threads}
         c = self.c if self.c is not None else best_strength(matrix, train, context.seed)
         return FamilyScorer(encoding, Linear(c=c).fit(matrix, labels, train.weights, classes, **how))

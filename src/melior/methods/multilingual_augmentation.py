@@ -1,6 +1,7 @@
 """Multilingual augmentation: training rows carried into other languages, by dictionary, translation or a writer."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from pydantic import Field
 from melior.checks._languages import languages_of, read_languages
 from melior.data.dictionaries import dictionaries
 from melior.data.language import Row, texts_of
-from melior.data.pairs import translation_pairs
+from melior.data.pairs import code, translation_pairs
 from melior.data.table import Rows, Table
 from melior.errors import UserError
 from melior.methods._base import Method
@@ -95,7 +96,8 @@ class MultilingualAugmentation(Method):
     # ---- rows of a table
 
     def rows(self, train: Table, context: FitContext) -> Table:
-        languages = context.once(train, "languages", lambda: languages_of(train, context.seed))
+        told = context.once(train, "languages", lambda: languages_of(train, context.seed))
+        languages = np.asarray([code(one) for one in told.tolist()], dtype=np.str_)  # "en-US" is en, as in the pairs
         random = np.random.default_rng([context.seed, self.order])
         if self.kind == "dictionary":
             made = self._switched(train, languages, random)
@@ -173,7 +175,8 @@ class MultilingualAugmentation(Method):
         cells = train.column(column).to_list()
         labels = train.given_labels()
         full = np.array([bool(text) for text in cells])
-        seeds = np.sort(random.permutation(np.flatnonzero(full))[: min(self.most, self.copies * int(full.sum()))])
+        rounds = [random.permutation(np.flatnonzero(full)) for _ in range(self.copies)]
+        seeds = np.sort(np.concatenate(rounds)[: self.most])
         if not len(seeds):
             return None
         wanted = [self.languages[at % len(self.languages)] if self.languages else str(languages[row])
@@ -207,30 +210,47 @@ class MultilingualAugmentation(Method):
         random = np.random.default_rng([seed, self.order])
         told = [str(row.get("language") or "") for row in rows]
         languages = told if any(told) else read_languages(pl.Series([texts_of(row) for row in rows]), seed).tolist()
+        spelled = spellings(told)
         made = []
         for row, language in zip(rows, languages, strict=True):
-            ways = known.get(language, {})
+            ways = known.get(code(language), {})
             for _ in range(self.copies if ways else 0):
                 wanted = sorted(ways)[int(random.integers(len(ways)))]
                 new, count = switched_row(row, ways[wanted], self.share, random)
                 if count:
-                    made.append({**new, **({"language": wanted} if row.get("language") else {})})
+                    made.append({**new, **({"language": spelled.get(wanted, wanted)} if row.get("language") else {})})
         return [*rows, *made]
 
 
 def remade(
     train: Table, places: Sequence[int], texts: dict[str, list[str | None]], languages: Sequence[str]
 ) -> Table | None:
-    """The rows at these places with other texts, and in these languages where a column says the language."""
+    """The rows at these places with other texts, and in these languages where a column says the language, as it writes
+    them."""
     if not places:
         return None
     rows: Rows = np.asarray(places, dtype=np.int64)
     own = train.take(rows)
     frame = own.frame.with_columns(pl.Series(name, cells, dtype=pl.String) for name, cells in texts.items())
     for name in train.of_kind("language")[:1]:
-        said = [new or old for new, old in zip(languages, own.column(name).to_list(), strict=True)]
+        spelled = spellings(train.column(name).drop_nulls())
+        before = own.column(name).to_list()
+        said = [
+            old if not new or code(old or "") == new else spelled.get(new, new)
+            for new, old in zip(languages, before, strict=True)
+        ]
         frame = frame.with_columns(pl.Series(name, said, dtype=pl.String))
     return own.with_frame(frame)
+
+
+def spellings(told: Iterable[str]) -> dict[str, str]:
+    """Code of a language -> how it is written here, the commonest way where there are several.
+
+    >>> spellings(["en-GB", "en-US", "en-US", "DE"])
+    {'de': 'DE', 'en': 'en-US'}
+    """
+    counts = Counter(told)
+    return {code(name): name for name in sorted(counts, key=lambda one: (counts[one], one))}
 
 
 def carried(before: Sequence[str], after: Sequence[str], wanted: str) -> NDArray[np.bool_]:

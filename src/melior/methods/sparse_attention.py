@@ -39,7 +39,17 @@ class SparseAttention(Method):
     longest: Annotated[int, Field(ge=4, le=100_000)] = 4096
 
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
-        return only_text_encoders(model, table, self.model)
+        return only_text_encoders(model, table, self.model) or self._read_otherwise(recipe)
+
+    def _read_otherwise(self, recipe: Recipe) -> str | None:
+        """Why it reads another number of tokens than the recipe says elsewhere, or None."""
+        for choice in recipe.methods:
+            other = choice.settings.get("longest") if choice.name == "dynamic_lengths" else None
+            if other is not None and other != self.longest:
+                return (
+                    f"it reads {self.longest} tokens of a text and dynamic_lengths {other}; say longest in one of them"
+                )
+        return None
 
     def model(self, model: Model) -> Model:
         assert isinstance(model, TextEncoder)

@@ -42,7 +42,7 @@ class SparseCoding(Method):
     def unsuitable(self, recipe: Recipe, table: Table, model: Model) -> str | None:
         if not table.of_kind("number", "text", "time", "image") and not table.of_kind("category", "language"):
             return "there are no columns to code; take it out"
-        return no_features(model, table, "code")
+        return no_features(model, table, "code", codes=False)
 
     def columns(self) -> MatrixStep:
         return Step(self.kind, self.atoms, self.penalty, beside=self.beside)

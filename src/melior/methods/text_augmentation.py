@@ -215,8 +215,9 @@ class TextAugmentation(Method):
     def rows(self, train: Table, context: FitContext) -> Table:
         random = np.random.default_rng([context.seed, self.order])
         names = train.of_kind("text")
-        texts = {name: segmented(train.column(name)) for name in names}
         groups = [group for path in self.dictionaries for group in word_groups(path)]
+        entries = {folded(word) for group in groups for word in group}
+        texts = {name: segmented(train.column(name), entries) for name in names}
         lexicons = {name: learned(texts[name], train.truth(), context.seed, groups) for name in names}
         chosen = [random.integers(len(self.changes), size=train.rows) for _ in range(self.copies)]
         seeds: list[int] = []

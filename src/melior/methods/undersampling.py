@@ -129,7 +129,8 @@ class Undersampling(Method):
         counts = np.bincount(labels, minlength=len(train.classes))
         rarest = int(np.argmin(np.where(counts > 0, counts, np.iinfo(np.int64).max)))
         if self.kind == "tomek":
-            links = tomek_links(row_space(train, seed), labels).ravel()
+            links = tomek_links(row_space(train, seed), labels)
+            links = links[(labels[links] == rarest).any(axis=1)].ravel()  # those of two common classes stay
             common = links[labels[links] != rarest]
             keep[common] = False
             for number in np.unique(labels[common]):  # a class of links only keeps them

@@ -126,7 +126,7 @@ def affine(rotate: Floats, shift: Floats, shear: Floats, zoom: Floats, mirrored:
     """(rows, 2, 3) A^-1 (p - d), for a new picture that shows at A p + d what the old one has at p.
 
     p are (x, y) pixels right of and below the centre; A = R S zoom M: rotate (rows,) degrees against the clock, shear
-    (rows, 2) degrees along x, after that along y; zoom (rows,) > 1 larger; mirrored (rows, 2) -1 or 1; d shift (rows,
+    (rows, 2) degrees along x, before that along y; zoom (rows,) > 1 larger; mirrored (rows, 2) -1 or 1; d shift (rows,
     2) pixels.
     """
     turn, lean = np.radians(rotate), np.tan(np.radians(shear))

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ Dictionary = Mapping[str, tuple[str, ...]]
 
 ROUNDS = 8  # of expectation maximization; later ones change little
 MOST_WORDS = 60  # of a text that are aligned: what a longer one adds are mostly wrong pairs
+LONGEST = 6  # words of an entry of a dictionary: of scripts without spaces the letters of a word
 UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f"
 ALONE = re.compile(rf"[{UNSPACED}]")
 WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}\d_])\w)+(?:['’-](?:(?![{UNSPACED}\d_])\w)+)*")
@@ -102,30 +103,46 @@ def _table(one: Numbers, other: Numbers, chance: Floats) -> dict[tuple[int, int]
 def switched(text: str, dictionary: Dictionary, share: float, random: np.random.Generator) -> tuple[str, int]:
     """The text with about this share of the words that have a translation in the other language, and how many that are.
 
-    A word of several translations gets any of them; what stands between words stays, and a capital letter too. Where
-    words stand without spaces, as in Chinese, a translation gets one on each side that it needs.
+    Of entries that begin at the same place the longest counts: 图书馆 before 图, "ice cream" before "ice". A word of
+    several translations gets any of them; what stands between words stays, and a capital letter too. Where words stand
+    without spaces, as in Chinese, a translation gets one on each side that it needs.
     Qin et al., CoSDA-ML: Multi-Lingual Code-Switching Data Augmentation, IJCAI 2020.
     """
     count, end = 0, 0
     pieces = [""]
-    for match in WORD.finditer(text):
-        word = match.group()
-        said = dictionary.get(word.lower())
-        if not said or random.random() >= share:
+    for begin, behind, said in _entries(text, dictionary):
+        if random.random() >= share:
             continue
         count += 1
+        word = text[begin:behind]
         new = said[int(random.integers(len(said)))]
         if word[0].isupper() and (len(word) == 1 or not word.isupper()):
             new = new[0].upper() + new[1:]
         elif word.isupper():
             new = new.upper()
-        pieces += [text[end : match.start()], new]
-        end = match.end()
+        pieces += [text[end:begin], new]
+        end = behind
     pieces.append(text[end:])
     whole = pieces[0]
     for piece in pieces[1:]:
         whole += " " + piece if _run_together(whole[-1:], piece[:1]) else piece
     return whole, count
+
+
+def _entries(text: str, dictionary: Dictionary) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+    """Where words of the dictionary begin and end in a text, and their translations; no two overlap."""
+    found = [match.span() for match in WORD.finditer(text)]
+    at = 0
+    while at < len(found):
+        begin = found[at][0]
+        for many in range(min(LONGEST, len(found) - at), 0, -1):
+            end = found[at + many - 1][1]
+            if said := dictionary.get(text[begin:end].lower()):
+                yield begin, end, said
+                at += many
+                break
+        else:
+            at += 1
 
 
 def _run_together(left: str, right: str) -> bool:

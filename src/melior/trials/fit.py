@@ -97,7 +97,8 @@ class Fitting:
         steps: list[MatrixStep] = []
         for step in matrix_steps:
             fresh = type(step).rebuilt(dict(vars(step)))
-            fresh.fit(matrix, train.strata(), train.weights, len(train.classes), self.seed)
+            beside: dict[str, Any] = {"ids": train.row_ids} if fresh.holds_out else {}
+            fresh.fit(matrix, train.strata(), train.weights, len(train.classes), self.seed, **beside)
             matrix = fresh.transform(matrix)
             steps.append(fresh)
         if not steps:
