@@ -135,6 +135,17 @@ def test_trees_stop_early_and_use_all_rows():
     assert stopped.text.count("Tree=") < full.text.count("Tree=") / 4
 
 
+def test_early_stopping_is_not_misled_by_copies():
+    """Labels by chance: the fewer trees, the better. Were copies of a row on both sides, more would look better."""
+    random = np.random.default_rng(0)
+    values, labels = random.normal(size=(200, 4)), random.integers(0, 2, 200).astype(np.int32)
+    drawn = np.repeat(np.arange(200), 6)
+    plain = Trees(rounds=200).early_stopped(0.2, 5).fit(matrix_of(values), labels, None, 2, seed=0)
+    copied = Trees(rounds=200).early_stopped(0.2, 5).fit(matrix_of(values[drawn]), labels[drawn], None, 2, seed=0)
+    assert plain.text.count("Tree=") < 20
+    assert copied.text.count("Tree=") < 20
+
+
 def test_trees_penalties():
     assert Trees().penalized(l1=2.0).l1 == 2.0
     assert Trees(l2=1).penalized(l2=2.0).l2 == 21.0

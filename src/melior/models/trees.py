@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from melior.data.table import Floats, Labels, Table
+from melior.data.table import Floats, Labels, Rows, Table
 from melior.features._base import Encoder, Matrix
 from melior.features.blocks import Block, Blocks, Codes, Numbers, Times
 from melior.features.images import ImageDimensions
+from melior.features.selection import in_order
 from melior.features.texts import TextDimensions
 from melior.models._base import MatrixScorer, Model, known_codes
 from melior.models.linear import Constant, spread
@@ -162,7 +163,7 @@ class Trees(Model):
         """How many rounds a part of the training rows finds best; all rows are then used for the fit itself."""
         import lightgbm
 
-        held = _stratified_part(codes, self.stop_share, seed)
+        held = _stratified_part(codes, self.stop_share, seed, _alike(matrix))
         if not held.any():
             return self.rounds
         data = _dataset(matrix.take(~held), codes[~held], None if weights is None else weights[~held])
@@ -198,14 +199,26 @@ def _dataset(matrix: Matrix, codes: NDArray[Any], weights: Floats | None, like: 
     )
 
 
-def _stratified_part(codes: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]:
-    """A mask of about this share of each class; a class of one row stays in training."""
+def _alike(matrix: Matrix) -> Rows:
+    """(rows,) the same number for rows that are equal in all features."""
+    if matrix.sparse:
+        return np.arange(matrix.rows)
+    values = np.ascontiguousarray(matrix.values + 0.0)  # + 0.0: minus zero is zero
+    keys = values.view(np.dtype((np.void, values.shape[1] * values.itemsize)))[:, 0]
+    return in_order(np.unique(keys, return_inverse=True)[1])
+
+
+def _stratified_part(codes: NDArray[Any], share: float, seed: int, alike: Rows) -> NDArray[np.bool_]:
+    """A mask of about this share of each class, rows that are alike together: copies of a row that was drawn more often
+    would say that more trees are always better. A class of one row stays in training."""
     random = np.random.default_rng(seed)
     held = np.zeros(len(codes), dtype=bool)
     for code in np.unique(codes):
         own = np.flatnonzero(codes == code)
-        take = min(round(share * len(own)), len(own) - 1)
-        held[random.permutation(own)[:take]] = True
+        which = in_order(alike[own])
+        distinct = int(which.max()) + 1
+        take = min(round(share * distinct), distinct - 1)
+        held[own] = np.isin(which, random.permutation(distinct)[:take])
     return held
 
 
