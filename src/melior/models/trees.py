@@ -78,7 +78,7 @@ class Trees(Model):
         features = len(table.of_kind("number", "category", "language")) + 6 * times
         features += texts * self.text_dimensions + images * self.image_dimensions
         trees = self.rounds * (len(table.classes) if len(table.classes) > 2 else 1)
-        return trees * (3e-4 + features * (1e-5 + 1.2e-8 * table.rows))
+        return trees * (3e-4 + features * (1e-5 + 6e-9 * table.rows))
 
     def fit(
         self,
