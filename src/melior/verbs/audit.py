@@ -62,7 +62,7 @@ def audit(
     >>> melior.audit("photos/")["duplicate_rows"]         # a folder a class   # doctest: +SKIP
     """
     if rows_by not in get_args(By):
-        raise UserError(f"rows_by is {' or '.join(get_args(By))}, not {rows_by!r}.")
+        raise UserError(f"--map (in Python rows_by) is {' or '.join(get_args(By))}, not {rows_by!r}.")
     if fix is not None:
         writable(Path(fix))
     if run is not None:
