@@ -40,6 +40,12 @@ class Evidence:
     settings: dict[str, Any] = field(default_factory=dict)
     stage: str = "confirm"
 
+    @property
+    def name(self) -> str:
+        """What was tried, with the settings that are not the usual ones: "bagging (members=25)"."""
+        settings = ", ".join(f"{key}={value}" for key, value in self.settings.items())
+        return " + ".join(self.methods) + (f" ({settings})" if settings else "")
+
     def to_dict(self) -> dict[str, Any]:
         return dict(plain(asdict(self)))
 

@@ -64,6 +64,11 @@ class Finding:
                 raise ValueError(f"{self.symptom}: {len(scores)} scores for {len(self.rows)} rows")
             object.__setattr__(self, "row_scores", scores)
 
+    @property
+    def name(self) -> str:
+        """The symptom, with a question mark where only the user can settle it."""
+        return self.symptom if self.certain else f"{self.symptom}?"
+
     def with_methods(self, methods: Sequence[str]) -> "Finding":
         return replace(self, methods=tuple(methods))
 

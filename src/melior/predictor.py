@@ -115,9 +115,10 @@ class Predictor(Fitted):
     def _changed(self, **changes: Any) -> "Predictor":
         return type(self).rebuilt({**vars(self), **changes})
 
-    def scores(self, table: Table) -> Floats:
-        """Probabilities (rows, classes), in the order of `classes`; they sum to 1 where a row has one class."""
-        return self.rescored(self.scorer.scores(table))
+    def scores(self, source: Any) -> Floats:
+        """Probabilities (rows, classes), in the order of `classes`, for what `predict` takes; they sum to 1 where a row
+        has one class."""
+        return self.rescored(self.scorer.scores(self.rows(source, warned)))
 
     def rescored(self, scores: Floats) -> Floats:
         """What the steps after scoring make of the scorer's probabilities."""
@@ -134,9 +135,9 @@ class Predictor(Fitted):
             return np.asarray(np.argmax(scores, axis=1), dtype=np.int32)
         return self.decision.answers(scores)
 
-    def answers(self, table: Table) -> NDArray[np.int32]:
+    def answers(self, source: Any) -> NDArray[np.int32]:
         """Class numbers (rows,), or (rows, labels) of 0 and 1."""
-        return self.decided(self.scores(table))
+        return self.decided(self.scores(self.rows(source, warned)))
 
     def rows(self, source: Any, tell: Callable[[str], None]) -> Table:
         """New rows, read as the training rows were; a Table as it is. tell: is given what reading has to say, such as

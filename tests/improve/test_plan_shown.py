@@ -11,7 +11,7 @@ import melior
 from melior.cli.main import app
 from melior.errors import UserError
 from melior.progress import time_words
-from melior.recipe import Choice
+from melior.recipe import Choice, Recipe
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,21 @@ def test_what_is_planned_is_what_is_tried(file, monkeypatch):
     assert planned.rows == found.rows
     assert {one.name for one in planned.refused} == {name for name, _ in found.refused}
     assert planned.recipe.split == found.recipe.split
+
+
+def test_what_there_was_no_time_to_look_for_is_said(file, monkeypatch):
+    monkeypatch.setattr("melior.improvement.looking.CHECKING", 0.0)
+    said = [note for note in melior.plan(file, target="y", model="linear", budget=20).notes if "time ran out" in note]
+    assert len(said) == 1
+    assert said[0].startswith("not looked for, because the time ran out: ")
+    assert "overfitting" in said[0]
+
+
+def test_rows_that_are_left_out_are_said(file, tmp_path):
+    rows = pl.read_csv(file).with_row_index()
+    rows.select(pl.exclude("index", "y"), y=pl.when(rows["index"] > 9).then("y")).write_csv(tmp_path / "rows.csv")
+    recipe = Recipe.checked({"data": {"path": str(tmp_path / "rows.csv"), "target": "y", "missing_target": "drop"}})
+    assert melior.plan(recipe, model="linear", budget=20).notes[0] == '10 rows have no "y" and were left out.'
 
 
 def test_what_is_never_tried_is_not_planned(file):

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from melior.evidence import Evidence
 from melior.improvement.improvement import Outcome
 from melior.improvement.race import Race
 from melior.improvement.runner import NO_TIME, Runner
@@ -29,6 +30,23 @@ def test_what_they_do_not_prove_was_proved_on_the_development_rows(low):
         "bagging, threshold provably help on the development rows; the sealed rows alone are too few to prove it once "
         "more: macro_f1 on the sealed rows went from 0.6"
     )
+
+
+def test_a_notebook_says_what_print_says():
+    """The score before repair and what was repaired; and settings tell the trials of one method apart."""
+    tried = [
+        Evidence(("bagging",), 0.1, 0.0, 0.2, 0.1, 0.1, "undecided", 1.0, 5, settings=settings)
+        for settings in ({}, {"members": 25})
+    ]
+    found = SimpleNamespace(
+        said=lambda: "Nothing helps.", evidence=tried, reported_before_repair=0.9, aims=(), regressions=(),
+        repairs=(SimpleNamespace(message="left out 'rating'"),),
+    )  # fmt: skip
+    found._beside = lambda: Outcome._beside(found)
+    for shown in (Outcome.__repr__(found), Outcome._repr_html_(found).replace("&#x27;", "'")):
+        assert "before repair the score looked like 0.900" in shown
+        assert "repaired: left out 'rating'" in shown
+        assert shown.count("bagging (members=25)") == 1
 
 
 def test_names_with_commas_are_told_apart():

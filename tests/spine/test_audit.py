@@ -130,6 +130,16 @@ def test_an_audit_can_be_asked_counted_and_gone_through():
     assert bool(Audit((), 10, {}, 0.0))
 
 
+def test_what_only_the_user_can_settle_is_a_question_in_a_notebook_too():
+    from melior.findings import Finding
+    from melior.trials.audit import Audit
+
+    found = Audit((Finding("drift", 0.5, "Sure."), Finding("label_noise", 0.5, "Or not.", certain=False)), 10, {}, 0.0)
+    for shown in (repr(found), found._repr_html_()):
+        assert "label_noise?" in shown
+        assert "drift?" not in shown
+
+
 # ---- pictures
 
 

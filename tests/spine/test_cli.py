@@ -268,6 +268,13 @@ def test_one_question_in_two_languages(melior):
     assert any("\u4e00" <= letter <= "\u9fff" for letter in out)
 
 
+def test_the_json_of_one_question_holds_that_one(melior, place):
+    asked = {"9": [9], None: list(range(1, 31))}
+    for number, numbers in asked.items():
+        assert melior("questions", *([number] if number else []), "--json", "asked.json")[0] == 0
+        assert [one["n"] for one in json.loads((place / "asked.json").read_text())["questions"]] == numbers
+
+
 def test_help_and_version(melior):
     code, out, _ = melior("--help")
     assert code == 0
@@ -329,6 +336,9 @@ WRONG = {
     "an empty file": ("audit", "empty.csv"),
     "a folder": ("audit", "."),
     "no such question": ("questions", "31"),
+    "a check to run and to skip": ("audit", "rows.csv", "--checks", "outliers", "--skip", "outliers"),
+    "a map that is none": ("audit", "rows.csv", "--map", "stars"),
+    "one metric is near": ("improve", "rows.csv", "-t", "kept", "--goal", "macro_f1, brie<=1"),
 }  # fmt: skip
 
 
@@ -336,6 +346,9 @@ SAID = {  # by how the name above begins
     "nothing": "there is no column to predict from",
     "to try and never to try": "--try and --never both name voting",
     "a plan of what is never": "--try and --never both name voting",
+    "a check to run and to skip": "--checks and --skip both name outliers",
+    "a map": "--map (in Python rows_by) is pca or tsne",
+    "one metric is near": "The nearest is brier.",
     "a margin": "the smallest gain that matters is 0 or more",
 }
 

@@ -1,5 +1,7 @@
 """Answers for rows that cannot be read as the training rows were: told on the terminal, in Python and by judge."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import polars as pl
 import pytest
@@ -97,3 +99,16 @@ def test_rows_without_an_answer_are_left_out_of_an_evaluation(place):
     assert found.rows == ROWS * 3 // 4
     assert found.notes == ('30 rows have no "y" and were left out.',)
     assert type(found).from_dict(found.to_dict()).notes == found.notes
+
+
+def test_scores_and_answers_are_asked_of_whatever_predict_takes(place, tmp_path):
+    from melior.predictor import Predictor
+
+    predictor, new = Predictor.load(place / "run" / "predictor"), rows(1)
+    new.write_csv(tmp_path / "new.csv")
+    expected = predictor.predict(new)
+    scores = expected.select(pl.col("^score_.*$")).to_numpy()
+    for source in (new, new.to_pandas() if find_spec("pandas") else new, str(tmp_path / "new.csv")):
+        assert np.array_equal(predictor.scores(source), scores)
+        named = [predictor.classes[number] for number in predictor.answers(source)]
+        assert named == expected["prediction"].to_list()

@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         budget: Annotated[str, typer.Option("--budget", "-b", help="How long it may take: 90s, 5m, 1h.")] = "5m",
-        model: Annotated[str | None, typer.Option("--model", help="linear, trees or auto.")] = None,
+        model: Annotated[
+            str | None, typer.Option("--model", help="A family, such as linear or trees; or auto.")
+        ] = None,
         attempt: Annotated[list[str] | None, typer.Option("--try", help="A method to try in any case.")] = None,
         never: Annotated[list[str] | None, typer.Option("--never", help="A method not to try.")] = None,
         margin: Annotated[float, typer.Option("--margin", help="The smallest gain that matters.")] = 0.0,

@@ -19,11 +19,14 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """The thirty questions, what answers each, and what it was worth where it was measured."""
         from melior.cli import show, show_cards
+        from melior.errors import UserError
         from melior.questions import questions as all_questions
         from melior.questions.cards import cards_of, questions_told
 
         known = all_questions()
-        given.write_json(json, {"questions": questions_told()})
+        if number is not None and not 1 <= number <= len(known):
+            raise UserError(f"there is no question {number}; they are numbered 1 to {len(known)}.")
+        given.write_json(json, {"questions": [one for one in questions_told() if number in (None, one["n"])]})
         if number is None:
             table = show.Table(title="The questions", title_justify="left", title_style="bold")
             for heading in ("", "question", "answers here", "symptoms"):
@@ -34,10 +37,6 @@ def register(app: typer.Typer) -> None:
                 table.add_row(str(one.n), asked, f"{here} of {len(one.answers)}", ", ".join(one.symptoms))
             show.out.print(table)
             return
-        from melior.errors import UserError
-
-        if not 1 <= number <= len(known):
-            raise UserError(f"there is no question {number}; they are numbered 1 to {len(known)}.")
         one = known[number - 1]
         show.out.print(f"[bold]{one.n}. {one.zh if chinese else one.en}[/]")
         for answer in one.answers:

@@ -26,8 +26,9 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Measure what a method is worth: run its recorded experiment and write its card.
 
-        Each case is fitted with the method and without it, on the same rows and seeds; where it is meant to help, and
-        where it is not. An experiment that was interrupted goes on.
+        Each case is fitted with the method and without it, on the same rows and
+        seeds; where it is meant to help, and where it is not. An experiment that
+        was interrupted goes on.
         """
         import time
 

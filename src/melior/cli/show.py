@@ -122,8 +122,7 @@ def findings(found: Sequence["Finding"]) -> None:
     table.add_column("treated by", ratio=0)
     for finding in found[:MOST_FINDINGS]:
         treated = ", ".join(finding.methods[:3]) + (" …" if len(finding.methods) > 3 else "")
-        name = finding.symptom if finding.certain else f"{finding.symptom}?"
-        table.add_row(severity(finding.severity), name, Text(finding.message), treated)
+        table.add_row(severity(finding.severity), finding.name, Text(finding.message), treated)
     out.print(table)
     if len(found) > MOST_FINDINGS:
         out.print(f"… and {len(found) - MOST_FINDINGS} milder findings (all of them with --json or in the report).")
@@ -151,11 +150,9 @@ def evidence(tried: Sequence["Evidence"]) -> None:
     for one in sorted(tried, key=lambda e: (e.stage == "combine", e.stage == "screen", -e.effect)):
         shown.setdefault((one.stage == "combine", one.methods), one)  # the setting of a method that went furthest
     for one in sorted(shown.values(), key=lambda e: (e.stage == "combine", -e.effect)):
-        settings = ", ".join(f"{key}={value}" for key, value in one.settings.items())
-        name = " + ".join(one.methods) + (f" ({settings})" if settings else "")
         table.add_row(
             Text(MARKS[one.verdict], style=COLOURS[one.verdict]),
-            name,
+            one.name,
             f"{one.effect:+.4f}",
             f"{one.low:+.4f} … {one.high:+.4f}",
             "" if one.p_adjusted is None else f"{one.p_adjusted:.3f}",

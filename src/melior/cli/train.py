@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
         target: given.Target = None,
         test: given.Test = None,
         metric: given.Metric = None,
-        model: Annotated[str | None, typer.Option("--model", help="linear, trees or auto.")] = None,
+        model: Annotated[
+            str | None, typer.Option("--model", help="A family, such as linear or trees; or auto.")
+        ] = None,
         method: Annotated[list[str] | None, typer.Option("--method", help="A method to use; may be repeated.")] = None,
         column: given.Columns = None,
         label_separator: given.Between = None,

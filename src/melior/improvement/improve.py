@@ -123,12 +123,8 @@ def improve_table(
     notes = [*seen.notes, *race.notes]
     if over := costs.over(better):
         notes.append(f"nothing that was tried is within the limits: {over}")
-    notes += [note for note in audit.notes if note not in table.notes]  # what was drawn rather than looked at whole
     notes += [] if executor is None else executor.notes
-    if seen.unseen:
-        notes.append(f"`melior audit` looks for more that only people can act on: {', '.join(seen.unseen)}")
-    if audit.left_out:
-        notes.append(f"not looked for, because the time ran out: {', '.join(audit.left_out)}")
+    notes += seen.not_looked_for
     if better != recipe and gain.high < -may_lose(race, costs):
         notes.append(
             f"on the sealed rows the combination is provably worse than the plain recipe ({gain.value:+.3f} "

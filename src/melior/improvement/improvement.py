@@ -152,27 +152,33 @@ class Outcome:
         return f"{helps}: {went}.{labels}"
 
     def __repr__(self) -> str:
-        lines = [f"<Improvement: {self.said()}>"]
-        if self.reported_before_repair is not None:
-            lines.append(f"  the score was inflated: {self.reported_before_repair:.3f} before repair")
-        lines += [f"  repaired: {repair.message}" for repair in self.repairs]
-        lines += [f"  {aim.said()}" for aim in self.aims]
-        lines += [f"  {one.said()}" for one in self.regressions]
-        for one in self.evidence:
-            name = " + ".join(one.methods)
-            lines.append(f"  {one.verdict:<9}  {name:<28} {one.effect:+.4f} [{one.low:+.4f}, {one.high:+.4f}]")
-        return "\n".join(lines)
+        tried = [
+            f"{one.verdict:<9}  {one.name:<28} {one.effect:+.4f} [{one.low:+.4f}, {one.high:+.4f}]"
+            for one in self.evidence
+        ]
+        return "\n  ".join([f"<Improvement: {self.said()}>", *self._beside(), *tried])
+
+    def _beside(self) -> list[str]:
+        """What is to be known beside the outcome itself, a line each."""
+        before = self.reported_before_repair
+        return [
+            *([] if before is None else [f"before repair the score looked like {before:.3f}"]),
+            *(f"repaired: {repair.message}" for repair in self.repairs),
+            *(aim.said() for aim in self.aims),
+            *(one.said() for one in self.regressions),
+        ]
 
     def _repr_html_(self) -> str:
         from html import escape
 
         rows = "".join(
-            f"<tr><td>{escape(' + '.join(e.methods))}</td><td>{e.effect:+.4f}</td>"
+            f"<tr><td>{escape(e.name)}</td><td>{e.effect:+.4f}</td>"
             f"<td>[{e.low:+.4f}, {e.high:+.4f}]</td><td>{e.verdict}</td></tr>"
             for e in self.evidence
         )
         head = "<tr><th>tried</th><th>effect</th><th>95 % interval</th><th>verdict</th></tr>"
-        return f"<p>{escape(self.said())}</p><table>{head}{rows}</table>"
+        beside = "".join(f"<p>{escape(said)}</p>" for said in self._beside())
+        return f"<p>{escape(self.said())}</p>{beside}<table>{head}{rows}</table>"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -84,6 +84,16 @@ class Looked:
     unseen: tuple[str, ...]
     waited: float
 
+    @property
+    def not_looked_for(self) -> tuple[str, ...]:
+        """What was drawn rather than looked at whole, and the checks that were left out and why, a sentence each."""
+        told = [note for note in self.audit.notes if note not in self.parts.development.notes]
+        if self.unseen:
+            told.append(f"`melior audit` looks for more that only people can act on: {', '.join(self.unseen)}")
+        if self.audit.left_out:
+            told.append(f"not looked for, because the time ran out: {', '.join(self.audit.left_out)}")
+        return tuple(told)
+
     def score_before(self, measure: Metric) -> float | None:
         """What the score of the plain recipe would have been believed to be, with all the faults; None where there
         were none."""

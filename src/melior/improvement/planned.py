@@ -152,7 +152,7 @@ def plan_table(
         looking=looking,
         refused=tuple(seen.refused),
         pointless=_pointless(seen),
-        notes=seen.notes,
+        notes=(*seen.notes, *seen.not_looked_for),
     )
 
 

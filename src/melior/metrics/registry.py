@@ -73,6 +73,7 @@ def metric(name: str, classes: Sequence[str], *, multilabel: bool = False) -> Me
     everything = names(labels, multilabel=multilabel)
     near = difflib.get_close_matches(name, everything, n=3, cutoff=0.3)
     near += [other for other in everything if name in other and other not in near][: 3 - len(near)]
-    hint = f"The nearest are {', '.join(near)}." if near else f"There are {', '.join(names(multilabel=multilabel))}."
+    are = "is" if len(near) == 1 else "are"
+    hint = f"The nearest {are} {', '.join(near)}." if near else f"There are {', '.join(names(multilabel=multilabel))}."
     where = " for rows of several labels" if multilabel else ""
     raise UserError(f"There is no metric {name!r}{where}. {hint}")

@@ -17,7 +17,8 @@ Every file is written aside and renamed, the manifest last. A run that was kille
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -74,6 +75,13 @@ class Run:
         (self.folder / MANIFEST).unlink(missing_ok=True)
         self.write("run.json", {**about, "state": "running", "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
         write_atomic(self.folder / "recipe.yaml", recipe)
+
+    def withdraw(self) -> None:
+        """Takes away what `begin` wrote, where nothing else has come of the run."""
+        written = [self.folder / name for name in ("recipe.yaml", "run.json")]
+        if all(path in written or _begun(path) for path in self.folder.iterdir()):
+            for path in written:
+                path.unlink(missing_ok=True)
 
     @classmethod
     def checked(
@@ -234,6 +242,18 @@ class Run:
 
     def save_predictor(self, predictor: Predictor) -> None:
         predictor.save(self.folder / "predictor")
+
+
+@contextmanager
+def unless_refused(made: Run | None) -> Iterator[None]:
+    """Inside is what follows the beginning of a run: where the command is refused before anything came of it, the run
+    is taken away again, so that the same folder takes the command that was meant."""
+    try:
+        yield
+    except UserError:
+        if made is not None:
+            made.withdraw()
+        raise
 
 
 def about_run(verb: str, recipe: Recipe, data: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:

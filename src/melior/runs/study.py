@@ -163,15 +163,20 @@ def joined(
             me = f"{PROCESS}{uuid.uuid4().hex}"
             claims.take(me)
         study = Study(run, claims, tuple(there))
-        token = STUDY.set(study)
+        token, refused = STUDY.set(study), False
         try:
             yield study
+        except UserError:
+            refused = True
+            raise
         finally:
             STUDY.reset(token)
             with claims.alone("begin"):
                 claims.release(me)
                 if not claims.names(PROCESS):
                     shutil.rmtree(run.trials / SESSION, ignore_errors=True)
+                    if refused:
+                        run.withdraw()
     finally:
         claims.release_all()
 

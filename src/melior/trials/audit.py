@@ -103,14 +103,14 @@ class Audit:
     def __repr__(self) -> str:
         lines = [f"<Audit {self.name}: {self.rows:,} rows, {len(self.findings)} findings>"]
         lines += [f"  {self.unseen}"] if self.unseen else []
-        lines += [f"  {f.severity:4.2f}  {f.symptom:<18}  {f.message}" for f in self.findings]
+        lines += [f"  {f.severity:4.2f}  {f.name:<18}  {f.message}" for f in self.findings]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         from html import escape
 
         rows = "".join(
-            f"<tr><td>{escape(f.symptom)}</td><td>{f.severity:.2f}</td><td>{escape(f.message)}</td>"
+            f"<tr><td>{escape(f.name)}</td><td>{f.severity:.2f}</td><td>{escape(f.message)}</td>"
             f"<td>{escape(', '.join(f.methods))}</td></tr>"
             for f in self.findings
         )
@@ -179,6 +179,8 @@ def run_checks(
     for name in (*only, *skip):
         if name not in known:
             raise UserError(f"there is no check {name!r}; there are {', '.join(known)}.")
+        if name in only and name in skip:
+            raise UserError(f"--checks and --skip both name {name}: take one of them out.")
     for mute in recipe.mute:
         if mute.symptom not in SYMPTOMS:
             raise UserError(f"mute: there is no symptom {mute.symptom!r}; `melior questions` names them.")

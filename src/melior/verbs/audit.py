@@ -62,7 +62,7 @@ def audit(
     >>> melior.audit("photos/")["duplicate_rows"]         # a folder a class   # doctest: +SKIP
     """
     if rows_by not in get_args(By):
-        raise UserError(f"rows_by is {' or '.join(get_args(By))}, not {rows_by!r}.")
+        raise UserError(f"--map (in Python rows_by) is {' or '.join(get_args(By))}, not {rows_by!r}.")
     if fix is not None:
         writable(Path(fix))
     if run is not None:
@@ -89,7 +89,8 @@ def audit(
     other = None if ready.test is None else content_hash(ready.test)
     options = {"checks": checks, "skip": skip, "fast": fast, "map": "" if rows_by == "pca" else rows_by, "test": other}
     rows = content_hash(ready.table)
-    made = None if run is None else Run.begin(run, "audit", ready.recipe, rows, options)
+    if run is not None:
+        Run.checked(run, "audit", ready.recipe, rows, options)  # before the rows are looked at
     context = TableContext(ready.table, ready.recipe, other=ready.test)
     found = run_checks(
         ready.table,
@@ -103,9 +104,10 @@ def audit(
     )
     if fix is not None:
         found = replace(found, fixed=write_fixed(ready.table, found.active, Path(fix), raw or _source(source, ready)))
-    if made is not None:
+    if run is not None:
         from melior.report import write
 
+        made = Run.begin(run, "audit", ready.recipe, rows, options)
         made.replace()
         made.write("findings.json", [finding.to_dict() for finding in found.findings])
         made.write("examples.json", examples_of(ready.table, found.findings))

@@ -70,4 +70,5 @@ def plan(
         ask=ask,
         progress=progress,
     )
-    return replace(found, budget=seconds, seconds=min(found.seconds + read, seconds))
+    notes = tuple(dict.fromkeys([*ready.table.notes, *found.notes]))
+    return replace(found, budget=seconds, seconds=min(found.seconds + read, seconds), notes=notes)

@@ -12,7 +12,7 @@ from melior.errors import UserError
 from melior.models.causal_lm import CausalLm
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
-from melior.runs.store import TRAINING, WAS_FINISHED, Run
+from melior.runs.store import TRAINING, WAS_FINISHED, Run, unless_refused
 from melior.trials.language_model import (
     TASK,
     Writer,
@@ -115,6 +115,21 @@ def _taught(
     made = ranks.together(lambda: None if mine is None else Run.begin(mine, "train", recipe, digest))
     if made is not None:
         made.replace()  # a training that was interrupted goes on in the run itself
+    with unless_refused(made):
+        return _learned(recipe, settings, given, run, made, ranks, started, progress)
+
+
+def _learned(
+    recipe: Recipe,
+    settings: CausalLm,
+    given: InMemory | Streamed,
+    run: Path | None,
+    made: Run | None,
+    ranks: Ranks,
+    started: float,
+    progress: Progress,
+) -> LanguageTraining:
+    """A run that is begun, from loading the model to the report."""
     progress("loading the model", 0, 1)
     loaded = ranks.together(lambda: begun(settings, given.spelled(), recipe.seed))
     limit = row_limit(settings, loaded.limit)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from melior.data.splits import seal
 from melior.data.unread import unread_of
@@ -14,7 +14,7 @@ from melior.models._place import trained_in
 from melior.predictor import Predictor
 from melior.progress import Progress, silent
 from melior.recipe import Choice, Recipe
-from melior.runs.store import TRAINING, WAS_FINISHED, Run
+from melior.runs.store import TRAINING, WAS_FINISHED, Run, unless_refused
 from melior.trials.family import choose_family
 from melior.trials.fit import changes, fit
 from melior.trials.run import content_hash
@@ -27,6 +27,7 @@ from melior.verbs.prepare import Prepared, language_recipe, prepare
 from melior.verbs.spread import layout_of, timeout_of
 
 if TYPE_CHECKING:
+    from melior.layout import Layout
     from melior.verbs.language import LanguageTraining
 
 
@@ -122,8 +123,8 @@ def train(
 
 def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, progress: Progress) -> Training:
     """The recipe, fitted. Of several processes all fit, and the first scores and writes."""
-    recipe, table, sealed = ready.recipe, ready.table, ready.test
-    rows_hash, layout = content_hash(table, sealed), None
+    recipe, layout = ready.recipe, None
+    rows_hash = content_hash(ready.table, ready.test)
     if ranks.count > 1:
         layout = ranks.together(lambda: layout_of(recipe))
         ranks.agree({"recipe": recipe.fingerprint(), "content of the rows": rows_hash, "seed": recipe.seed})
@@ -133,6 +134,21 @@ def _fitted(ready: Prepared, where: Path | None, ranks: Ranks, started: float, p
     made = ranks.together(lambda: None if mine is None else Run.begin(mine, "train", recipe, rows_hash))
     if made is not None:
         made.replace()  # a training that was interrupted goes on in the run itself
+    with unless_refused(made):
+        return _completed(ready, where, made, ranks, layout, started, progress)
+
+
+def _completed(
+    ready: Prepared,
+    where: Path | None,
+    made: Run | None,
+    ranks: Ranks,
+    layout: "Layout | Literal['auto'] | None",
+    started: float,
+    progress: Progress,
+) -> Training:
+    """A run that is begun, from the choice of a family to the report."""
+    recipe, table, sealed = ready.recipe, ready.table, ready.test
     training = table
     if sealed is None and recipe.split.sealed > 0:
         development, aside = seal(table, recipe.split, recipe.seed)
