@@ -197,6 +197,29 @@ def test_a_checkpoint_is_read_under_other_layouts_and_by_other_numbers_of_ranks(
             assert np.abs(found["losses"] - undisturbed["losses"]).max() < CLOSE, told
 
 
+@pytest.mark.slow
+def test_four_ranks_are_gone_on_by_two_and_by_three(tmp_path):
+    """Half of the steps on four ranks, the rest on fewer, which share the rows of a step unevenly."""
+    fewer = [(f"{first} to {ranks}", layout, ranks) for first, layout in FOUR.items() for ranks in (2, 3)]
+    first = [
+        {"name": name, "toy": "deep", "stop_at": 6, "folder": str(tmp_path / name),
+         "settings": {**WHOLE, "checkpoint_every": 2, "parallel": layout}}
+        for name, layout, _ in fewer
+    ]  # fmt: skip
+    trained(4, first)
+    undisturbed = trained(1, [UNDISTURBED])["undisturbed"]
+    for ranks in (2, 3):
+        names = [name for name, _, then in fewer if then == ranks]
+        later = [
+            {"name": name, "toy": "deep", "folder": str(tmp_path / name), "settings": {**WHOLE, "parallel": SHARDS}}
+            for name in names
+        ]
+        for name, found in trained(ranks, later).items():
+            assert len(found["losses"]) == 12, name
+            assert np.abs(found["weights"] - undisturbed["weights"]).max() < CLOSE, name
+            assert np.abs(found["losses"] - undisturbed["losses"]).max() < CLOSE, name
+
+
 DEALT = """
 import json, torch, torch.distributed.fsdp as fsdp
 from spread_toys import made
