@@ -30,7 +30,8 @@ SAID = {
     "data": "where the rows are and what their columns mean, see below",
     "split": "how rows are put apart, see below",
     "metric": "what is to be better; auto is macro_f1. See [the metrics](metrics.md)",
-    "model": "the family with its settings, see [the models](models.md); auto takes the better one by a short trial",
+    "model": "the family with its settings, see [the models](models.md); auto takes the better one by a short trial, "
+    "as it is fitted quickly where a budget is too short for more",
     "methods": "what changes how training goes, each with its settings, see [the methods](methods.md)",
     "train": "how a training is spread over processes, see below",
     "limits": "what a model may cost at most, see below and [goals](goals.md)",

@@ -18,7 +18,7 @@ from melior.models._base import MatrixScorer, Model, known_codes
 from melior.models.linear import Constant, spread
 
 BRIEF = {"rounds": 30, "leaves": 15, "learning_rate": 0.2}  # a third of the time, and less prone to learn wrong labels
-MANY_CLASSES = 20  # from here on the first steps of LightGBM's rare classes are so long that it never comes back
+MANY_CLASSES = 20  # from here on LightGBM's first steps can be so long that it never comes back (many_classes.py)
 LONGEST_STEP = 10.0  # that a leaf says there, in logits, before the learning rate
 FEW_ROWS = 20_000  # below this threads wait for one another longer than they work, minutes on a busy machine
 
