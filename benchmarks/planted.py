@@ -78,6 +78,7 @@ def case(name: str, fault: Fault, seed: int, budget: float) -> Case:
         "after": after,
         "recovered": (after - faulty) / cost if cost >= COST else None,
         "family": better.recipe.model.name,
+        "begins_with": [one.name for one in better.recipe.methods if one.name not in better.accepted],
         "accepted": list(better.accepted),
         "repairs": [repair.symptom for repair in better.repairs],
         "tried": len({one.methods for one in better.evidence if one.stage != "combine"}),

@@ -212,12 +212,14 @@ def test_little_and_odd(make_context):
 
 @pytest.mark.slow
 def test_false_rate(make_context):
-    found = rows = runs = 0
+    named = found = rows = runs = 0
     for seed in range(25):
         for name in ("overlap", "strong overlap", "some overlap", "apart", "four classes"):
             runs += 1
             findings = floor_of(make_context(*data(name, 100 + seed)))
             found += bool(findings)
+            named += any(len(f.rows) for f in findings)
             rows += sum(len(f.rows) for f in findings)
-    assert found <= 0.02 * runs
+    assert named <= 0.02 * runs
+    assert found <= 0.05 * runs  # with questions that name no row
     assert rows <= 0.01 * runs * 1500

@@ -14,6 +14,7 @@ from melior.findings import Finding
 
 NEIGHBOURS = 20
 FALSE_RATE = 5e-3
+DOUBTED = 0.02  # below it there is a question, though the data leave it open which rows it is about
 FEWEST_ROWS = 50
 ROWS_A_COLUMN = 10  # fewer, and what a model cannot learn looks much like labels that are wrong
 MOST_OF_TWO = 1 / 3
@@ -26,8 +27,9 @@ class LabelNoise(Check):
     The floors give the noise matrix, P(given label | true label); with it each row gets the probability that its
     label is wrong if there are wrong labels at all. Times the probability that there are, it is that of the row; rows
     where that is above one half are named, the likeliest first. So weak evidence names the few surest rows, and none
-    where the data leave it open whether there are wrong labels. Severity is the estimated share of wrong labels,
-    doubled (half wrong is as bad as it gets), times the probability that there are any.
+    where the data leave it open whether there are wrong labels: from p of 0.02 on there is no finding without rows.
+    Severity is the estimated share of wrong labels, doubled (half wrong is as bad as it gets), times the probability
+    that there are any.
 
     The finding is a question unless p is below 0.005. A cause of the answer that no column tells makes the same pattern
     as labels wrong at random, so it is one beyond 15 % too. With fewer than ten rows a number column what a model
@@ -74,7 +76,9 @@ class LabelNoise(Check):
         if noise is None or (context.targets > 1 and noise.p >= FALSE_RATE / context.targets):
             return []  # of many labels one or the other would be named by chance
         named = np.flatnonzero(noise.sure * noise.wrong > 0.5)
-        return [self.floor(context, noise, named[np.argsort(-noise.doubt[named], kind="stable")])] if len(named) else []
+        if not len(named) and noise.p >= DOUBTED:
+            return []
+        return [self.floor(context, noise, named[np.argsort(-noise.doubt[named], kind="stable")])]
 
     def floor(self, context: Context, noise: Noise, named: np.ndarray[Any, Any]) -> Finding:
         table = context.table
@@ -90,14 +94,22 @@ class LabelNoise(Check):
             "corrects_scores": noise.p < FALSE_RATE and enough and few,
             "rows_named": len(named),
         }
-        return Finding(
-            symptom="label_noise",
-            severity=min(1.0, 2 * noise.rate * noise.sure),
-            message=(
+        if len(named):
+            message = (
                 f"About {share(noise.rate)} of the labels of {table.target!r} look wrong: even where the model is "
                 f"surest, that share disagrees with it. {count(len(named))} of {count(rows)} rows are more likely "
                 f"wrong than right; look at them first."
-            ),
+            )
+        else:
+            message = (
+                f"About {share(noise.rate)} of the labels of {table.target!r} may be wrong: that would explain them "
+                f"better than classes that overlap (p {noise.p:.2g}), but {count(rows)} rows do not tell which it is, "
+                f"nor which labels."
+            )
+        return Finding(
+            symptom="label_noise",
+            severity=min(1.0, 2 * noise.rate * noise.sure),
+            message=message,
             measured=measured,
             threshold=FALSE_RATE / context.targets,
             threshold_from="likelihood ratio of floors against none; above it the finding is a question",

@@ -23,6 +23,7 @@ from melior.progress import Progress, silent
 from melior.recipe import Recipe
 from melior.runs.study import agreed, moment
 from melior.trials.audit import Audit, run_checks
+from melior.trials.beginnings import beginnings
 from melior.trials.context import TableContext
 from melior.trials.executors._base import Executor
 from melior.trials.family import choose_family
@@ -181,7 +182,7 @@ def look(
         trusted_rows(part, recipe)  # too few are refused before the work, not after it
     chosen = choose_family(
         recipe, development, allowed=CHOOSING * budget, progress=progress, workers=workers, store=store,
-        executor=executor,
+        executor=executor, beginnings=beginnings(recipe, audit.active, development, never=never),
     )  # fmt: skip
     dealt = folds(development, chosen.recipe.split, chosen.recipe.seed, groups=clusters(development))
     fewest = fewest_rows(development, dealt)

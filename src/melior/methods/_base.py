@@ -59,6 +59,8 @@ class Method(BaseModel, Acting, ABC):
     candidates settings that `improve` tries, cheapest first; the first entry {} is the defaults
     always     tried on every table, whatever the findings
     first_for  symptoms for which its defaults help most often: the judge gives them a larger share of its level
+    begins_for symptoms for which a recipe may begin with it where rows are too few to prove anything: taken if it looks
+               better in the trial of families
     networks   acts on how networks are built or trained: refused for other families
     instead    what other families have in place of what acts inside training, for the sentence that refuses it there
     files      settings that name a file or folder that it reads: what stands in it is part of a trial
@@ -79,6 +81,7 @@ class Method(BaseModel, Acting, ABC):
     candidates: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     always: ClassVar[bool] = False
     first_for: ClassVar[frozenset[str]] = frozenset()
+    begins_for: ClassVar[frozenset[str]] = frozenset()
     networks: ClassVar[bool] = False
     instead: ClassVar[str] = "a method that acts on rows"
     files: ClassVar[tuple[str, ...]] = ()

@@ -24,6 +24,7 @@ class L1Selection(Method):
 
     treats: ClassVar[frozenset[str]] = frozenset({"high_dimension", "sparse_features", "overfitting"})
     first_for: ClassVar[frozenset[str]] = frozenset({"high_dimension"})
+    begins_for: ClassVar[frozenset[str]] = frozenset({"high_dimension"})
     questions: ClassVar[tuple[int, ...]] = (7, 14, 18, 26)
     reference: ClassVar[str] = "Ng, Feature Selection, L1 vs. L2 Regularization, and Rotational Invariance, ICML 2004"
     order: ClassVar[int] = 71

@@ -132,6 +132,7 @@ class NoiseCorrection(Method):
 
     treats: ClassVar[frozenset[str]] = frozenset({"label_noise"})
     first_for: ClassVar[frozenset[str]] = frozenset({"label_noise"})
+    begins_for: ClassVar[frozenset[str]] = frozenset({"label_noise"})
     questions: ClassVar[tuple[int, ...]] = (21,)
     reference: ClassVar[str] = "Patrini et al., Making Deep Neural Networks Robust to Label Noise, CVPR 2017"
     order: ClassVar[int] = 40

@@ -1,5 +1,6 @@
 """`model: auto`: which family suits the rows, by a short paired trial, and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,7 @@ def choose_family(
     table: Table,
     *,
     allowed: float | None = None,
+    beginnings: Sequence[Choice] = (),
     progress: Progress = silent,
     workers: int = 0,
     store: Path | None = None,
@@ -58,14 +60,15 @@ def choose_family(
 ) -> FamilyChoice:
     """Names the family of a recipe that says auto; any other recipe comes back as it is.
 
-    allowed  seconds that the trial may take: families that would take longer are left out
-    store    and workers and executor: see `Trials`
+    allowed     seconds that the trial may take: families that would take longer are left out
+    beginnings  methods with which each family is tried too (`trials.beginnings`)
+    store       and workers and executor: see `Trials`
 
     Every family that can read the table is cross-validated on the same rows and folds with its defaults, or as it is
     fitted quickly where those would take longer than is allowed (`Model.brief`). The one with the best score is taken,
     unless a cheaper one is not provably worse and as good to within a hundredth. Where the metric gives every class the
-    same say and the rarest has too few rows for a proof, each family is tried with weighted classes too: that is a
-    choice of where to begin, as that of the family is.
+    same say and the rarest has too few rows for a proof, each family is tried with weighted classes too, and with each
+    of the beginnings: that is a choice of where to begin, as that of the family is.
     """
     if recipe.model.name != "auto":
         return FamilyChoice(recipe, f"{recipe.model.name}, as the recipe says", {})
@@ -78,7 +81,8 @@ def choose_family(
         raise UserError(f"{table.name}: no family of models reads its columns ({kinds}); give kinds with --column.")
     sizes = agreed("sizes of families", lambda: {name: sized(name, sample, allowed).settings for name in suited})
     made = {name: Choice(name=name, settings=sizes[name]) for name in suited}
-    if len(suited) == 1:
+    with_too = agreed("beginnings", partial(_with_too, recipe, sample, made, beginnings, allowed))
+    if len(suited) == 1 and not with_too[suited[0]]:
         why = "there is time for" if left_out else "reads these columns"
         only = f"{suited[0]}: the only family that {why}"
         return FamilyChoice(recipe.with_model(made[suited[0]]), with_left_out(only, left_out), {})
@@ -86,13 +90,12 @@ def choose_family(
     plain = recipe.model_copy(update={"methods": ()})
     split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
     trials = Trials(sample, _dealt(sample, split, recipe.seed), workers=workers, store=store, executor=executor)
-    too = agreed("weighted", partial(weighted, recipe, sample, suited, allowed))
     tried, begun = {}, {}  # cheapest first
     for name in suited:
         tried[name], begun[name] = recipe.with_model(made[name]), plain.with_model(made[name])
-        if name in too:
-            both = f"{name} with {WEIGHTED.name}"
-            tried[both], begun[both] = (one.with_methods(WEIGHTED) for one in (tried[name], begun[name]))
+        for method in with_too[name]:
+            both = f"{name} with {method}"
+            tried[both], begun[both] = (one[name].with_methods(Choice(name=method)) for one in (tried, begun))
     suited = list(begun)
     wanted = [(each, fold) for each in begun.values() for fold in range(len(trials.folds))]
     one_more = numbered(progress, "choosing a family of models", len(wanted))
@@ -140,12 +143,13 @@ def choose_family(
     reason = "; ".join([reason, *(f"{name} was not taken: {why}" for name, why in not_taken.items())])
     if quick:
         reason += f"; {', '.join(sorted(quick))} with settings that are fitted quickly, for more takes too long here"
-    same = tried[best].methods != recipe.methods  # weighted classes
+    beside_it = best.removeprefix(tried[best].model.name)  # what the recipe begins with, if anything
+    if beside_it and best.removeprefix(f"{tried[best].model.name} with ") in {one.name for one in beginnings}:
+        reason += "; so few rows allow no proof of what helps against what was found, so that looking better is enough"
     times = {
         name: agreed(f"beside {best}: {name}", partial(_ratio, quickest[variant], quickest[best]))
         for name in families()
-        if name not in {tried[best].model.name, *quick}
-        and (variant := f"{name} with {WEIGHTED.name}" if same else name) in suited
+        if name not in {tried[best].model.name, *quick} and (variant := f"{name}{beside_it}") in suited
     }
     return FamilyChoice(tried[best], with_left_out(reason, left_out), scores, times)
 
@@ -163,15 +167,30 @@ def _ratio(seconds: float, other: float) -> float:
     return seconds / max(other, 1e-9)
 
 
-def weighted(recipe: Recipe, sample: Table, suited: list[str], allowed: float | None) -> list[str]:
-    """The families that are tried with weighted classes too."""
+def _with_too(
+    recipe: Recipe, sample: Table, made: dict[str, Choice], beginnings: Sequence[Choice], allowed: float | None
+) -> dict[str, list[str]]:
+    """The methods that each family is tried with too: those that it can have, as long as there is time."""
+    wanted = [*([WEIGHTED] if _weighted(recipe, sample) else []), *beginnings]
+    found: dict[str, list[str]] = {}
+    for name, choice in made.items():
+        family = resolve(choice)
+        once = spent = takes(family, sample)
+        found[name] = []
+        for method in (methods()[one.name]() for one in wanted):
+            spent += once * method.fits(family)
+            if method.refused(recipe, sample, family) is None and (allowed is None or spent <= allowed):
+                found[name].append(method.name)
+    return found
+
+
+def _weighted(recipe: Recipe, sample: Table) -> bool:
+    """Whether weighted classes are tried too: where rare rows are too few to prove what weights bring."""
     counts = [count for count in sample.target_counts().values() if count]
     uneven = min(counts, default=0) * UNEVEN * len(counts) < sample.rows
-    if recipe.metric not in OF_ANSWERS or recipe.methods or not uneven or min(counts) >= RARE or sample.multilabel:
-        return []
-    method = methods()[WEIGHTED.name]()
-    able = [name for name in suited if method.refused(recipe, sample, families()[name]()) is None]
-    return [name for name in able if allowed is None or 2 * _trial(name, sample, allowed) <= allowed]
+    return (
+        recipe.metric in OF_ANSWERS and not recipe.methods and uneven and min(counts) < RARE and not sample.multilabel
+    )
 
 
 def sized(name: str, sample: Table, allowed: float | None) -> Choice:
