@@ -1,5 +1,7 @@
 """Wrong labels: how many, which, and silence where classes merely overlap."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
@@ -8,7 +10,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine, make_cl
 from sklearn.metrics import roc_auc_score
 
 from melior.checks._noise import PRIOR, _Likelihood, _seen_to_go, estimate_noise, fit_curve, fit_mixed, sure
-from melior.checks.label_noise import LabelNoise
+from melior.checks.label_noise import LabelNoise, noise_of, weight_of
 
 CLEAR = {"n_informative": 5, "n_clusters_per_class": 1, "class_sep": 2, "flip_y": 0}
 
@@ -179,7 +181,7 @@ def test_few_rows_a_column_make_a_question_that_corrects_no_scores(make_context)
     g = np.random.default_rng(3)
     hidden, way = g.normal(size=(600, 3)), g.normal(size=(3, 90))
     y = hidden.argmax(axis=1)
-    x = hidden @ way + 0.3 * g.normal(size=(600, 90))
+    x = hidden @ way + g.normal(size=(600, 90))  # as much of its own in each column as of what all have
     assert floor_of(make_context(x, y)) == []
     (finding,) = floor_of(make_context(x, flipped(y, 0.1, 0)))
     assert not finding.certain
@@ -223,3 +225,32 @@ def test_false_rate(make_context):
     assert named <= 0.02 * runs
     assert found <= 0.05 * runs  # with questions that name no row
     assert rows <= 0.01 * runs * 1500
+
+
+def test_columns_that_repeat_each_other_take_no_evidence_away(make_context):
+    """Ten measurements of the same five things are five columns, not fifty."""
+    x, y = data("overlap")
+    x, y = x[:200], y[:200]
+    assert weight_of(make_context(x, y)) == 1.0
+    g = np.random.default_rng(1)
+    often = np.hstack([x + 1e-3 * g.normal(size=x.shape) for _ in range(10)])
+    assert weight_of(make_context(often, y)) == 1.0
+    assert weight_of(make_context(g.normal(size=(200, 50)), y)) == pytest.approx(200 / 10 / 50, rel=0.1)
+
+
+def test_weak_evidence_is_a_question_that_names_no_row(make_context, monkeypatch):
+    """Between the p at which rows can be told and 0.02 there is a question; from there on there is none."""
+    x, y = data("overlap")
+    context = make_context(x, y)
+    noise = noise_of(context)
+    said = {}
+    for p in (0.015, 0.03):
+        found = replace(noise, p=p, sure=sure(p), rate=0.2, wrong=np.full(len(y), 0.4))
+        monkeypatch.setattr("melior.checks.label_noise.noise_of", lambda _, found=found: found)
+        said[p] = floor_of(context)
+    assert said[0.03] == []
+    (finding,) = said[0.015]
+    assert not finding.certain
+    assert not finding.measured["corrects_scores"]
+    assert len(finding.rows) == 0
+    assert "may be wrong" in finding.message

@@ -74,6 +74,17 @@ def test_the_choice_says_both_scores_and_that_nothing_is_proved():
     assert "allow no proof" in chosen.reason
 
 
+def test_families_are_scored_against_the_same_labels_as_what_follows():
+    """Where only the rows of one class count, a family that always answers the other is worth nothing."""
+    plain = cancer(0.0)
+    truth = plain.truth()
+    usual = choose_family(AUTO, plain, workers=1)
+    turned = choose_family(AUTO, plain, truth=truth[:, ::-1].copy(), workers=1)
+    for name in usual.scores:
+        assert usual.scores[name] > 0.9
+        assert turned.scores[name] < 0.1
+
+
 def test_what_takes_too_long_is_not_begun_with():
     noisy = cancer(0.2)
     chosen = choose_family(AUTO, noisy, beginnings=beginnings(AUTO, [NOISE], noisy), allowed=0.001, workers=1)
@@ -83,7 +94,7 @@ def test_what_takes_too_long_is_not_begun_with():
 @pytest.mark.slow
 def test_improve_begins_with_it_and_says_so():
     noisy = cancer(0.2)
-    improvement, _, plain = improve_table(noisy, AUTO, budget=20, workers=1)
+    improvement, _, _ = improve_table(noisy, AUTO, budget=20, workers=1)
     assert names(improvement.recipe.methods)[:1] == ["noise_correction"]
     assert "noise_correction" not in improvement.accepted
     assert "noise_correction" in improvement.family

@@ -6,10 +6,10 @@ import numpy as np
 
 from melior.checks._base import Check, Context
 from melior.checks._copies import Copies, copies
+from melior.checks._dimension import components
 from melior.checks._each_label import each_label
 from melior.checks._noise import Noise, estimate_noise
 from melior.checks._statistics import count, labelled, share
-from melior.data.table import Table
 from melior.findings import Finding
 
 NEIGHBOURS = 20
@@ -32,11 +32,11 @@ class LabelNoise(Check):
     that there are any.
 
     The finding is a question unless p is below 0.005. A cause of the answer that no column tells makes the same pattern
-    as labels wrong at random, so it is one beyond 15 % too. With fewer than ten rows a number column what a model
-    cannot learn looks much like labels that are wrong: there the evidence (the log likelihood ratio) counts for less,
-    in proportion to the rows, and the finding is a question as well. `corrects_scores` says whether the noise matrix is
-    sure enough to correct scores with: p below 0.005, at least ten rows a number column, and of two classes at most a
-    third of the labels wrong.
+    as labels wrong at random, so it is one beyond 15 % too. With fewer than ten rows a number column (columns that
+    repeat each other count once) what a model cannot learn looks much like labels that are wrong: there the evidence
+    (the log likelihood ratio) counts for less, in proportion to the rows, and the finding is a question as well.
+    `corrects_scores` says whether the noise matrix is sure enough to correct scores with: p below 0.005, at least ten
+    rows a column, and of two classes at most a third of the labels wrong.
 
     A second finding names copies of a row that carry different answers.
 
@@ -83,7 +83,7 @@ class LabelNoise(Check):
     def floor(self, context: Context, noise: Noise, named: np.ndarray[Any, Any]) -> Finding:
         table = context.table
         rows = len(labelled(table.labels))
-        enough = weight_of(table) == 1
+        enough = weight_of(context) == 1
         few = len(table.classes) > 2 or noise.rate < MOST_OF_TWO
         measured: dict[str, Any] = {
             "noise_rate": noise.rate,
@@ -138,9 +138,12 @@ class LabelNoise(Check):
         )
 
 
-def weight_of(table: Table) -> float:
-    """The part of the evidence that counts: 1, or the rows over the ten a number column that would be enough."""
-    return min(1.0, len(labelled(table.labels)) / max(1, ROWS_A_COLUMN * len(table.of_kind("number"))))
+def weight_of(context: Context) -> float:
+    """The part of the evidence that counts: 1, or the rows over the ten a number column that would be enough, where
+    columns that repeat each other count once."""
+    numbers, _ = context.numbers()
+    columns = components(numbers, np.random.default_rng(context.seed))
+    return min(1.0, len(labelled(context.table.labels)) / max(1, ROWS_A_COLUMN * columns))
 
 
 def noise_of(context: Context) -> Noise | None:
@@ -153,7 +156,7 @@ def noise_of(context: Context) -> Noise | None:
         neighbours,
         len(table.classes),
         np.random.default_rng(context.seed),
-        weight=weight_of(table),
+        weight=weight_of(context),
     )
 
 

@@ -17,8 +17,9 @@ from melior.improvement.ask import Ask, Question, nobody
 from melior.improvement.other_family import of_other_family
 from melior.improvement.plan import FIRST, Candidate, Refused, candidates, known_names, shared_out
 from melior.improvement.repair import Repair, Repaired, ignoring, repair_recipe, separate
-from melior.improvement.ruler import marked, trusted_rows
+from melior.improvement.ruler import marked, ruler_for, trusted_rows
 from melior.metrics import Metric
+from melior.metrics.registry import metric
 from melior.progress import Progress, silent
 from melior.recipe import Recipe
 from melior.runs.study import agreed, moment
@@ -180,9 +181,11 @@ def look(
         repairs.append(overlap)
     for part in (development, sealed):
         trusted_rows(part, recipe)  # too few are refused before the work, not after it
+    measure = metric(recipe.metric, development.classes, multilabel=development.multilabel)
     chosen = choose_family(
-        recipe, development, allowed=CHOOSING * budget, progress=progress, workers=workers, store=store,
-        executor=executor, beginnings=beginnings(recipe, audit.active, development, never=never),
+        recipe, development, truth=ruler_for(development, audit, recipe, measure)[0],
+        beginnings=beginnings(recipe, audit.active, development, never=never), allowed=CHOOSING * budget,
+        progress=progress, workers=workers, store=store, executor=executor,
     )  # fmt: skip
     dealt = folds(development, chosen.recipe.split, chosen.recipe.seed, groups=clusters(development))
     fewest = fewest_rows(development, dealt)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from melior.data.splits import Fold, folds
-from melior.data.table import Table
+from melior.data.table import Floats, Table
 from melior.errors import UserError
 from melior.methods._base import methods
 from melior.metrics.registry import metric
@@ -53,6 +53,7 @@ def choose_family(
     *,
     allowed: float | None = None,
     beginnings: Sequence[Choice] = (),
+    truth: Floats | None = None,
     progress: Progress = silent,
     workers: int = 0,
     store: Path | None = None,
@@ -62,17 +63,22 @@ def choose_family(
 
     allowed     seconds that the trial may take: families that would take longer are left out
     beginnings  methods with which each family is tried too (`trials.beginnings`)
+    truth       (rows, classes) label weights that scores are taken against; None: the labels as they are
     store       and workers and executor: see `Trials`
 
     Every family that can read the table is cross-validated on the same rows and folds with its defaults, or as it is
     fitted quickly where those would take longer than is allowed (`Model.brief`). The one with the best score is taken,
-    unless a cheaper one is not provably worse and as good to within a hundredth. Where the metric gives every class the
+    unless a cheaper one is not provably worse and as good to within a hundredth (one with the same beginning, for what
+    was found speaks for that). Where the metric gives every class the
     same say and the rarest has too few rows for a proof, each family is tried with weighted classes too, and with each
     of the beginnings: that is a choice of where to begin, as that of the family is.
     """
     if recipe.model.name != "auto":
         return FamilyChoice(recipe, f"{recipe.model.name}, as the recipe says", {})
-    sample = table if table.rows <= ROWS else table.take(some_rows(table, recipe.seed))
+    sample, truth = table, table.truth() if truth is None else truth
+    if table.rows > ROWS:
+        kept = some_rows(table, recipe.seed)
+        sample, truth = table.take(kept), truth[kept]
     # of processes at work on one study, the hardware of the one that comes first decides
     suited, left_out = agreed("suited families", partial(suited_families, table, sample, allowed))
     left_out = dict(left_out)
@@ -100,7 +106,7 @@ def choose_family(
     wanted = [(each, fold) for each in begun.values() for fold in range(len(trials.folds))]
     one_more = numbered(progress, "choosing a family of models", len(wanted))
     results = trials.many(wanted, done=lambda r, fold, result: one_more(r.model.name))
-    truth, beside = sample.truth(), drawn_together(sample, recipe)
+    beside = drawn_together(sample, recipe)
     measure = metric(recipe.metric, sample.classes, multilabel=sample.multilabel)
     scored, scores = {}, {}
     for number, name in enumerate(suited):
@@ -133,7 +139,10 @@ def choose_family(
             left_out |= over
             suited = [name for name in suited if name not in over]
     best = max(suited, key=lambda name: sign * scores[name])
+    against = [f" with {one.name}" for one in beginnings if best.endswith(f" with {one.name}")]
     for cheaper in suited[: suited.index(best)]:
+        if against and not cheaper.endswith(against[0]):
+            continue
         judged = compare(measure, truth, scored[cheaper], [scored[best]], groups=beside, seed=recipe.seed)
         if judged[0].verdict != "accepted" and abs(scores[best] - scores[cheaper]) < 0.01:
             best = cheaper
@@ -144,7 +153,7 @@ def choose_family(
     if quick:
         reason += f"; {', '.join(sorted(quick))} with settings that are fitted quickly, for more takes too long here"
     beside_it = best.removeprefix(tried[best].model.name)  # what the recipe begins with, if anything
-    if beside_it and best.removeprefix(f"{tried[best].model.name} with ") in {one.name for one in beginnings}:
+    if against:
         reason += "; so few rows allow no proof of what helps against what was found, so that looking better is enough"
     times = {
         name: agreed(f"beside {best}: {name}", partial(_ratio, quickest[variant], quickest[best]))
