@@ -218,7 +218,8 @@ class ImprovedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             thorough=bool(self.thorough),
             refit=False,
         )
-        notes = [*table.notes, *(repair.message for repair in found.repairs), *found.notes]
+        notes = [*table.notes, *(repair.message for repair in found.repairs)]
+        notes += [*([found.begins] if found.begins else []), *found.notes]
         self.predictor_, self.recipe_ = found.predictor, found.recipe
         if self.refit:
             self.predictor_ = fit_all(found.recipe, as_read(table, found.recipe), progress, threads=workers)

@@ -30,6 +30,9 @@ def test_few_rare_rows_weigh_the_classes_and_the_reason_says_both_scores():
     name = found.recipe.model.name
     assert found.scores[f"{name} with class_weights"] > found.scores[name]
     assert f"{name} with class_weights" in found.reason
+    assert found.begins.startswith("the recipe begins with class_weights, unproved")
+    without = choose_family(Recipe(metric="macro_f1", model="auto"), rows(990, 60, gap=0.5), never=["class_weights"])
+    assert not without.recipe.methods
 
 
 @pytest.mark.parametrize(

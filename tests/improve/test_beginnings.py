@@ -42,7 +42,7 @@ def test_what_usually_helps_against_what_was_found_and_nothing_else():
     few = table(300)
     assert names(beginnings(AUTO, [NOISE], few)) == ["noise_correction"]
     assert names(beginnings(AUTO, [WIDE], few)) == ["l1_selection"]
-    assert names(beginnings(AUTO, [NOISE, WIDE], few, never=["l1_selection"])) == ["noise_correction"]
+    assert names(beginnings(AUTO, [NOISE, WIDE], few)) == ["l1_selection", "noise_correction"]
     assert beginnings(AUTO, [], few) == ()
     assert beginnings(AUTO.with_model("linear"), [NOISE], few) == ()
     assert beginnings(AUTO.with_methods("threshold"), [NOISE], few) == ()
@@ -71,7 +71,18 @@ def test_the_choice_says_both_scores_and_that_nothing_is_proved():
     name = chosen.recipe.model.name
     assert names(chosen.recipe.methods) == ["noise_correction"]
     assert chosen.scores[f"{name} with noise_correction"] > chosen.scores[name]
-    assert "allow no proof" in chosen.reason
+    assert chosen.begins.startswith("the recipe begins with noise_correction, unproved")
+    for one in (name, f"{name} with noise_correction"):
+        assert f"{chosen.scores[one]:.3f}" in chosen.begins
+    assert choose_family(AUTO, noisy, workers=1).begins == ""
+
+
+def test_what_is_never_wanted_is_not_begun_with():
+    noisy = cancer(0.2)
+    found = beginnings(AUTO, [NOISE], noisy)
+    chosen = choose_family(AUTO, noisy, beginnings=found, never=["noise_correction"], workers=1)
+    assert not chosen.recipe.methods
+    assert chosen.begins == ""
 
 
 def test_families_are_scored_against_the_same_labels_as_what_follows():
@@ -97,7 +108,9 @@ def test_improve_begins_with_it_and_says_so():
     improvement, _, _ = improve_table(noisy, AUTO, budget=20, workers=1)
     assert names(improvement.recipe.methods)[:1] == ["noise_correction"]
     assert "noise_correction" not in improvement.accepted
-    assert "noise_correction" in improvement.family
+    assert "noise_correction" in improvement.begins
+    assert improvement.begins in repr(improvement)
+    assert improvement.to_dict()["begins"] == improvement.begins
     # the same command told never to use it begins without
     without, _, _ = improve_table(noisy, AUTO, budget=20, workers=1, never=["noise_correction"])
     assert "noise_correction" not in names(without.recipe.methods)

@@ -14,7 +14,7 @@ from melior.metrics import Interval
 def said(low, high, accepted=("threshold",)):
     found = SimpleNamespace(
         accepted=accepted, aims=(), as_labelled="", metric="macro_f1", baseline=Interval(0.6, 0.5, 0.7),
-        final=Interval(0.66, 0.57, 0.74), gain=Interval(0.055, low, high),
+        final=Interval(0.66, 0.57, 0.74), gain=Interval(0.055, low, high), begins="",
     )  # fmt: skip
     return Outcome.said(found)
 
@@ -40,12 +40,13 @@ def test_a_notebook_says_what_print_says():
     ]
     found = SimpleNamespace(
         said=lambda: "Nothing helps.", evidence=tried, reported_before_repair=0.9, aims=(), regressions=(),
-        repairs=(SimpleNamespace(message="left out 'rating'"),),
+        repairs=(SimpleNamespace(message="left out 'rating'"),), begins="the recipe begins with l1_selection",
     )  # fmt: skip
     found._beside = lambda: Outcome._beside(found)
     for shown in (Outcome.__repr__(found), Outcome._repr_html_(found).replace("&#x27;", "'")):
         assert "before repair the score looked like 0.900" in shown
         assert "repaired: left out 'rating'" in shown
+        assert "the recipe begins with l1_selection" in shown
         assert shown.count("bagging (members=25)") == 1
 
 

@@ -12,6 +12,7 @@ def show_plan(found: "ImprovementPlan") -> None:
 
     show.findings(found.findings)
     show.repairs(found.repairs)
+    show.begins(found.begins)
     if found.trials:
         table = show.Table(title="What would be tried", title_justify="left", title_style="bold", expand=False)
         table.add_column("", justify="right")

@@ -213,9 +213,16 @@ def repairs(done: "Sequence[Repair]") -> None:
             out.print(Text(f"          to keep it as it was: {repair.undo}", style="dim"))
 
 
+def begins(said: str) -> None:
+    """What the recipe begins with without a proof."""
+    if said:
+        out.print(Text.assemble(("begins    ", "bold magenta"), said))
+
+
 def improvement(found: "Outcome") -> None:
     findings(found.findings)
     repairs(found.repairs)
+    begins(found.begins)
     evidence(found.evidence)
     for name, reason in found.refused:
         out.print(Text(f"not tried: {name}: {reason}", style="dim"))

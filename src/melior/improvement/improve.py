@@ -173,6 +173,7 @@ def improve_table(
         changes=tuple(done),
         aims=aims,
         regressions=worse,
+        begins=seen.begins,
         as_labelled=as_labelled(measure, sealed, sealed_truth, audit, final, final_score),
     )
     return improvement, parts, plain

@@ -66,6 +66,8 @@ class Outcome:
     as_labelled             what the score is as the labels stand, where it was corrected for wrong ones that may be
                             none; empty elsewhere
     regressions             what became worse all the same: a class, a slice, the calibration, the cost
+    begins                  what the recipe begins with beside the family, unproved, and why; empty where that is
+                            nothing
     changes                 what the methods that are kept did to training rows, told where there is a run
     """
 
@@ -91,6 +93,7 @@ class Outcome:
     aims: tuple[Aim, ...] = ()
     regressions: tuple[Regression, ...] = ()
     as_labelled: str = ""
+    begins: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The shape that other programs read."""
@@ -126,6 +129,7 @@ class Outcome:
                     "family": self.family,
                     "noise": self.noise,
                     "as_labelled": self.as_labelled,
+                    "begins": self.begins,
                     "rows": self.rows,
                     "run": None if self.run is None else str(self.run),
                     "seconds": round(self.seconds, 3),
@@ -141,7 +145,7 @@ class Outcome:
         labels = f" {self.as_labelled}" if self.as_labelled else ""
         if not self.accepted:
             return (
-                f"Nothing that was tried provably helps; the plain recipe scores {self.baseline} in {self.metric}{how}."
+                f"Nothing that was tried provably helps; {self._start} scores {self.baseline} in {self.metric}{how}."
                 f"{labels}"
             )
         helps = f"{accepted} provably help{'s' if len(self.accepted) == 1 else ''}"
@@ -150,6 +154,10 @@ class Outcome:
             unproved = "on the development rows; the sealed rows alone are too few to prove it once more"
             return f"{helps} {unproved}: {went}.{labels}"
         return f"{helps}: {went}.{labels}"
+
+    @property
+    def _start(self) -> str:
+        return "the recipe that it begins with" if self.begins else "the plain recipe"
 
     def __repr__(self) -> str:
         tried = [
@@ -164,6 +172,7 @@ class Outcome:
         return [
             *([] if before is None else [f"before repair the score looked like {before:.3f}"]),
             *(f"repaired: {repair.message}" for repair in self.repairs),
+            *([self.begins] if self.begins else []),
             *(aim.said() for aim in self.aims),
             *(one.said() for one in self.regressions),
         ]

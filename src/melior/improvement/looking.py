@@ -69,6 +69,7 @@ class Looked:
     planned  candidates, in the order in which they are tried; refused: what would treat what was found and cannot
     faulty   recipe and parts as they were before the repairs
     family   the family and why
+    begins   what the recipe begins with beside it, and why; empty where that is nothing
     unseen   checks that only people could act on, left out where rows are many
     waited   seconds that were spent on waiting for answers
     """
@@ -85,6 +86,7 @@ class Looked:
     family: str
     unseen: tuple[str, ...]
     waited: float
+    begins: str = ""
 
     @property
     def not_looked_for(self) -> tuple[str, ...]:
@@ -184,7 +186,7 @@ def look(
     measure = metric(recipe.metric, development.classes, multilabel=development.multilabel)
     chosen = choose_family(
         recipe, development, truth=ruler_for(development, audit, recipe, measure)[0],
-        beginnings=beginnings(recipe, audit.active, development, never=never), allowed=CHOOSING * budget,
+        beginnings=beginnings(recipe, audit.active, development), never=never, allowed=CHOOSING * budget,
         progress=progress, workers=workers, store=store, executor=executor,
     )  # fmt: skip
     dealt = folds(development, chosen.recipe.split, chosen.recipe.seed, groups=clusters(development))
@@ -209,6 +211,7 @@ def look(
         family=chosen.reason,
         unseen=unseen,
         waited=waiting.seconds,
+        begins=chosen.begins,
     )
 
 

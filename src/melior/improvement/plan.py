@@ -100,7 +100,7 @@ def candidates(
             continue  # of no interest to whoever has no network
         rival = next((other for other in sorted(standing) if never_together(method, methods()[other])), None)
         if rival is not None:
-            refused.append(Refused(name, f"it is never used together with {rival}, which the recipe names"))
+            refused.append(Refused(name, f"it is never used together with {rival}, which the recipe has"))
             continue
         reasons, made = [], 0
         for number, settings in enumerate(method.candidates):

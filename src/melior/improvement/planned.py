@@ -43,6 +43,7 @@ class ImprovementPlan:
     seconds        expected for all of it, within the budget
     looking        seconds that finding and repairing took
     refused        what treats what was found and cannot be tried here, and why
+    begins         what the recipe begins with beside the family, and why; empty where that is nothing
     pointless      pairs of methods that are not put together, since one makes the other pointless
     """
 
@@ -63,6 +64,7 @@ class ImprovementPlan:
     refused: tuple[Refused, ...]
     pointless: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    begins: str = ""
 
     @property
     def whole(self) -> float:
@@ -98,6 +100,7 @@ class ImprovementPlan:
     def __repr__(self) -> str:
         lines = [f"<ImprovementPlan: {self.said()}>"]
         lines += [f"  repaired: {repair.message}" for repair in self.repairs]
+        lines += [f"  {self.begins}"] if self.begins else []
         lines += [f"  {one.name:<44} {time_words(one.seconds):>10}  {', '.join(one.treats)}" for one in self.trials]
         return "\n".join(lines)
 
@@ -144,6 +147,7 @@ def plan_table(
         folds=folds,
         findings=seen.audit.findings,
         repairs=seen.repairs,
+        begins=seen.begins,
         baseline=baseline,
         trials=trials,
         look=bool(trials) and not once,

@@ -43,6 +43,7 @@ def read_back(run: Run, *, seconds: float, note: str) -> Improvement:
         baseline_seconds=told["baseline_seconds"],
         changes=_changes(run),
         as_labelled=told.get("as_labelled", ""),
+        begins=told.get("begins", ""),
         regressions=tuple(Regression(**one) for one in told.get("regressions", ())),
         aims=tuple(_aim(one) for one in told.get("aims", ())),
         predictor=run.predictor(),

@@ -42,6 +42,7 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
     believed, tried = inflation(content), bool(evidence.get("evidence"))
     lead = []
     start, end = numbers.score(before.get("score")), numbers.score(after.get("score"))
+    start_of = "the recipe that it begins with" if evidence.get("begins") else "the plain recipe"
     helped = f"{numbers.listed(accepted)} provably help{'s' if len(accepted) == 1 else ''}"
     if believed is not None:
         real = "is probably not real: measured with care" if doubt else "was not real: measured honestly"
@@ -56,7 +57,8 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
         title = f"{helped[:1].upper()}{helped[1:]}: {metric} goes from {start} to {end}."
     else:
         said = "Nothing that was tried provably helps" if tried else "No method was tried"
-        title = f"{said}: the plain recipe stays, with {words.with_article(metric)} of {start}."
+        title = f"{said}: {start_of} stays, with {words.with_article(metric)} of {start}."
+    lead += [words.sentence(evidence["begins"])] if evidence.get("begins") else []
     lead += _aims(evidence)
     lead += [evidence["as_labelled"]] if evidence.get("as_labelled") else []
     lead += _sureness(evidence, accepted, gain)
@@ -70,7 +72,7 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
     smaller = "" if words.larger_is_better(content.metric) else "Smaller is better here; a gain is how much smaller."
     lead += [smaller] if smaller else []
     figures = [
-        _figure("Before", before, "the plain recipe", "score"),
+        _figure("Before", before, start_of, "score"),
         _figure("After", after, f"with {numbers.listed(accepted)}" if accepted else "the same recipe", "score"),
         {
             **_figure("Gain", gain, _judged(accepted, gain), "signed"),

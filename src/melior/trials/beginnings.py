@@ -10,7 +10,7 @@ There the choice is made as that of a family is, which nobody proves either: wha
 taken, and the reason says so. Only against what was found, and only with the method that usually helps against it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from melior.data.table import Table
 from melior.findings import Finding
@@ -20,20 +20,16 @@ from melior.recipe import Choice, Recipe
 FEWEST = 700  # rows on which an effect of 0.05 can be proved
 
 
-def beginnings(
-    recipe: Recipe, findings: Sequence[Finding], table: Table, *, never: Collection[str] = ()
-) -> tuple[Choice, ...]:
-    """The methods, as they are usually set, that a recipe without a family may begin with on these rows.
-
-    None where the recipe names a family or methods of its own, and none of `never`.
-    """
+def beginnings(recipe: Recipe, findings: Sequence[Finding], table: Table) -> tuple[Choice, ...]:
+    """The methods, as they are usually set, that a recipe without a family may begin with on these rows; none where it
+    names methods of its own."""
     if recipe.model.name != "auto" or recipe.methods:
         return ()
     hidden = {one.symptom for one in findings if not one.muted and seen_in(one, table) < FEWEST}
     return tuple(
         Choice(name=name)
         for name, method in methods().items()
-        if name not in never and method.begins_for & hidden and (method.multilabel or not table.multilabel)
+        if method.begins_for & hidden and (method.multilabel or not table.multilabel)
     )
 
 

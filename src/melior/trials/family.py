@@ -1,6 +1,6 @@
 """`model: auto`: which family suits the rows, by a short paired trial, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -39,12 +39,14 @@ class FamilyChoice:
 
     others  the families that were tried in the same way and could be taken as well, as `families` lists them, and how
             many times the seconds of the chosen one a fit of them takes
+    begins  what the recipe begins with beside the family, and why, in a sentence; empty where that is nothing
     """
 
     recipe: Recipe
     reason: str
     scores: dict[str, float]
     others: dict[str, float] = field(default_factory=dict)
+    begins: str = ""
 
 
 def choose_family(
@@ -54,6 +56,7 @@ def choose_family(
     allowed: float | None = None,
     beginnings: Sequence[Choice] = (),
     truth: Floats | None = None,
+    never: Collection[str] = (),
     progress: Progress = silent,
     workers: int = 0,
     store: Path | None = None,
@@ -63,6 +66,7 @@ def choose_family(
 
     allowed     seconds that the trial may take: families that would take longer are left out
     beginnings  methods with which each family is tried too (`trials.beginnings`)
+    never       methods that it may not begin with
     truth       (rows, classes) label weights that scores are taken against; None: the labels as they are
     store       and workers and executor: see `Trials`
 
@@ -87,7 +91,9 @@ def choose_family(
         raise UserError(f"{table.name}: no family of models reads its columns ({kinds}); give kinds with --column.")
     sizes = agreed("sizes of families", lambda: {name: sized(name, sample, allowed).settings for name in suited})
     made = {name: Choice(name=name, settings=sizes[name]) for name in suited}
-    with_too = agreed("beginnings", partial(_with_too, recipe, sample, made, beginnings, allowed))
+    wanted = [*([WEIGHTED] if _weighted(recipe, sample) else []), *beginnings]
+    wanted = [one for one in wanted if one.name not in never]
+    with_too = agreed("beginnings", partial(_with_too, recipe, sample, made, wanted, allowed))
     if len(suited) == 1 and not with_too[suited[0]]:
         why = "there is time for" if left_out else "reads these columns"
         only = f"{suited[0]}: the only family that {why}"
@@ -103,9 +109,9 @@ def choose_family(
             both = f"{name} with {method}"
             tried[both], begun[both] = (one[name].with_methods(Choice(name=method)) for one in (tried, begun))
     suited = list(begun)
-    wanted = [(each, fold) for each in begun.values() for fold in range(len(trials.folds))]
-    one_more = numbered(progress, "choosing a family of models", len(wanted))
-    results = trials.many(wanted, done=lambda r, fold, result: one_more(r.model.name))
+    asked = [(each, fold) for each in begun.values() for fold in range(len(trials.folds))]
+    one_more = numbered(progress, "choosing a family of models", len(asked))
+    results = trials.many(asked, done=lambda r, fold, result: one_more(r.model.name))
     beside = drawn_together(sample, recipe)
     measure = metric(recipe.metric, sample.classes, multilabel=sample.multilabel)
     scored, scores = {}, {}
@@ -153,14 +159,26 @@ def choose_family(
     if quick:
         reason += f"; {', '.join(sorted(quick))} with settings that are fitted quickly, for more takes too long here"
     beside_it = best.removeprefix(tried[best].model.name)  # what the recipe begins with, if anything
-    if against:
-        reason += "; so few rows allow no proof of what helps against what was found, so that looking better is enough"
     times = {
         name: agreed(f"beside {best}: {name}", partial(_ratio, quickest[variant], quickest[best]))
         for name in families()
         if name not in {tried[best].model.name, *quick} and (variant := f"{name}{beside_it}") in suited
     }
-    return FamilyChoice(tried[best], with_left_out(reason, left_out), scores, times)
+    begins = _begins(recipe, tried[best], best, scores, bool(against))
+    return FamilyChoice(tried[best], with_left_out(reason, left_out), scores, times, begins)
+
+
+def _begins(recipe: Recipe, taken: Recipe, best: str, scores: dict[str, float], found: bool) -> str:
+    """What the recipe begins with beside the family, and why, in a sentence."""
+    new = [one.name for one in taken.methods if one not in recipe.methods]
+    if not new:
+        return ""
+    few = "so few rows cannot prove what helps against what was found" if found else "so few rare rows prove nothing"
+    both = f"{scores[best]:.3f} with it and {scores[taken.model.name]:.3f} without"
+    return (
+        f"the recipe begins with {new[0]}, unproved: {few}, and {recipe.metric} in {FOLDS} folds was {both}; "
+        f"--never {new[0]} begins without it"
+    )
 
 
 def _dealt(sample: Table, split: Split, seed: int) -> list[Fold]:
@@ -177,10 +195,10 @@ def _ratio(seconds: float, other: float) -> float:
 
 
 def _with_too(
-    recipe: Recipe, sample: Table, made: dict[str, Choice], beginnings: Sequence[Choice], allowed: float | None
+    recipe: Recipe, sample: Table, made: dict[str, Choice], wanted: Sequence[Choice], allowed: float | None
 ) -> dict[str, list[str]]:
-    """The methods that each family is tried with too: those that it can have, as long as there is time."""
-    wanted = [*([WEIGHTED] if _weighted(recipe, sample) else []), *beginnings]
+    """Those of the wanted methods that each family is tried with too: those that it can have, as long as there is
+    time."""
     found: dict[str, list[str]] = {}
     for name, choice in made.items():
         family = resolve(choice)
