@@ -258,8 +258,8 @@ class Loop:
         gradients = self.optimizers.gradients()
         self.spread.summed(gradients)
         # losses, counts, and the norm of the gradients as they are: the one moment at which the CPU waits for a GPU
-        raw = clip.total_norm(self.optimizers.counted(gradients), self.mesh)
-        *each, raw = torch.stack([one.double() for one in (*losses, *counts, raw)]).tolist()
+        norm_of_all = clip.total_norm(self.optimizers.counted(gradients), self.mesh)
+        *each, raw = _read((*losses, *counts, norm_of_all), at_once=self.device.is_gpu)
         total, count = self._global([sum(each[: len(losses)]), sum(each[len(losses) :])])
 
         if count == 0 and total == 0:  # nothing in these rows counts
@@ -530,6 +530,11 @@ class Loop:
 
     def _compiling_pays(self) -> bool:
         return self.device.is_gpu and self.total >= 2000 and not self.spread.staged
+
+
+def _read(values: Sequence[Tensor], *, at_once: bool) -> list[float]:
+    """The numbers of scalars. A GPU is waited for once; where there is nothing to wait for, a copy costs more."""
+    return torch.stack([one.double() for one in values]).tolist() if at_once else [one.item() for one in values]
 
 
 def _from_compiler(error: BaseException) -> bool:
