@@ -109,6 +109,8 @@ def test_improve_begins_with_it_and_says_so():
     assert names(improvement.recipe.methods)[:1] == ["noise_correction"]
     assert "noise_correction" not in improvement.accepted
     assert "noise_correction" in improvement.begins
+    assert "On the sealed rows it brings " in improvement.begins
+    assert improvement.said().startswith("Nothing more provably helps; the recipe as it begins scores")
     assert improvement.begins in repr(improvement)
     assert improvement.to_dict()["begins"] == improvement.begins
     # the same command told never to use it begins without

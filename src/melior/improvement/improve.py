@@ -12,6 +12,7 @@ from melior.data.table import Floats, Table
 from melior.evidence import Evidence
 from melior.improvement.aims import aims_of
 from melior.improvement.ask import Ask, nobody
+from melior.improvement.begun import beside_none
 from melior.improvement.combine import combine
 from melior.improvement.improvement import Improvement
 from melior.improvement.last_fit import TAUGHT_ALL, affordable, fit_all, fit_both
@@ -120,6 +121,7 @@ def improve_table(
         sealed_truth = truth_of(sealed, audit["label_noise"], recipe, measure)
         groups = drawn_together(sealed, recipe)
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
+    begins = beside_none(seen.begins, recipe, development, sealed, sealed_truth, plain, measure, recipe.seed, groups)
     notes = [*seen.notes, *race.notes]
     if over := costs.over(better):
         notes.append(f"nothing that was tried is within the limits: {over}")
@@ -173,7 +175,7 @@ def improve_table(
         changes=tuple(done),
         aims=aims,
         regressions=worse,
-        begins=seen.begins,
+        begins=begins,
         as_labelled=as_labelled(measure, sealed, sealed_truth, audit, final, final_score),
     )
     return improvement, parts, plain

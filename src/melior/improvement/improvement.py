@@ -145,7 +145,7 @@ class Outcome:
         labels = f" {self.as_labelled}" if self.as_labelled else ""
         if not self.accepted:
             return (
-                f"Nothing that was tried provably helps; {self._start} scores {self.baseline} in {self.metric}{how}."
+                f"Nothing {self._more}provably helps; {self._start} scores {self.baseline} in {self.metric}{how}."
                 f"{labels}"
             )
         helps = f"{accepted} provably help{'s' if len(self.accepted) == 1 else ''}"
@@ -157,7 +157,11 @@ class Outcome:
 
     @property
     def _start(self) -> str:
-        return "the recipe that it begins with" if self.begins else "the plain recipe"
+        return "the recipe as it begins" if self.begins else "the plain recipe"
+
+    @property
+    def _more(self) -> str:
+        return "more " if self.begins else "that was tried "
 
     def __repr__(self) -> str:
         tried = [

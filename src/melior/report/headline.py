@@ -42,7 +42,7 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
     believed, tried = inflation(content), bool(evidence.get("evidence"))
     lead = []
     start, end = numbers.score(before.get("score")), numbers.score(after.get("score"))
-    start_of = "the recipe that it begins with" if evidence.get("begins") else "the plain recipe"
+    start_of = "the recipe as it begins" if evidence.get("begins") else "the plain recipe"
     helped = f"{numbers.listed(accepted)} provably help{'s' if len(accepted) == 1 else ''}"
     if believed is not None:
         real = "is probably not real: measured with care" if doubt else "was not real: measured honestly"
@@ -56,7 +56,8 @@ def _improved(content: Content, evidence: Mapping[str, Any]) -> dict[str, Any]:
     elif accepted:
         title = f"{helped[:1].upper()}{helped[1:]}: {metric} goes from {start} to {end}."
     else:
-        said = "Nothing that was tried provably helps" if tried else "No method was tried"
+        more = "more" if evidence.get("begins") else "that was tried"
+        said = f"Nothing {more} provably helps" if tried else "No method was tried"
         title = f"{said}: {start_of} stays, with {words.with_article(metric)} of {start}."
     lead += [words.sentence(evidence["begins"])] if evidence.get("begins") else []
     lead += _aims(evidence)
