@@ -6,6 +6,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from melior.data.read import read
+from melior.errors import UserError
 from melior.findings import Finding
 from melior.improvement.improve import improve_table
 from melior.methods._base import methods
@@ -75,6 +76,39 @@ def test_the_choice_says_both_scores_and_that_nothing_is_proved():
     for one in (name, f"{name} with noise_correction"):
         assert f"{chosen.scores[one]:.3f}" in chosen.begins
     assert choose_family(AUTO, noisy, workers=1).begins == ""
+
+
+@pytest.mark.parametrize("rare", [9, 10, 14, 15, 20])
+def test_a_beginning_is_possible_on_the_rows_of_every_fold(rare):
+    """10 rows of a class are needed: two thirds of 14 are not enough, two thirds of 15 are."""
+    random = np.random.default_rng(0)
+    labels = np.array(["a"] * 200 + ["b"] * rare)
+    values = random.normal(size=(len(labels), 3)) + 2 * (labels == "b")[:, None]
+    frame = pl.DataFrame(values, schema=["a", "b", "c"]).with_columns(pl.Series("y", labels.tolist()))
+    rows = read(frame.sample(fraction=1.0, shuffle=True, seed=1), target="y")
+    chosen = choose_family(AUTO, rows, beginnings=beginnings(AUTO, [NOISE], rows), workers=1)
+    assert any("noise_correction" in name for name in chosen.scores) == (rare >= 15)
+
+
+def test_a_beginning_is_possible_on_the_rows_to_come():
+    noisy = cancer(0.2)
+    few = noisy.take(np.flatnonzero(noisy.given_labels() == 1)[:30])
+    some = noisy.take(np.concatenate([few.row_ids, np.flatnonzero(noisy.given_labels() == 0)[:5]]))
+    chosen = choose_family(AUTO, noisy, beginnings=beginnings(AUTO, [NOISE], noisy), fewest=some, workers=1)
+    assert not any("noise_correction" in name for name in chosen.scores)
+
+
+def test_a_beginning_that_turns_out_to_be_impossible_is_left_out(monkeypatch):
+    from melior.methods.noise_correction import NoiseCorrection
+
+    def cannot(self, train, context):
+        raise UserError("these rows cannot be corrected")
+
+    monkeypatch.setattr(NoiseCorrection, "rows", cannot)
+    noisy = cancer(0.2)
+    chosen = choose_family(AUTO, noisy, beginnings=beginnings(AUTO, [NOISE], noisy), workers=1)
+    assert chosen.recipe.methods == ()
+    assert "linear with noise_correction was not tried: these rows cannot be corrected" in chosen.reason
 
 
 def test_what_is_never_wanted_is_not_begun_with():

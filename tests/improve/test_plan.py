@@ -4,10 +4,9 @@ import numpy as np
 import polars as pl
 
 from melior.data.schema import Schema
-from melior.data.splits import Fold
+from melior.data.splits import Fold, fewest_rows
 from melior.data.table import Table
 from melior.findings import Finding
-from melior.improvement.looking import fewest_rows
 from melior.improvement.plan import FIRST, candidates, combinable, shared_out
 from melior.methods._base import methods
 from melior.recipe import Choice, Recipe

@@ -7,6 +7,7 @@ labels are dealt out so that every part has its share of every label (`deal.labe
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -270,3 +271,11 @@ def _marked(table: Table, column: str) -> NDArray[np.bool_]:
             "Mark some rows with test and others with train, or choose another split.kind."
         )
     return sealed
+
+
+def fewest_rows(table: Table, dealt: Sequence[Fold]) -> Table:
+    """The training rows of the fold that leaves fewest of some class."""
+    strata = table.strata()
+    width = int(strata.max(initial=0)) + 1
+    left = [np.bincount(strata[fold.train], minlength=width).min() for fold in dealt]
+    return table.take(dealt[int(np.argmin(left))].train)

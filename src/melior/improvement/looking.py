@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from melior.checks._base import checks
-from melior.data.splits import Fold, folds, seal
+from melior.data.splits import Fold, fewest_rows, folds, seal
 from melior.data.table import Table
 from melior.errors import UserError
 from melior.findings import MEASUREMENT_FAULTS, Finding
@@ -184,13 +182,13 @@ def look(
     for part in (development, sealed):
         trusted_rows(part, recipe)  # too few are refused before the work, not after it
     measure = metric(recipe.metric, development.classes, multilabel=development.multilabel)
+    dealt = folds(development, recipe.split, recipe.seed, groups=clusters(development))
+    fewest = fewest_rows(development, dealt)
     chosen = choose_family(
         recipe, development, truth=ruler_for(development, audit, recipe, measure)[0],
-        beginnings=beginnings(recipe, audit.active, development), never=never, allowed=CHOOSING * budget,
+        beginnings=beginnings(recipe, audit.active, development), never=never, fewest=fewest, allowed=CHOOSING * budget,
         progress=progress, workers=workers, store=store, executor=executor,
     )  # fmt: skip
-    dealt = folds(development, chosen.recipe.split, chosen.recipe.seed, groups=clusters(development))
-    fewest = fewest_rows(development, dealt)
     planned, refused = candidates(chosen.recipe, audit.active, development, attempt=attempt, never=never, fewest=fewest)
     others = of_other_family(
         chosen.recipe, chosen.others, audit.active, development, never=never, fewest=fewest, settled=settled
@@ -218,14 +216,6 @@ def look(
 def _context(parts: Parts, recipe: Recipe) -> TableContext:
     drawn = {"folds": FEWER_FOLDS} if parts.development.rows >= MANY_ROWS else {}
     return TableContext(parts.development, recipe, other=parts.sealed, **drawn)
-
-
-def fewest_rows(table: Table, dealt: Sequence[Fold]) -> Table:
-    """The training rows of the fold that leaves fewest of some class."""
-    strata = table.strata()
-    width = int(strata.max(initial=0)) + 1
-    left = [np.bincount(strata[fold.train], minlength=width).min() for fold in dealt]
-    return table.take(dealt[int(np.argmin(left))].train)
 
 
 class _Waiting:

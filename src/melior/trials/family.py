@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from melior.data.splits import Fold, folds
+from melior.data.splits import Fold, fewest_rows, folds
 from melior.data.table import Floats, Table
 from melior.errors import UserError
 from melior.methods._base import methods
@@ -57,6 +57,7 @@ def choose_family(
     beginnings: Sequence[Choice] = (),
     truth: Floats | None = None,
     never: Collection[str] = (),
+    fewest: Table | None = None,
     progress: Progress = silent,
     workers: int = 0,
     store: Path | None = None,
@@ -67,6 +68,7 @@ def choose_family(
     allowed     seconds that the trial may take: families that would take longer are left out
     beginnings  methods with which each family is tried too (`trials.beginnings`)
     never       methods that it may not begin with
+    fewest      rows on which it must be possible too: of the fold that leaves fewest of a class, of those to come
     truth       (rows, classes) label weights that scores are taken against; None: the labels as they are
     store       and workers and executor: see `Trials`
 
@@ -91,17 +93,19 @@ def choose_family(
         raise UserError(f"{table.name}: no family of models reads its columns ({kinds}); give kinds with --column.")
     sizes = agreed("sizes of families", lambda: {name: sized(name, sample, allowed).settings for name in suited})
     made = {name: Choice(name=name, settings=sizes[name]) for name in suited}
+    plain = recipe.model_copy(update={"methods": ()})
+    split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
     wanted = [*([WEIGHTED] if _weighted(recipe, sample) else []), *beginnings]
     wanted = [one for one in wanted if one.name not in never]
-    with_too = agreed("beginnings", partial(_with_too, recipe, sample, made, wanted, allowed))
+    dealt = _dealt(sample, split, recipe.seed) if wanted or len(suited) > 1 else []
+    least = [sample, fewest_rows(sample, dealt), *([] if fewest is None else [fewest])] if wanted else []
+    with_too = agreed("beginnings", partial(_with_too, recipe, least, made, wanted, allowed))
     if len(suited) == 1 and not with_too[suited[0]]:
         why = "there is time for" if left_out else "reads these columns"
         only = f"{suited[0]}: the only family that {why}"
         return FamilyChoice(recipe.with_model(made[suited[0]]), with_left_out(only, left_out), {})
     quick = {name for name, choice in made.items() if choice.settings}
-    plain = recipe.model_copy(update={"methods": ()})
-    split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
-    trials = Trials(sample, _dealt(sample, split, recipe.seed), workers=workers, store=store, executor=executor)
+    trials = Trials(sample, dealt, workers=workers, store=store, executor=executor)
     tried, begun = {}, {}  # cheapest first
     for name in suited:
         tried[name], begun[name] = recipe.with_model(made[name]), plain.with_model(made[name])
@@ -111,12 +115,20 @@ def choose_family(
     suited = list(begun)
     asked = [(each, fold) for each in begun.values() for fold in range(len(trials.folds))]
     one_more = numbered(progress, "choosing a family of models", len(asked))
-    results = trials.many(asked, done=lambda r, fold, result: one_more(r.model.name))
+
+    def impossible(one: Recipe, error: UserError) -> None:
+        if one.methods == plain.methods:
+            raise error
+        left_out[next(name for name, each in begun.items() if each is one)] = str(error)
+
+    results = trials.many(asked, done=lambda r, fold, result: one_more(r.model.name), refused=impossible)
+    own_results = {name: [r for r in results[n * FOLDS : (n + 1) * FOLDS] if r] for n, name in enumerate(suited)}
+    suited = [name for name in suited if name not in left_out]
     beside = drawn_together(sample, recipe)
     measure = metric(recipe.metric, sample.classes, multilabel=sample.multilabel)
     scored, scores = {}, {}
-    for number, name in enumerate(suited):
-        own = [r for r in results[number * len(trials.folds) : (number + 1) * len(trials.folds)] if r is not None]
+    for name in suited:
+        own = own_results[name]
         joined = Scored(
             np.concatenate([r.rows for r in own]),
             np.concatenate([r.scores for r in own]),
@@ -127,9 +139,8 @@ def choose_family(
         scores[name] = measure.measure(truth[joined.rows], joined.scores, joined.answers)
     sign = 1 if measure.greater_is_better else -1
     not_taken: dict[str, str] = {}
-    own_results = {name: [r for r in results[n * FOLDS : (n + 1) * FOLDS] if r] for n, name in enumerate(suited)}
-    took = {name: float(np.mean([r.seconds for r in own])) for name, own in own_results.items()}
-    quickest = {name: min(r.seconds for r in own) for name, own in own_results.items()}  # least disturbed by others
+    took = {name: float(np.mean([r.seconds for r in own_results[name]])) for name in suited}
+    quickest = {name: min(r.seconds for r in own_results[name]) for name in suited}  # least disturbed by others
     if allowed is not None:
         needs = {name: agreed(f"takes: {name}", partial(_needs, took[name], table, sample, recipe)) for name in suited}
         swift = [name for name in suited if needs[name] <= LONGEST * allowed] or [min(suited, key=needs.__getitem__)]
@@ -195,18 +206,18 @@ def _ratio(seconds: float, other: float) -> float:
 
 
 def _with_too(
-    recipe: Recipe, sample: Table, made: dict[str, Choice], wanted: Sequence[Choice], allowed: float | None
+    recipe: Recipe, least: Sequence[Table], made: dict[str, Choice], wanted: Sequence[Choice], allowed: float | None
 ) -> dict[str, list[str]]:
-    """Those of the wanted methods that each family is tried with too: those that it can have, as long as there is
-    time."""
-    found: dict[str, list[str]] = {}
-    for name, choice in made.items():
+    """Those of the wanted methods that each family is tried with too: those that it can have on the rows of the trial
+    (the first of `least`) and on all others there, as long as there is time."""
+    found: dict[str, list[str]] = {name: [] for name in made}
+    for name, choice in made.items() if wanted else ():
         family = resolve(choice)
-        once = spent = takes(family, sample)
-        found[name] = []
+        once = spent = takes(family, least[0])
         for method in (methods()[one.name]() for one in wanted):
             spent += once * method.fits(family)
-            if method.refused(recipe, sample, family) is None and (allowed is None or spent <= allowed):
+            able = all(method.refused(recipe, rows, family) is None for rows in least)
+            if able and (allowed is None or spent <= allowed):
                 found[name].append(method.name)
     return found
 
