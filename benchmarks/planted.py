@@ -175,7 +175,8 @@ def tables(results: Results) -> list[Shown]:
             "seconds",
         ),
         [line(key, own) for key, own in sorted(by_fault.items())],
-        "begins with: what `model: auto` took up unproved, rows being too few. – under recovered: the fault cost less than 0.02.",
+        "begins with: what `model: auto` took up unproved, rows being too few. – under recovered: the fault cost less "
+        "than 0.02.",
     )
     worse = [
         (
