@@ -14,24 +14,24 @@ and what was chosen is fitted on all faulty rows and scored in macro F1 on the c
 method that could be begun with whether it looks better or not, with the family that looks best with it.
 """
 
-import argparse
 from collections import defaultdict
 from functools import partial
 from typing import Any
 
 from common import Results, Shown, mean, number, options
-from planted import f1
+from planted import asked, f1, which_cases
 
-from melior.proofs.planting import FAULTS, Fault
+from melior.proofs.planting import FAULTS, Fault, Planted
 from melior.proofs.tables import SETS, TARGET, split
 
 NAMES = ("wine", "breast_cancer", "mixed 600", "mixed 1500 of 4")
 KINDS = ("wrong labels", "wrong labels of one class", "irrelevant columns")
-CLEAN = "nothing"
+CLEAN = Fault("nothing", "nothing", 0.0, lambda rows, strength, seed: Planted(rows, rows, ()))
+PLANTED = (CLEAN, *(fault for fault in FAULTS if fault.kind in KINDS))
 FIRST_SEED = 60
 
 
-def case(name: str, fault: Fault | None, seed: int) -> dict[str, Any]:
+def case(name: str, fault: Fault, seed: int) -> dict[str, Any]:
     from melior.checks.high_dimension import HighDimension
     from melior.checks.label_noise import LabelNoise
     from melior.improvement.looking import put_aside
@@ -46,9 +46,9 @@ def case(name: str, fault: Fault | None, seed: int) -> dict[str, Any]:
     from melior.verbs.prepare import prepare
 
     training, sealed = split(SETS[name](seed), 0.6, seed)
-    planted = None if fault is None else fault(training, seed)
-    faulty, met = (training, sealed) if planted is None else (planted.faulty, planted.production(sealed))
-    ready = prepare(faulty.whole(), target=TARGET, seed=seed)
+    planted = fault(training, seed)
+    met = planted.production(sealed)
+    ready = prepare(planted.faulty.whole(), target=TARGET, seed=seed)
     parts = put_aside(ready.table, ready.recipe, None)
     context = TableContext(parts.development, ready.recipe, other=parts.sealed)
     noise = [one for one in LabelNoise().measure(context) if "noise_matrix" in one.measured]
@@ -84,7 +84,7 @@ def tables(results: Results) -> list[Shown]:
     rows = []
     for key, one in results.finished().items():
         fault = key.split(" | ")[1]
-        kind = next((each.kind for each in FAULTS if each.name == fault), CLEAN)
+        kind = next(each.kind for each in PLANTED if each.name == fault)
         by_kind[kind].append(one)
         rows.append(
             (key, ", ".join(one["found"]) or "–", ", ".join(one["begins"]) or "nothing",
@@ -111,28 +111,15 @@ def tables(results: Results) -> list[Shown]:
     ]
 
 
-def more(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seeds", type=int, default=2, help="how many seeds")
-    parser.add_argument("--only", default="", help=f"data sets, commas between: {', '.join(NAMES)}")
-    parser.add_argument("--faults", default="", help="faults whose name begins so, commas between")
-
-
 def main() -> None:
-    given = options(__doc__ or "", more)
+    given = options(__doc__ or "", partial(which_cases, names=NAMES, seeds=2))
     if given.quick:
         given.seeds, given.only, given.faults = 1, given.only or "wine", given.faults or "wrong labels 20"
     about = {"seeds": f"from {FIRST_SEED} on"}
     results = Results("beginnings", "What a recipe begins with where nothing can be proved", given, about)
-    names = [one.strip() for one in given.only.split(",") if one.strip()] or NAMES
-    starts = tuple(one.strip() for one in given.faults.split(",") if one.strip()) or ("",)
-    faults: list[Fault | None] = [None, *(fault for fault in FAULTS if fault.kind in KINDS)]
     if not given.show:
-        for seed in range(FIRST_SEED, FIRST_SEED + given.seeds):
-            for name in names:
-                for fault in faults:
-                    said = CLEAN if fault is None else fault.name
-                    if said.startswith(starts):
-                        results.case(f"{name} | {said} | seed {seed}", partial(case, name, fault, seed))
+        for key, name, fault, seed in asked(given, NAMES, range(FIRST_SEED, FIRST_SEED + given.seeds), PLANTED):
+            results.case(key, partial(case, name, fault, seed))
     results.show(tables(results))
 
 

@@ -9,14 +9,13 @@ what one setting wins back that is taken every time, and what someone would who 
 The second is beyond any honest chooser: it is picked on the rows that it is scored on.
 """
 
-import argparse
 from collections import defaultdict
 from functools import partial
 from typing import Any
 
 import numpy as np
 from common import Results, Shown, mean, number, options
-from planted import COST, asked, f1, kind_of
+from planted import COST, asked, f1, kind_of, which_cases
 
 from melior.proofs.planting import Fault
 from melior.proofs.tables import SETS, TARGET, split
@@ -102,14 +101,8 @@ def tables(results: Results) -> list[Shown]:
     ]  # fmt: skip
 
 
-def more(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seeds", type=int, default=2, help="how many seeds")
-    parser.add_argument("--only", default="", help=f"data sets, commas between: {', '.join(NAMES)}")
-    parser.add_argument("--faults", default="", help="faults whose name begins so, commas between")
-
-
 def main() -> None:
-    given = options(__doc__ or "", more)
+    given = options(__doc__ or "", partial(which_cases, names=NAMES, seeds=2))
     if given.quick:
         given.seeds, given.only, given.faults = 1, given.only or "wine", given.faults or "wrong labels 20"
     results = Results("ceiling", "What could be won back at most", given, {"seeds": f"from {FIRST_SEED} on"})

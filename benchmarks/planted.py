@@ -246,19 +246,24 @@ def notes() -> list[str]:
 
 
 def more(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seeds", type=int, default=3, help="how many seeds; more can be added later")
     parser.add_argument("--budget", type=float, default=60, help="seconds that improve may take for a case")
-    parser.add_argument("--only", default="", help=f"data sets, commas between: {', '.join(SETS)}")
+    which_cases(parser, SETS, 3)
+
+
+def which_cases(parser: argparse.ArgumentParser, names: Iterable[str], seeds: int) -> None:
+    """The options that `asked` reads; seeds: how many by default."""
+    parser.add_argument("--seeds", type=int, default=seeds, help="how many seeds; more can be added later")
+    parser.add_argument("--only", default="", help=f"data sets, commas between: {', '.join(names)}")
     parser.add_argument("--faults", default="", help="faults whose name begins so, commas between")
 
 
 def asked(
-    given: argparse.Namespace, names: Iterable[str], seeds: Iterable[int]
+    given: argparse.Namespace, names: Iterable[str], seeds: Iterable[int], faults: Iterable[Fault] = FAULTS
 ) -> Iterator[tuple[str, str, Fault, int]]:
     """(key, data set, fault, seed) of the cases that --only and --faults leave."""
     only = [name.strip() for name in given.only.split(",") if name.strip()] or list(names)
     wanted = tuple(word.strip() for word in given.faults.split(",") if word.strip()) or ("",)
-    for seed, name, fault in product(seeds, only, FAULTS):
+    for seed, name, fault in product(seeds, only, faults):
         if fault.name.startswith(wanted):
             yield f"{name} | {fault.name} | seed {seed}", name, fault, seed
 

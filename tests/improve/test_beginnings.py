@@ -9,8 +9,10 @@ from melior.data.read import read
 from melior.errors import UserError
 from melior.findings import Finding
 from melior.improvement.improve import improve_table
+from melior.improvement.looking import _truth
 from melior.methods._base import methods
-from melior.recipe import Recipe
+from melior.recipe import Data, Recipe
+from melior.trials.audit import Audit
 from melior.trials.beginnings import FEWEST, beginnings, seen_in
 from melior.trials.family import choose_family
 
@@ -128,6 +130,13 @@ def test_families_are_scored_against_the_same_labels_as_what_follows():
     for name in usual.scores:
         assert usual.scores[name] > 0.9
         assert turned.scores[name] < 0.1
+
+
+def test_trusted_rows_are_too_few_to_choose_a_family_by():
+    audit = Audit((), 455, {}, 0.0)
+    noisy = cancer(0.2)
+    assert _truth(noisy, audit, AUTO.model_copy(update={"data": Data(trusted="checked")})) is None
+    assert np.array_equal(_truth(noisy, audit, AUTO), noisy.truth())
 
 
 def test_what_takes_too_long_is_not_begun_with():

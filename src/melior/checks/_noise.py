@@ -204,7 +204,8 @@ class Noise:
     sure: P(there is a floor), from p and PRIOR; wrong (rows,): P(the given label is wrong) if there is one, 0 where
     there is no label; doubt (rows,): the order in which to look at rows, 0..1: the logit of `wrong` and twice that of
     1 - P(given label) by the model, averaged. Where few labels are wrong the floors are uncertain and the model's own
-    doubt ranks better, where many are the floors do; the weights were set on generated tables."""
+    doubt ranks better, where many are the floors do; the weights were set on generated tables. weight: the part of the
+    evidence that counted."""
 
     matrix: Floats
     rate: float
@@ -212,6 +213,7 @@ class Noise:
     sure: float
     wrong: Floats
     doubt: Floats
+    weight: float = 1.0
 
 
 def estimate_noise(
@@ -248,7 +250,7 @@ def estimate_noise(
     wrong = np.clip(wrong, 0.0, 1.0)
     doubt = np.zeros(len(labels))
     doubt[rows] = special.expit((_logit(wrong[rows]) + 2 * _logit(1 - kept[picked, given])) / 3)
-    return Noise(matrix, rate, mixed.p, sure(mixed.p), wrong, doubt)
+    return Noise(matrix, rate, mixed.p, sure(mixed.p), wrong, doubt, weight)
 
 
 def sure(p: float) -> float:

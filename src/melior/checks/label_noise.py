@@ -83,7 +83,7 @@ class LabelNoise(Check):
     def floor(self, context: Context, noise: Noise, named: np.ndarray[Any, Any]) -> Finding:
         table = context.table
         rows = len(labelled(table.labels))
-        enough = weight_of(context) == 1
+        enough = noise.weight == 1
         few = len(table.classes) > 2 or noise.rate < MOST_OF_TWO
         measured: dict[str, Any] = {
             "noise_rate": noise.rate,

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from melior.data.table import Floats, Table
+from melior.improvement.confirm import answers_of
 from melior.improvement.improvement import Aim
-from melior.metrics import Interval, Metric, Predictions, bootstrap
+from melior.metrics import Interval, Metric, bootstrap
 from melior.metrics.goals import Goal
 from melior.predictor import Predictor
 from melior.recipe import Limits, Recipe
@@ -29,9 +30,7 @@ def aims_of(
     if isinstance(measure, Goal):
 
         def scored(predictor: Predictor) -> dict[str, Interval]:
-            scores = predictor.scores(sealed)
-            data = Predictions(truth, scores, predictor.decided(scores))
-            return bootstrap(measure.metrics, data, seed=recipe.seed, groups=groups)
+            return bootstrap(measure.metrics, answers_of(predictor, sealed, truth), seed=recipe.seed, groups=groups)
 
         before, after = _both(scored, plain, final)
         name = measure.objective.name

@@ -5,15 +5,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from melior.data.table import Floats, Table
+from melior.data.table import Table
 from melior.evidence import Evidence
 from melior.improvement.aims import aims_of
 from melior.improvement.ask import Ask, nobody
-from melior.improvement.begun import beside_none
+from melior.improvement.begun import worth_of_beginning
 from melior.improvement.combine import combine
+from melior.improvement.confirm import confirm
 from melior.improvement.improvement import Improvement
 from melior.improvement.last_fit import TAUGHT_ALL, affordable, fit_all, fit_both
 from melior.improvement.limits import Costs, may_lose, within
@@ -26,10 +24,6 @@ from melior.improvement.runner import Runner
 from melior.methods._done import FILE, said
 from melior.metrics import (
     Interval,
-    Metric,
-    Predictions,
-    bootstrap,
-    paired_difference,
 )
 from melior.metrics.custom import called_once
 from melior.metrics.registry import metric
@@ -121,7 +115,9 @@ def improve_table(
         sealed_truth = truth_of(sealed, audit["label_noise"], recipe, measure)
         groups = drawn_together(sealed, recipe)
         baseline_score, final_score, gain = confirm(measure, sealed_truth, sealed, plain, final, recipe.seed, groups)
-    begins = beside_none(seen.begins, recipe, development, sealed, sealed_truth, plain, measure, recipe.seed, groups)
+        begins = [seen.begins] if seen.begins else []
+        if begins:
+            begins.append(worth_of_beginning(recipe, development, sealed, sealed_truth, plain, measure, groups))
     notes = [*seen.notes, *race.notes]
     if over := costs.over(better):
         notes.append(f"nothing that was tried is within the limits: {over}")
@@ -175,35 +171,10 @@ def improve_table(
         changes=tuple(done),
         aims=aims,
         regressions=worse,
-        begins=begins,
+        begins=". ".join(filter(None, begins)),
         as_labelled=as_labelled(measure, sealed, sealed_truth, audit, final, final_score),
     )
     return improvement, parts, plain
-
-
-def confirm(
-    measure: Metric,
-    truth: Floats,
-    sealed: Table,
-    plain: Predictor,
-    final: Predictor,
-    seed: int,
-    groups: NDArray[np.int64] | None = None,
-) -> tuple[Interval, Interval, Interval]:
-    """Scores of both on the sealed rows with their intervals, and the paired gain."""
-    before = _predictions(plain, sealed, truth)
-    after = before if final is plain else _predictions(final, sealed, truth)
-    baseline = bootstrap([measure], before, seed=seed, groups=groups)[measure.name]
-    if after is before:
-        return baseline, baseline, Interval(0.0, 0.0, 0.0, baseline.level)
-    ended = bootstrap([measure], after, seed=seed, groups=groups)[measure.name]
-    difference = paired_difference(measure, before, after, seed=seed, groups=groups)
-    return baseline, ended, Interval(difference.value, difference.low, difference.high, difference.level)
-
-
-def _predictions(predictor: Predictor, table: Table, truth: Floats) -> Predictions:
-    scores = predictor.scores(table)
-    return Predictions(truth, scores, predictor.decided(scores))
 
 
 def _evidence(runner: Runner, judged: Judged) -> Evidence:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from melior.checks._base import checks
 from melior.data.splits import Fold, fewest_rows, folds, seal
-from melior.data.table import Table
+from melior.data.table import Floats, Table
 from melior.errors import UserError
 from melior.findings import MEASUREMENT_FAULTS, Finding
 from melior.improvement.ask import Ask, Question, nobody
@@ -181,11 +181,10 @@ def look(
         repairs.append(overlap)
     for part in (development, sealed):
         trusted_rows(part, recipe)  # too few are refused before the work, not after it
-    measure = metric(recipe.metric, development.classes, multilabel=development.multilabel)
     dealt = folds(development, recipe.split, recipe.seed, groups=clusters(development))
     fewest = fewest_rows(development, dealt)
     chosen = choose_family(
-        recipe, development, truth=ruler_for(development, audit, recipe, measure)[0],
+        recipe, development, truth=_truth(development, audit, recipe),
         beginnings=beginnings(recipe, audit.active, development), never=never, fewest=fewest, allowed=CHOOSING * budget,
         progress=progress, workers=workers, store=store, executor=executor,
     )  # fmt: skip
@@ -211,6 +210,15 @@ def look(
         waited=waiting.seconds,
         begins=chosen.begins,
     )
+
+
+def _truth(development: Table, audit: Audit, recipe: Recipe) -> Floats | None:
+    """What families are scored against: labels corrected for wrong ones, as in the race, but not the trusted rows
+    alone: all labels, wrong ones among them, tell families apart better than some ten right ones."""
+    if recipe.data.trusted is not None:
+        return None
+    measure = metric(recipe.metric, development.classes, multilabel=development.multilabel)
+    return ruler_for(development, audit, recipe, measure)[0]
 
 
 def _context(parts: Parts, recipe: Recipe) -> TableContext:
