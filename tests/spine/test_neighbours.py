@@ -96,3 +96,18 @@ def test_the_rows_that_were_learned_are_those_of_the_first_fold():
     np.testing.assert_array_equal(np.flatnonzero(np.isfinite(learned[:, 0])), np.sort(first.train))
     alone = fit(melior.Recipe(metric="macro_f1", model="linear"), table.take(np.sort(first.train)))
     np.testing.assert_allclose(learned[np.sort(first.train)], alone.scores(table.take(np.sort(first.train))), atol=1e-9)
+
+
+@pytest.mark.parametrize("length", [100, 340, 8192, 8200])
+@pytest.mark.parametrize("k", [1, 5, 20])
+def test_the_smallest_values_are_found_wherever_they_stand(length, k):
+    random = np.random.default_rng(length)
+    values = random.normal(size=(200, length)).astype(np.float32)
+    values[:20] = np.sort(values[:20], axis=1)  # all of them in one place
+    values[20:40] = np.sort(values[20:40], axis=1)[:, ::-1]
+    values[40:60] = random.integers(0, 3, (20, length))  # ties
+    values[60:80, :16] = np.inf
+    places = neighbours._smallest(values, k)
+    assert all(len(set(row)) == k for row in places.tolist())
+    found = np.take_along_axis(values, places, axis=1)
+    assert np.array_equal(np.sort(found, axis=1), np.sort(values, axis=1)[:, :k])

@@ -12,7 +12,8 @@ REFERENCE = 8192  # rows drawn to be near to
 TREE_DIMENSIONS = 6  # up to here a k-d tree is faster than all distances by matrix products; at 12 nine times slower
 DIMENSIONS = 12  # more are projected on these
 FEW_ROWS = 3000
-AT_ONCE = 16_000_000  # distances
+AT_ONCE = 2_000_000  # distances: few enough to stay in a cache
+AT_A_TIME = 16  # of them in a set of which first only the smallest counts
 
 
 def nearest(points: Floats, k: int, *, seed: int = 0, threads: int = 1) -> tuple[Floats, Rows]:
@@ -79,20 +80,22 @@ def _among(points: Floats, reference: Rows, k: int, threads: int) -> tuple[Float
     """The nearest of the reference rows, by blocks of all distances; a row is not its own neighbour."""
     centred = (points - points.mean(axis=0)).astype(np.float32)
     known = centred[reference]
-    squares = np.einsum("ij,ij->i", known, known)
+    # the square of the row changes no order; with a column of ones, one matrix product gives all the rest
+    twice = np.concatenate([-2 * known, np.einsum("ij,ij->i", known, known)[:, None]], axis=1).T.copy()
+    ones = np.ones((len(points), 1), dtype=np.float32)
     place = np.full(len(points), -1, dtype=np.int64)
     place[reference] = np.arange(len(reference))
     distances, found = np.empty((len(points), k)), np.empty((len(points), k), dtype=np.int64)
-    step = max(1, AT_ONCE // len(reference) // max(threads, 1))
+    step = max(1, AT_ONCE // len(reference))
 
     def block(start: int) -> None:
         own = slice(start, min(start + step, len(points)))
         part = centred[own]
-        apart = squares - 2 * (part @ known.T)  # (rows, reference), less the square of the row, which changes no order
+        apart = np.concatenate([part, ones[own]], axis=1) @ twice  # (rows, reference)
         mine = place[own]
         inside = np.flatnonzero(mine >= 0)
         apart[inside, mine[inside]] = np.inf
-        some = np.argpartition(apart, k - 1, axis=1)[:, :k]
+        some = _smallest(apart, k)
         near = np.take_along_axis(apart, some, axis=1)
         order = np.argsort(near, axis=1, kind="stable")
         some, near = np.take_along_axis(some, order, axis=1), np.take_along_axis(near, order, axis=1)
@@ -102,6 +105,26 @@ def _among(points: Floats, reference: Rows, k: int, threads: int) -> tuple[Float
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         list(pool.map(block, range(0, len(points), step)))
     return distances, found
+
+
+def _smallest(values: NDArray[np.float32], k: int) -> Rows:
+    """(rows, k) positions of the smallest values of each row, in any order.
+
+    Every one of them is in one of the k sets whose own smallest is smallest: a set of which it is not is one of fewer
+    than k that hold a smaller one. So most of a long row is read once, to find the smallest of each set.
+    """
+    rows, length = values.shape
+    sets = length // AT_A_TIME
+    if k >= sets:
+        return np.argpartition(values, k - 1, axis=1)[:, :k].astype(np.int64)
+    whole = sets * AT_A_TIME
+    least = values[:, :whole].reshape(rows, AT_A_TIME, sets).min(axis=1)  # of every sets-th value
+    chosen = np.argpartition(least, k - 1, axis=1)[:, :k]
+    places = (chosen[:, None, :] + np.arange(0, whole, sets)[:, None]).reshape(rows, -1)
+    rest = np.broadcast_to(np.arange(whole, length), (rows, length - whole))
+    places = np.concatenate([places, rest], axis=1)
+    inside = np.take_along_axis(values, places, axis=1)
+    return np.take_along_axis(places, np.argpartition(inside, k - 1, axis=1)[:, :k], axis=1).astype(np.int64)
 
 
 def closeness_sample(groups: NDArray[np.int64], size: int, seed: int) -> Rows:

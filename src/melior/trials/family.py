@@ -13,19 +13,20 @@ from melior.errors import UserError
 from melior.methods._base import methods
 from melior.metrics.registry import metric
 from melior.models._base import Hardware, Model, families, have_gpu, resolve
-from melior.progress import Progress, numbered, silent
+from melior.progress import Progress, silent
 from melior.recipe import Choice, Limits, Recipe, Split
 from melior.runs.study import agreed
 from melior.trials.cost import cost_of, exceeded
 from melior.trials.executors._base import Executor
+from melior.trials.family_trial import run_trial
 from melior.trials.fit import fit
-from melior.trials.judge import Scored, compare
-from melior.trials.run import Trials
 from melior.trials.threads import cores, one_thread_each
 from melior.trials.together import clusters, drawn_together
 
 ROWS = 4000  # enough to tell families apart, quick enough not to be noticed
 FOLDS = 3
+MANY = 5  # times the rows of a trial that a table has; where it has twice as many, the families meet on more rows
+MOST_ROWS = 100_000  # of that second trial
 LONGEST = 3.0  # times what a trial may take: what the cross-validation and the last fits of the family may take
 RARE = 100  # rows of the rarest class, below which what weighting the classes brings can seldom be proved
 UNEVEN = 3.0  # times as many rows as the rarest class has, had all classes the same
@@ -75,13 +76,15 @@ def choose_family(
     Every family that can read the table is cross-validated on the same rows and folds with its defaults, or as it is
     fitted quickly where those would take longer than is allowed (`Model.brief`). The one with the best score is taken,
     unless a cheaper one is not provably worse and as good to within a hundredth (one with the same beginning, for what
-    was found speaks for that). Where the metric gives every class the
+    was found speaks for that). What is best on 4,000 rows need not be best on many more: of tables of 40,000 rows and
+    more, a second trial on a fifth of the rows decides, in one fold. Where the metric gives every class the
     same say and the rarest has too few rows for a proof, each family is tried with weighted classes too, and with each
     of the beginnings: that is a choice of where to begin, as that of the family is.
     """
     if recipe.model.name != "auto":
         return FamilyChoice(recipe, f"{recipe.model.name}, as the recipe says", {})
-    sample, truth = table, table.truth() if truth is None else truth
+    whole_truth = table.truth() if truth is None else truth
+    sample, truth = table, whole_truth
     if table.rows > ROWS:
         kept = some_rows(table, recipe.seed)
         sample, truth = table.take(kept), truth[kept]
@@ -95,7 +98,7 @@ def choose_family(
     made = {name: Choice(name=name, settings=sizes[name]) for name in suited}
     plain = recipe.model_copy(update={"methods": ()})
     split = recipe.split.model_copy(update={"folds": FOLDS, "repeats": 1})
-    wanted = [*([WEIGHTED] if _weighted(recipe, sample) else []), *beginnings]
+    wanted = [*([WEIGHTED] if _weighted(recipe, table) else []), *beginnings]
     wanted = [one for one in wanted if one.name not in never]
     dealt = _dealt(sample, split, recipe.seed) if wanted or len(suited) > 1 else []
     least = [sample, fewest_rows(sample, dealt), *([] if fewest is None else [fewest])] if wanted else []
@@ -105,43 +108,22 @@ def choose_family(
         only = f"{suited[0]}: the only family that {why}"
         return FamilyChoice(recipe.with_model(made[suited[0]]), with_left_out(only, left_out), {})
     quick = {name for name, choice in made.items() if choice.settings}
-    trials = Trials(sample, dealt, workers=workers, store=store, executor=executor)
     tried, begun = {}, {}  # cheapest first
     for name in suited:
         tried[name], begun[name] = recipe.with_model(made[name]), plain.with_model(made[name])
         for method in with_too[name]:
             both = f"{name} with {method}"
             tried[both], begun[both] = (one[name].with_methods(Choice(name=method)) for one in (tried, begun))
-    suited = list(begun)
-    asked = [(each, fold) for each in begun.values() for fold in range(len(trials.folds))]
-    one_more = numbered(progress, "choosing a family of models", len(asked))
-
-    def impossible(one: Recipe, error: UserError) -> None:
-        if one.methods == plain.methods:
-            raise error
-        left_out[next(name for name, each in begun.items() if each is one)] = str(error)
-
-    results = trials.many(asked, done=lambda r, fold, result: one_more(r.model.name), refused=impossible)
-    own_results = {name: [r for r in results[n * FOLDS : (n + 1) * FOLDS] if r] for n, name in enumerate(suited)}
-    suited = [name for name in suited if name not in left_out]
-    beside = drawn_together(sample, recipe)
     measure = metric(recipe.metric, sample.classes, multilabel=sample.multilabel)
-    scored, scores = {}, {}
-    for name in suited:
-        own = own_results[name]
-        joined = Scored(
-            np.concatenate([r.rows for r in own]),
-            np.concatenate([r.scores for r in own]),
-            np.concatenate([r.answers for r in own]),
-            np.concatenate([np.full(len(r.rows), fold) for fold, r in enumerate(own)]),
-        )
-        scored[name] = joined
-        scores[name] = measure.measure(truth[joined.rows], joined.scores, joined.answers)
-    sign = 1 if measure.greater_is_better else -1
+    run = partial(
+        run_trial, measure=measure, plain=plain, progress=progress, workers=workers, store=store, executor=executor
+    )
+    trial = run(sample, truth, recipes=begun, dealt=dealt, told="choosing a family of models")
+    left_out |= trial.impossible
+    suited = list(trial.scores)
     not_taken: dict[str, str] = {}
-    took = {name: float(np.mean([r.seconds for r in own_results[name]])) for name in suited}
-    quickest = {name: min(r.seconds for r in own_results[name]) for name in suited}  # least disturbed by others
     if allowed is not None:
+        took = trial.seconds
         needs = {name: agreed(f"takes: {name}", partial(_needs, took[name], table, sample, recipe)) for name in suited}
         swift = [name for name in suited if needs[name] <= LONGEST * allowed] or [min(suited, key=needs.__getitem__)]
         not_taken = {
@@ -155,28 +137,41 @@ def choose_family(
         if len(over) < len(suited):
             left_out |= over
             suited = [name for name in suited if name not in over]
-    best = max(suited, key=lambda name: sign * scores[name])
-    against = [f" with {one.name}" for one in beginnings if best.endswith(f" with {one.name}")]
-    for cheaper in suited[: suited.index(best)]:
-        if against and not cheaper.endswith(against[0]):
-            continue
-        judged = compare(measure, truth, scored[cheaper], [scored[best]], groups=beside, seed=recipe.seed)
-        if judged[0].verdict != "accepted" and abs(scores[best] - scores[cheaper]) < 0.01:
-            best = cheaper
-            break
-    said = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
-    reason = f"{best}: {recipe.metric} on {sample.rows:,} rows in {FOLDS} folds was {said}"
-    reason = "; ".join([reason, *(f"{name} was not taken: {why}" for name, why in not_taken.items())])
+    best = trial.best(suited)
+    against = next((one for name in beginnings if best.endswith(one := f" with {name.name}")), "")
+    same = [name for name in suited if name.endswith(against)]
+    best = trial.best(same, groups=drawn_together(sample, recipe), seed=recipe.seed, cheaper=True)
+    reason = f"{recipe.metric} on {sample.rows:,} rows in {FOLDS} folds was {trial.said()}"
+    beside_it = best.removeprefix(tried[best].model.name)  # what the recipe begins with, if anything
+    again = [name for name in suited if name == f"{tried[name].model.name}{beside_it}"]
+    again = agreed("on more rows", partial(_swift, again, trial.seconds, table, sample, allowed))
+    quickest = trial.quickest
+    if best in again and len(again) > 1:
+        larger = some_rows(table, recipe.seed, min(table.rows // MANY, MOST_ROWS))
+        more = table.take(larger)
+        second = run(
+            more, whole_truth[larger], recipes={name: begun[name] for name in again},
+            dealt=_dealt(more, split, recipe.seed)[:1], told="choosing a family of models, on more rows",
+        )  # fmt: skip
+        quickest = second.quickest
+        ahead = second.best(again)
+        # a cheaper one is as good only where more rows have not left it further behind
+        near = [name for name in again if name == ahead or second.lead(ahead, name) <= trial.lead(ahead, name)]
+        best = second.best(near, groups=drawn_together(more, recipe), seed=recipe.seed, cheaper=True)
+        reason += f", and on {more.rows:,} rows in one fold {second.said()}"
+    reason = "; ".join([f"{best}: {reason}", *(f"{name} was not taken: {why}" for name, why in not_taken.items())])
     if quick:
         reason += f"; {', '.join(sorted(quick))} with settings that are fitted quickly, for more takes too long here"
-    beside_it = best.removeprefix(tried[best].model.name)  # what the recipe begins with, if anything
     times = {
         name: agreed(f"beside {best}: {name}", partial(_ratio, quickest[variant], quickest[best]))
         for name in families()
-        if name not in {tried[best].model.name, *quick} and (variant := f"{name}{beside_it}") in suited
+        if name not in {tried[best].model.name, *quick}
+        and (variant := f"{name}{beside_it}") in suited
+        and variant in quickest
+        and best in quickest
     }
-    begins = _begins(recipe, tried[best], best, scores, bool(against))
-    return FamilyChoice(tried[best], with_left_out(reason, left_out), scores, times, begins)
+    begins = _begins(recipe, tried[best], best, trial.scores, bool(against))
+    return FamilyChoice(tried[best], with_left_out(reason, left_out), trial.scores, times, begins)
 
 
 def _begins(recipe: Recipe, taken: Recipe, best: str, scores: dict[str, float], found: bool) -> str:
@@ -222,13 +217,11 @@ def _with_too(
     return found
 
 
-def _weighted(recipe: Recipe, sample: Table) -> bool:
+def _weighted(recipe: Recipe, table: Table) -> bool:
     """Whether weighted classes are tried too: where rare rows are too few to prove what weights bring."""
-    counts = [count for count in sample.target_counts().values() if count]
-    uneven = min(counts, default=0) * UNEVEN * len(counts) < sample.rows
-    return (
-        recipe.metric in OF_ANSWERS and not recipe.methods and uneven and min(counts) < RARE and not sample.multilabel
-    )
+    counts = [count for count in table.target_counts().values() if count]
+    uneven = min(counts, default=0) * UNEVEN * len(counts) < table.rows
+    return recipe.metric in OF_ANSWERS and not recipe.methods and uneven and min(counts) < RARE and not table.multilabel
 
 
 def sized(name: str, sample: Table, allowed: float | None) -> Choice:
@@ -252,6 +245,17 @@ def _needs(took: float, table: Table, sample: Table, recipe: Recipe) -> float:
     """Seconds of a family's cross-validation and its two last fits, from those of a fold of its trial."""
     fit_of_all = took * FOLDS / (FOLDS - 1) * table.rows / sample.rows
     return fit_of_all * (recipe.split.folds - 1 + 2) / cores()
+
+
+def _swift(
+    names: Sequence[str], took: dict[str, float], table: Table, sample: Table, allowed: float | None
+) -> list[str]:
+    """Those that meet on more rows: none where the table has hardly more than the sample, and all whose one fold there
+    is over in the time that is allowed."""
+    size = min(table.rows // MANY, MOST_ROWS)
+    if size < 2 * sample.rows:
+        return []
+    return [name for name in names if allowed is None or took[name] * size / sample.rows <= allowed]
 
 
 def _over(recipe: Recipe, sample: Table) -> str:
@@ -287,11 +291,11 @@ def with_left_out(reason: str, left_out: dict[str, str]) -> str:
     return f"{reason}; {said}" if said else reason
 
 
-def some_rows(table: Table, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """ROWS rows, each class with its share and at least a few."""
+def some_rows(table: Table, seed: int, size: int = ROWS) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """So many rows, each class with its share and at least a few."""
     random = np.random.default_rng([seed, 3])
     labels = table.strata()
-    share = ROWS / table.rows
+    share = size / table.rows
     kept = []
     for code in np.unique(labels):
         own = np.flatnonzero(labels == code)
