@@ -10,7 +10,7 @@ length 1.  Salton and Buckley, Term-weighting approaches in automatic text retri
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -293,11 +293,3 @@ class TextDimensions(Block):
 
     def names(self) -> list[str]:
         return [f"{self.column}: dimension {number + 1}" for number in range(len(self.axes))]
-
-
-def length_features(table: Table, column: str) -> NDArray[Any]:
-    """(rows, 2): characters and words of each text, in logs."""
-    texts = table.column(column).fill_null("")
-    characters = texts.str.len_chars().to_numpy()
-    words = texts.str.count_matches(r"\S+").to_numpy()
-    return np.log1p(np.column_stack([characters, words]).astype(np.float64))

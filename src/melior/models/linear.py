@@ -13,9 +13,11 @@ from melior.data.table import Floats, Labels, Table
 from melior.features._base import Encoder, Matrix
 from melior.features.blocks import Block, Blocks, Numbers, OneHot, Times
 from melior.features.images import ImageDimensions
+from melior.features.text_form import TextForm
 from melior.features.texts import Terms
 from melior.models._base import MatrixScorer, Model, known_codes
 
+FORM_SCALE = 0.5  # of how texts are written beside their words, of which each weighs far less
 SHORT_TEXT = 40  # characters on average; shorter texts gain from runs of characters, longer ones cost too much
 
 
@@ -28,6 +30,7 @@ class Linear(Model):
     characters  also runs of 2 to 4 characters: true, false, or auto (where texts are short)
     most_terms  at most so many terms a column
     text_scale  length of a text's vector; larger penalises terms less than other features
+    text_form   also how texts are written: length, capitals, digits, marks
     image_dimensions  dimensions of each image column
     rounds      of the solver at most, >= 1
     """
@@ -42,6 +45,7 @@ class Linear(Model):
     characters: Literal["auto"] | bool = "auto"
     most_terms: Annotated[int, Field(ge=1)] = 100_000
     text_scale: Annotated[float, Field(gt=0, le=100)] = 2.0
+    text_form: bool = True
     image_dimensions: Annotated[int, Field(ge=1, le=728)] = 150
     rounds: Annotated[int, Field(ge=1)] = 500
 
@@ -60,6 +64,8 @@ class Linear(Model):
                 blocks.append(
                     Terms(column, unit="characters", shortest=2, longest=4, most=self.most_terms, scale=self.text_scale)
                 )
+            if self.text_form:
+                blocks.append(TextForm(column, scale=FORM_SCALE))
         blocks += [ImageDimensions(column, dimensions=self.image_dimensions) for column in table.of_kind("image")]
         return Blocks(blocks)
 

@@ -13,6 +13,7 @@ from melior.features._base import Encoder, Matrix
 from melior.features.blocks import Block, Blocks, Codes, Numbers, Times
 from melior.features.images import ImageDimensions
 from melior.features.selection import in_order
+from melior.features.text_form import FORM, TextForm
 from melior.features.texts import TextDimensions
 from melior.models._base import MatrixScorer, Model, known_codes
 from melior.models.linear import Constant, spread
@@ -35,6 +36,7 @@ class Trees(Model):
                     its bounds for categories are lower as well
     l1, l2          penalties on the values of leaves, >= 0
     text_dimensions dimensions of each text column
+    text_form       also how texts are written: length, capitals, digits, marks
     image_dimensions dimensions of each image column
     stop_share      share of training rows that says when to stop; 0 trains all rounds
     stop_patience   rounds without a better loss there until it stops
@@ -52,6 +54,7 @@ class Trees(Model):
     l1: Annotated[float, Field(ge=0)] = 0.0
     l2: Annotated[float, Field(ge=0)] = 0.0
     text_dimensions: Annotated[int, Field(ge=1, le=512)] = 32
+    text_form: bool = True
     image_dimensions: Annotated[int, Field(ge=1, le=728)] = 48
     stop_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     stop_patience: Annotated[int, Field(ge=1)] = 10
@@ -67,7 +70,10 @@ class Trees(Model):
             blocks.append(Codes(categories))
         if times:
             blocks.append(Times(times, cyclic=False))
-        blocks += [TextDimensions(column, dimensions=self.text_dimensions) for column in table.of_kind("text")]
+        for column in table.of_kind("text"):
+            blocks.append(TextDimensions(column, dimensions=self.text_dimensions))
+            if self.text_form:
+                blocks.append(TextForm(column, scale=None))
         size = self.image_dimensions
         blocks += [ImageDimensions(column, dimensions=size, filled=False) for column in table.of_kind("image")]
         return Blocks(blocks)
@@ -76,7 +82,7 @@ class Trees(Model):
         """Roughly: so many trees, each with a part that grows with the features and one with the cells."""
         times, texts, images = (len(table.of_kind(kind)) for kind in ("time", "text", "image"))
         features = len(table.of_kind("number", "category", "language")) + 6 * times
-        features += texts * self.text_dimensions + images * self.image_dimensions
+        features += texts * (self.text_dimensions + self.text_form * len(FORM)) + images * self.image_dimensions
         trees = self.rounds * (len(table.classes) if len(table.classes) > 2 else 1)
         return trees * (3e-4 + features * (1e-5 + 6e-9 * table.rows))
 
