@@ -10,10 +10,12 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from melior.data.read import read
 from melior.data.schema import Schema
 from melior.data.table import Table
 from melior.errors import UserError
 from melior.features._base import Matrix
+from melior.models import linear
 from melior.models._base import families, resolve
 from melior.models.linear import Linear
 from melior.models.trees import Trees
@@ -71,13 +73,35 @@ def test_linear_with_a_class_that_is_not_there():
     np.testing.assert_allclose(scores[:, [0, 2]], theirs.predict_proba(values), atol=1e-12)
 
 
-def test_short_texts_get_characters_too():
+def reads_characters(table, **settings):
+    return "characters" in [
+        getattr(block, "unit", "") for block in Linear(**settings).encoder(table, scaled=False).blocks
+    ]
+
+
+def test_short_texts_and_few_get_characters_too(monkeypatch):
     table = tables.mixed_table()
     short = table.with_frame(table.frame.with_columns(note=pl.col("note").str.slice(0, 12)))
     long = table.with_frame(table.frame.with_columns(note=pl.col("note") + " " + pl.col("note") + " and more of it"))
-    units = [[getattr(block, "unit", "") for block in Linear().encoder(t, scaled=False).blocks] for t in (short, long)]
-    assert "characters" in units[0]
-    assert "characters" not in units[1]
+    assert reads_characters(short)
+    assert reads_characters(long)
+    monkeypatch.setattr(linear, "FEW_CHARACTERS", 2000)
+    assert reads_characters(short)
+    assert not reads_characters(long)
+    assert reads_characters(long, characters=True)
+    assert not reads_characters(short, characters=False)
+
+
+def test_every_part_of_a_table_reads_its_texts_in_the_same_way(monkeypatch):
+    """A fold holds fewer characters than the whole, and must not be another model for that."""
+    table = tables.mixed_table()
+    long = pl.concat([table.frame["note"], table.frame["note"]]).str.pad_end(60, "x")
+    whole = read(pl.DataFrame({"note": long, "y": ["a", "b"] * (len(long) // 2)}), target="y", columns={"note": "text"})
+    all_of_it = int(long.str.len_chars().sum())
+    part = whole.take(np.arange(whole.rows // 2))
+    for most, found in ((all_of_it, True), (all_of_it - 1, False)):
+        monkeypatch.setattr(linear, "FEW_CHARACTERS", most)
+        assert reads_characters(whole) is reads_characters(part) is found
 
 
 # ---- trees

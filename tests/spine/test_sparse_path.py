@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix, random
 
 from melior.data.read import read
 from melior.features._base import Matrix
+from melior.features.text_form import FORM
 from melior.models._base import resolve
 from melior.models.linear import Linear
 from melior.models.trees import Trees
@@ -69,11 +70,11 @@ def test_linear_makes_no_dense_matrix(densified, method):
 
 def test_the_matrix_is_sparse_and_holds_what_the_texts_hold():
     table = wide()
-    model = resolve(Choice(name="linear"))
+    model = resolve(Choice(name="linear", settings={"characters": False}))
     matrix = model.encoder(table, scaled=False).fit(table, 0).transform(table)
     assert matrix.sparse
     assert matrix.features > 2000
-    assert matrix.values.nnz <= ROWS * (12 + 11 + 1)
+    assert matrix.values.nnz <= ROWS * (12 + 11 + 1 + len(FORM))
     assert (matrix.values.data != 0).all(), "no zeros are stored"
 
 

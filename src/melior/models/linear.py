@@ -5,6 +5,7 @@ import warnings
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import expit, softmax
@@ -18,7 +19,8 @@ from melior.features.texts import Terms
 from melior.models._base import MatrixScorer, Model, known_codes
 
 FORM_SCALE = 0.5  # of how texts are written beside their words, of which each weighs far less
-SHORT_TEXT = 40  # characters on average; shorter texts gain from runs of characters, longer ones cost too much
+SHORT_TEXT = 40  # characters on average; where they are no more, runs of them cost little
+FEW_CHARACTERS = 2_000_000  # in a column; beyond, runs of characters take four times as long for a gain that gets less
 
 
 class Linear(Model):
@@ -27,7 +29,7 @@ class Linear(Model):
     c           inverse strength of the penalty, > 0; larger fits closer
     l1          share of the penalty that is L1, 0..1: 1 sets weights of useless features to zero
     longest     longest run of words that is a term, 1..5
-    characters  also runs of 2 to 4 characters: true, false, or auto (where texts are short)
+    characters  also runs of 2 to 4 characters: true, false, or auto (where texts are short, or two million at most)
     most_terms  at most so many terms a column
     text_scale  length of a text's vector; larger penalises terms less than other features
     text_form   also how texts are written: length, capitals, digits, marks
@@ -44,7 +46,7 @@ class Linear(Model):
     longest: Annotated[int, Field(ge=1, le=5)] = 2
     characters: Literal["auto"] | bool = "auto"
     most_terms: Annotated[int, Field(ge=1)] = 100_000
-    text_scale: Annotated[float, Field(gt=0, le=100)] = 2.0
+    text_scale: Annotated[float, Field(gt=0, le=100)] = 3.0
     text_form: bool = True
     image_dimensions: Annotated[int, Field(ge=1, le=728)] = 150
     rounds: Annotated[int, Field(ge=1)] = 500
@@ -60,7 +62,7 @@ class Linear(Model):
             blocks.append(Times(times, cyclic=True))
         for column in table.of_kind("text"):
             blocks.append(Terms(column, longest=self.longest, most=self.most_terms, scale=self.text_scale))
-            if self.characters is True or (self.characters == "auto" and is_short(table, column)):
+            if self.reads_characters(table, column):
                 blocks.append(
                     Terms(column, unit="characters", shortest=2, longest=4, most=self.most_terms, scale=self.text_scale)
                 )
@@ -68,6 +70,13 @@ class Linear(Model):
                 blocks.append(TextForm(column, scale=FORM_SCALE))
         blocks += [ImageDimensions(column, dimensions=self.image_dimensions) for column in table.of_kind("image")]
         return Blocks(blocks)
+
+    def reads_characters(self, table: Table, column: str) -> bool:
+        """Whether runs of characters of a text column are terms too."""
+        if self.characters != "auto":
+            return self.characters
+        mean, whole = characters_of(table, column)
+        return mean < SHORT_TEXT or whole <= FEW_CHARACTERS
 
     def seconds(self, table: Table) -> float:
         """Roughly: terms are counted, then some fifty rounds, each with a part that grows with the weights and one with
@@ -77,7 +86,7 @@ class Linear(Model):
         weights, cells, characters = float(plain), float(plain * table.rows), 0.0
         for column in table.of_kind("text"):
             length = float(table.column(column).str.len_chars().sum() or 0)
-            runs = 3 * length if self.characters is True or is_short(table, column) else 0.0
+            runs = 3 * length if self.reads_characters(table, column) else 0.0
             terms = length / 6 * self.longest + runs
             weights += min(self.most_terms, terms**0.75)
             cells, characters = cells + terms, characters + length + runs
@@ -141,10 +150,20 @@ class Linear(Model):
         return self.model_copy(update={"c": self.c / strength, "l1": 1.0 if l1 is not None else self.l1})
 
 
-def is_short(table: Table, column: str) -> bool:
-    # decided on the rows at hand; a fold may decide otherwise than the whole only when texts are near the border
-    mean = table.column(column).str.len_chars().mean()
-    return isinstance(mean, float) and mean < SHORT_TEXT
+def characters_of(table: Table, column: str) -> tuple[float, int]:
+    """Characters of a text on average, and of all: of the rows as they were read, so that every fold of them is read in
+    the same way; how much there is to read says nothing of the answers. Of the rows at hand where others were made."""
+
+    def counted(texts: pl.Series) -> tuple[float, int]:
+        lengths = texts.cast(pl.String).str.len_chars()
+        mean = lengths.mean()
+        return (mean if isinstance(mean, float) else 0.0), int(lengths.sum() or 0)
+
+    root = table.root
+    if root is None or column not in root.frame.columns:
+        return counted(table.column(column))
+    found: tuple[float, int] = root.once(("characters", column), lambda: counted(root.frame.get_column(column)))
+    return found
 
 
 class LinearScorer(MatrixScorer):
