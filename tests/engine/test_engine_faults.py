@@ -431,6 +431,30 @@ def test_ctrl_c_ends_cleanly_with_weights_that_can_be_used(undisturbed, tmp_path
     assert start(tmp_path).communicate(timeout=120)[0].splitlines()[-1] == undisturbed
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_that_comes_after_the_end_for_that_of_another_process_is_the_same_one(number):
+    """Else a process that has ended for another is killed while it writes the run."""
+    from melior.engine.surroundings import Interrupt
+
+    heard = []
+    before = {one: signal.signal(one, lambda *given: heard.append(given[0])) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with Interrupt().watching() as interrupt:
+            interrupt.elsewhere = True
+        os.kill(os.getpid(), number)
+        assert heard == []
+        os.kill(os.getpid(), number)
+        assert heard == [number]
+        with Interrupt().watching() as interrupt:  # its own came in time
+            os.kill(os.getpid(), number)
+            interrupt.elsewhere = True
+        os.kill(os.getpid(), number)
+        assert heard == [number, number]
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
 def test_a_second_ctrl_c_ends_at_once():
     from melior.engine.surroundings import Interrupt
 

@@ -448,7 +448,7 @@ class Loop:
         if place.step == self.total and not place.stopped:
             place.stopped = "finished"
         if self.mesh.any(self.interrupt.asked) and not place.stopped:
-            place.stopped = "interrupted"
+            place.stopped, self.interrupt.elsewhere = "interrupted", True
         steps, seconds = self.settings.checkpoint_steps, self.settings.checkpoint_seconds
         if self.local.on and steps:
             steps = self.local.at_a_meeting(steps)

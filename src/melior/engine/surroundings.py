@@ -17,10 +17,16 @@ from melior.engine.settings import Training
 
 
 class Interrupt:
-    """Ctrl-C, or a request to end, is noted and acted on at the end of the step; a second one ends at once."""
+    """Ctrl-C, or a request to end, is noted and acted on at the end of the step; a second one ends at once.
+
+    asked      whether this process was asked
+    elsewhere  whether another one was, for which this one ends too. All are asked, at moments of their own: a request
+               that comes when the training has ended for that of another is the first one here, and changes nothing.
+    """
 
     def __init__(self) -> None:
         self.asked = False
+        self.elsewhere = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
@@ -37,8 +43,16 @@ class Interrupt:
         try:
             yield self
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+
+            def as_before(*request: object) -> None:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+            if self.elsewhere and not self.asked:
+                for number in numbers:
+                    signal.signal(number, as_before)
+            else:
+                as_before()
 
 
 @contextmanager
