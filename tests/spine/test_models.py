@@ -81,8 +81,8 @@ def reads_characters(table, **settings):
 
 def test_short_texts_and_few_get_characters_too(monkeypatch):
     table = tables.mixed_table()
-    short = table.with_frame(table.frame.with_columns(note=pl.col("note").str.slice(0, 12)))
-    long = table.with_frame(table.frame.with_columns(note=pl.col("note") + " " + pl.col("note") + " and more of it"))
+    notes = pl.col("note").str.slice(0, 12), pl.col("note") + " " + pl.col("note") + " and more of it"
+    short, long = (Table.make(table.frame.with_columns(note=own), table.schema, table.labels) for own in notes)
     assert reads_characters(short)
     assert reads_characters(long)
     monkeypatch.setattr(linear, "FEW_CHARACTERS", 2000)
@@ -101,7 +101,8 @@ def test_every_part_of_a_table_reads_its_texts_in_the_same_way(monkeypatch):
     part = whole.take(np.arange(whole.rows // 2))
     for most, found in ((all_of_it, True), (all_of_it - 1, False)):
         monkeypatch.setattr(linear, "FEW_CHARACTERS", most)
-        assert reads_characters(whole) is reads_characters(part) is found
+        made = part.with_frame(part.frame.with_columns(pl.col("note").str.slice(0, 20)))
+        assert reads_characters(whole) is reads_characters(part) is reads_characters(made) is found
 
 
 # ---- trees

@@ -54,6 +54,13 @@ class Root:
             return self._kept[key]
 
 
+def characters_of(texts: pl.Series) -> tuple[float, int]:
+    """Characters of a text on average, and of all; missing ones count for nothing."""
+    lengths = texts.cast(pl.String).str.len_chars()
+    mean = lengths.mean()
+    return (mean if isinstance(mean, float) else 0.0), int(lengths.sum() or 0)
+
+
 def no_rows() -> Rows:
     return np.empty(0, dtype=np.int64)
 
@@ -78,6 +85,8 @@ class Table:
     drawn_from rows in the file where only some of them were read, drawn at random; None where all were
     without_target  row numbers in the file that were left out because their target is empty
     images     the decoded images by what their cells say (image columns hold paths); None where there are none yet
+    amounts    text column -> characters on average, and of all texts, as they were read: the same for every fold, and
+               for rows that were made of these, so that no part of a table is read in another way than the others
     label_matrix (rows, labels) where a row may have several labels: 1 where it has the label, else 0, and -1 in all of
                a row whose labels are not known; None in every other table
     """
@@ -97,6 +106,7 @@ class Table:
     drawn_from: int | None = None
     without_target: Rows = field(default_factory=no_rows, repr=False, compare=False)
     images: ImageStore | None = field(default=None, repr=False, compare=False)
+    amounts: Mapping[str, tuple[float, int]] = field(default_factory=dict, repr=False, compare=False)
     label_matrix: LabelMatrix | None = None
 
     @classmethod
@@ -133,6 +143,7 @@ class Table:
             drawn_from=drawn_from,
             without_target=no_rows() if without_target is None else without_target,
             images=ImageStore() if images is None and schema.of_kind("image") else images,
+            amounts={column: characters_of(frame.get_column(column)) for column in schema.of_kind("text")},
             label_matrix=label_matrix,
         )
 

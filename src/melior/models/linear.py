@@ -5,12 +5,11 @@ import warnings
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import expit, softmax
 
-from melior.data.table import Floats, Labels, Table
+from melior.data.table import Floats, Labels, Table, characters_of
 from melior.features._base import Encoder, Matrix
 from melior.features.blocks import Block, Blocks, Numbers, OneHot, Times
 from melior.features.images import ImageDimensions
@@ -75,7 +74,7 @@ class Linear(Model):
         """Whether runs of characters of a text column are terms too."""
         if self.characters != "auto":
             return self.characters
-        mean, whole = characters_of(table, column)
+        mean, whole = table.amounts.get(column) or characters_of(table.column(column))
         return mean < SHORT_TEXT or whole <= FEW_CHARACTERS
 
     def seconds(self, table: Table) -> float:
@@ -148,22 +147,6 @@ class Linear(Model):
         strength = l1 if l1 is not None else l2
         assert strength is not None
         return self.model_copy(update={"c": self.c / strength, "l1": 1.0 if l1 is not None else self.l1})
-
-
-def characters_of(table: Table, column: str) -> tuple[float, int]:
-    """Characters of a text on average, and of all: of the rows as they were read, so that every fold of them is read in
-    the same way; how much there is to read says nothing of the answers. Of the rows at hand where others were made."""
-
-    def counted(texts: pl.Series) -> tuple[float, int]:
-        lengths = texts.cast(pl.String).str.len_chars()
-        mean = lengths.mean()
-        return (mean if isinstance(mean, float) else 0.0), int(lengths.sum() or 0)
-
-    root = table.root
-    if root is None or column not in root.frame.columns:
-        return counted(table.column(column))
-    found: tuple[float, int] = root.once(("characters", column), lambda: counted(root.frame.get_column(column)))
-    return found
 
 
 class LinearScorer(MatrixScorer):

@@ -19,7 +19,7 @@ from melior.findings import plain
 from melior.images.store import ImageStore
 
 ARRAYS = ("labels", "row_ids", "weights", "origin", "positions", "without_target", "label_matrix")
-PLAIN = ("name", "notes", "why", "drawn_from")
+PLAIN = ("name", "notes", "why", "drawn_from", "amounts")
 IMAGES = "images/"
 
 
